@@ -1,0 +1,35 @@
+// The only conversion between absl::Status and grpc::Status, both ways, with the ErrorDetail that
+// says whether anything happened. Nobody else builds a grpc::Status except OK.
+#ifndef DFS_PROTO_WIRE_STATUS_H_
+#define DFS_PROTO_WIRE_STATUS_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "dfs/v1/types.pb.h"
+#include <grpcpp/support/status.h>
+
+namespace dfs {
+
+grpc::Status ToGrpc(const absl::Status& status);
+absl::Status FromGrpc(const grpc::Status& status);
+
+// An error with its detail attached as a payload; survives ToGrpc and FromGrpc.
+absl::Status ErrorWithDetail(absl::StatusCode code, std::string_view message,
+                             const dfs::v1::ErrorDetail& detail);
+// The common case: reason and outcome only.
+absl::Status ErrorWithReason(absl::StatusCode code, std::string_view message,
+                             dfs::v1::ErrorDetail::Reason reason,
+                             dfs::v1::ErrorDetail::Outcome outcome =
+                                 dfs::v1::ErrorDetail::NOTHING_CHANGED);
+// nullopt if the error carries none.
+std::optional<dfs::v1::ErrorDetail> DetailOf(const absl::Status& status);
+// Of an error without detail: kDeadlineExceeded, kCancelled, kUnknown and kInternal are UNKNOWN,
+// all others NOTHING_CHANGED.
+dfs::v1::ErrorDetail::Outcome OutcomeOf(const absl::Status& status);
+
+}  // namespace dfs
+
+#endif  // DFS_PROTO_WIRE_STATUS_H_
