@@ -91,10 +91,11 @@ struct Persisted {
   HardState hard_state;
 };
 // The state machine has taken over a snapshot with this content; it is durable, and the stored
-// log has been cut to begin behind it. If the log held an entry of `term` at `index`, what follows that
-// entry stays, in the core and on disk; else the whole stored log is gone, what lies behind
-// `index` included. (The driver decides by TermAt before it installs, and steps nothing in between.)
-// Not to be stepped for an index at or below commit_index(): it would bring nothing new.
+// log begins behind it. From the moment it begins the batch that does this until it has stepped this input, the
+// driver has no other write under way and steps nothing else, so that what is stored and what the
+// core holds are the same. If that has an entry of `term` at `index`, what follows it stays (it may be
+// acknowledged); else all of it goes, also what lies behind `index` (it contradicts the snapshot).
+// Drop a snapshot at or below commit_index() instead.
 struct SnapshotInstalled {
   LogIndex index;
   Term term;

@@ -70,6 +70,8 @@ void AnswerOldTerm(RaftState& s, const Message& m) {
 // done with.
 bool ApplyTermRule(RaftState& s, const Message& m) {
   if (m.term < s.term()) {
+    // Who grants a pre-vote stays in its own, perhaps older term; `next_term` says what it answers.
+    if (std::holds_alternative<PreVoteReply>(m.body)) return true;
     AnswerOldTerm(s, m);
     return false;
   }
