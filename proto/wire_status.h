@@ -13,7 +13,11 @@
 
 namespace dfs {
 
+// The result of an error always carries a detail: the status's own, or one whose outcome is OutcomeOf.
 grpc::Status ToGrpc(const absl::Status& status);
+// An error that comes without a detail was made by the transport and not by a server of ours: it
+// gets a detail whose outcome is UNKNOWN for kUnavailable and kResourceExhausted too, because a
+// connection may break after the work was done.
 absl::Status FromGrpc(const grpc::Status& status);
 
 // An error with its detail attached as a payload; survives ToGrpc and FromGrpc.
@@ -24,9 +28,9 @@ absl::Status ErrorWithReason(absl::StatusCode code, std::string_view message,
                              dfs::v1::ErrorDetail::Reason reason,
                              dfs::v1::ErrorDetail::Outcome outcome =
                                  dfs::v1::ErrorDetail::NOTHING_CHANGED);
-// nullopt if the error carries none.
+// nullopt if the error carries none. (What FromGrpc returns carries one.)
 std::optional<dfs::v1::ErrorDetail> DetailOf(const absl::Status& status);
-// Of an error without detail: kDeadlineExceeded, kCancelled, kUnknown and kInternal are UNKNOWN,
+// Of an error of ours without detail: kDeadlineExceeded, kCancelled, kUnknown and kInternal are UNKNOWN,
 // all others NOTHING_CHANGED.
 dfs::v1::ErrorDetail::Outcome OutcomeOf(const absl::Status& status);
 
