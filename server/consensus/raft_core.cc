@@ -153,8 +153,7 @@ MonotonicTime NextDeadline(const RaftState& s) {
     return transfer ? std::min(s.leadership->next_heartbeat, transfer->deadline)
                     : s.leadership->next_heartbeat;
   }
-  // Only who may vote in the configuration in force campaigns.
-  return s.configuration().IsVoter(s.self()) ? s.election.deadline : absl::InfiniteFuture();
+  return MayCampaign(s) ? s.election.deadline : absl::InfiniteFuture();
 }
 
 void CollectWrites(RaftState& s) {
@@ -282,7 +281,8 @@ std::vector<PeerStatus> RaftCore::Peers() const {
   if (!state_->leadership) return peers;
   for (const auto& [node, progress] : state_->leadership->peers) {
     peers.push_back(
-        {node, progress.match_index(), progress.last_heard, progress.is_snapshot_wanted});
+        {node, progress.match_index(), progress.last_heard,
+         state_->snapshots_under_way.contains(node)});
   }
   return peers;
 }
