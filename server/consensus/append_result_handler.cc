@@ -25,11 +25,11 @@ void HandleAppendReply(RaftState& s, const Message& m, const AppendReply& reply)
 }
 
 void HandleSnapshotSent(RaftState& s, const SnapshotSent& sent) {
+  s.snapshots_under_way.erase(sent.to);
   if (!s.leadership) return;
   const auto peer = s.leadership->peers.find(sent.to);
   if (peer == s.leadership->peers.end()) return;
   Progress& progress = peer->second;
-  progress.is_snapshot_wanted = false;
   if (progress.state() != Progress::State::kSnapshot) return;
   const bool is_done = !sent.index.is_none();
   // After a failure nothing is tried before the next heartbeat, so that an unreachable peer does

@@ -13,8 +13,6 @@ absl::Duration Uniform(RaftState& s, absl::Duration low, absl::Duration high) {
                    s.random.Below(static_cast<std::uint64_t>(span))));
 }
 
-bool IsVoter(const RaftState& s) { return s.configuration().IsVoter(s.self()); }
-
 bool HasVoteQuorum(const RaftState& s) {
   return s.configuration().HasQuorum([&](NodeId node) {
     const auto vote = s.election.votes.find(node);
@@ -43,6 +41,14 @@ void StartCampaign(RaftState& s, Role role) {
 void ResetElectionDeadline(RaftState& s) {
   s.election.deadline =
       s.now + Uniform(s, s.options.election_timeout_min, s.options.election_timeout_max);
+}
+
+bool MayCampaign(const RaftState& s) {
+  if (s.configuration().IsVoter(s.self())) return true;
+  // A change that drops this member may have reached it and not those who are to decide without it: then
+  // only its longer log can win (section 4.2.2, Figure 4.6). Its own vote counts for nothing.
+  return s.log.configuration_index() > s.commit_index &&
+         s.log.ConfigurationAt(s.commit_index).IsVoter(s.self());
 }
 
 bool IsSticky(const RaftState& s) {
@@ -98,7 +104,7 @@ void HandleVoteReply(RaftState& s, const Message& m, const VoteReply& reply) {
 }
 
 void HandleTimeoutNow(RaftState& s, const Message& m) {
-  if (s.role == Role::kLeader || m.from != s.leader || !IsVoter(s)) return;
+  if (s.role == Role::kLeader || m.from != s.leader || !MayCampaign(s)) return;
   BecomeCandidate(s, /*is_transfer=*/true);
 }
 
@@ -112,7 +118,7 @@ void HandleLeaderSuspected(RaftState& s, const LeaderSuspected& hint) {
 }
 
 void HandleElectionTimer(RaftState& s) {
-  if (s.now >= s.election.deadline && IsVoter(s)) BecomePreCandidate(s);
+  if (s.now >= s.election.deadline && MayCampaign(s)) BecomePreCandidate(s);
 }
 
 }  // namespace dfs::consensus

@@ -101,7 +101,8 @@ struct SnapshotInstalled {
   Term term;
   Configuration configuration;  // in force at `index`
 };
-// The sending of a snapshot that Output::snapshots_wanted asked for ended. `index` is 0 if it failed.
+// The sending of a snapshot that Output::snapshots_wanted asked for ended, whoever leads by then.
+// `index` is 0 if it failed. No other is asked for this peer before.
 struct SnapshotSent {
   NodeId to;
   LogIndex index;

@@ -41,7 +41,10 @@ void MaybeAskTarget(RaftState& s) {
 // (section 4.3). Looks at the log only, so doing it twice is impossible: the entry itself ends joint.
 void MaybeLeaveJoint(RaftState& s) {
   if (!s.configuration().is_joint() || !s.HasCommittedInTerm() || s.leadership->transfer) return;
-  if (s.log.configuration_index() > s.commit_index) return;
+  if (s.log.configuration_index() > s.commit_index &&
+      !DFS_MUTANT(105, "joint is left before it is committed")) {
+    return;
+  }
   AppendAsLeader(s, std::make_shared<const Configuration>(s.configuration().LeaveJoint()), nullptr);
 }
 
@@ -68,7 +71,13 @@ void BecomeLeader(RaftState& s) {
   s.leadership->silence_counts_from = s.now;
   SyncPeers(s);
   // An entry of its own term, or the leader would never learn what is committed (section 6.4).
-  AppendAsLeader(s, nullptr, nullptr);
+  // The first one of all also carries the configuration that the founders began with: from then on
+  // it is in the log, and a joiner that starts with nothing learns it in its place.
+  std::shared_ptr<const Configuration> founding;
+  if (s.log.configuration_index().is_none()) {
+    founding = std::make_shared<const Configuration>(s.configuration());
+  }
+  AppendAsLeader(s, std::move(founding), nullptr);
 }
 
 void SyncPeers(RaftState& s) {

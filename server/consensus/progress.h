@@ -60,8 +60,6 @@ class Progress {
   // it was heard last in this term.
   std::uint64_t read_round = 0;
   MonotonicTime last_heard = absl::InfinitePast();
-  // The driver was asked for a snapshot and has not reported its end.
-  bool is_snapshot_wanted = false;
 
  private:
   struct InFlight {

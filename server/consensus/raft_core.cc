@@ -122,6 +122,8 @@ void HandleSnapshotInstalled(RaftState& s, SnapshotInstalled snapshot) {
     return;
   }
   s.commit_index = std::max(s.commit_index, snapshot.index);
+  // No log is of a later term than its member.
+  if (snapshot.term > s.term()) BecomeFollower(s, snapshot.term, NodeId());
 }
 
 void HandleCutLog(RaftState& s, const CutLog& cut) {
@@ -153,8 +155,7 @@ MonotonicTime NextDeadline(const RaftState& s) {
     return transfer ? std::min(s.leadership->next_heartbeat, transfer->deadline)
                     : s.leadership->next_heartbeat;
   }
-  // Only who may vote in the configuration in force campaigns.
-  return s.configuration().IsVoter(s.self()) ? s.election.deadline : absl::InfiniteFuture();
+  return MayCampaign(s) ? s.election.deadline : absl::InfiniteFuture();
 }
 
 void CollectWrites(RaftState& s) {
@@ -181,7 +182,11 @@ RaftState::RaftState(const Options& o, InitialState initial, MonotonicTime start
   CHECK(!options.self.is_none());
   CHECK_LT(options.election_timeout_min, options.election_timeout_max);
   CHECK_LE(commit_index, log.last_index()) << "applied what the log does not hold";
-  CHECK_LE(log.last_term(), hard_state.term) << "the log is of a later term than the hard state";
+  if (log.last_term() > hard_state.term) {
+    // A snapshot of a term that this member never took part in, and no vote in it.
+    CHECK_EQ(log.last_index(), log.base_index()) << "entries of a later term than the hard state";
+    hard_state = HardState{log.last_term(), NodeId()};
+  }
 }
 
 LogIndex RaftState::MatchOf(NodeId node) const {
@@ -282,7 +287,8 @@ std::vector<PeerStatus> RaftCore::Peers() const {
   if (!state_->leadership) return peers;
   for (const auto& [node, progress] : state_->leadership->peers) {
     peers.push_back(
-        {node, progress.match_index(), progress.last_heard, progress.is_snapshot_wanted});
+        {node, progress.match_index(), progress.last_heard,
+         state_->snapshots_under_way.contains(node)});
   }
   return peers;
 }

@@ -22,6 +22,17 @@ bool IsSameVoteOrFirst(const HardState& before, const HardState& after) {
          before.voted_for == after.voted_for;
 }
 
+std::string Describe(const Configuration& c) {
+  std::ostringstream text;
+  text << "members";
+  for (const auto& [node, info] : c.members) text << " " << node << (info.is_active ? "" : "?");
+  text << " voters";
+  for (const NodeId node : c.voters) text << " " << node;
+  if (c.is_joint()) text << " old";
+  for (const NodeId node : c.old_voters) text << " " << node;
+  return text.str();
+}
+
 template <class T>
 bool IsEqualContent(const std::shared_ptr<const T>& a, const std::shared_ptr<const T>& b) {
   if (a == b) return true;
@@ -175,8 +186,9 @@ absl::Status RaftInvariants::CheckConfiguration(const RaftCore& core) {
   if (base.is_none() || *std::prev(later)->second == log.ConfigurationAt(base)) {
     return absl::OkStatus();
   }
-  return Broken("configuration: node ", core.state_->self(), " begins at ", base,
-                " with another configuration than was in force there");
+  return Broken("configuration: node ", core.state_->self(), " begins at ", base, " with ",
+                Describe(log.ConfigurationAt(base)), ", in force there was ",
+                Describe(*std::prev(later)->second), " since ", std::prev(later)->first);
 }
 
 }  // namespace dfs::consensus

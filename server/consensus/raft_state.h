@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -70,6 +71,9 @@ struct RaftState {
   NodeId leader;  // of this term, if known
   std::uint64_t echoed_read_round = 0;  // greatest one that was told the leader of this term
   ElectionView election;
+  // Peers for which the driver was asked for a snapshot and has not reported its end; outlives a
+  // term as the sending does.
+  std::set<NodeId> snapshots_under_way;
   std::unique_ptr<Leadership> leadership;  // set if and only if role is kLeader
 
   [[nodiscard]] Term term() const { return hard_state.term; }
@@ -106,6 +110,9 @@ void BecomeFollower(RaftState& s, Term term, NodeId leader);
 
 // ---- election.cc ----
 void ResetElectionDeadline(RaftState& s);
+// Whether silence makes this member campaign: it is a voter, or was one before a change that is not
+// known to be committed.
+[[nodiscard]] bool MayCampaign(const RaftState& s);
 // Whether votes are refused because the leader of this term is alive as far as this member knows.
 [[nodiscard]] bool IsSticky(const RaftState& s);
 [[nodiscard]] bool IsLogUpToDate(const RaftState& s, LogIndex last_index, Term last_term);

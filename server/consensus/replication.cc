@@ -32,9 +32,7 @@ void MaybeWantSnapshot(RaftState& s, NodeId node, Progress& progress) {
   if (progress.next_index() > s.log.base_index()) return;
   if (progress.is_probe_under_way() && !s.leadership->is_heartbeat_due) return;  // a pause
   progress.BecomeSnapshot();
-  if (progress.is_snapshot_wanted) return;
-  progress.is_snapshot_wanted = true;
-  s.out.snapshots_wanted.push_back(node);
+  if (s.snapshots_under_way.insert(node).second) s.out.snapshots_wanted.push_back(node);
 }
 
 void SendTo(RaftState& s, NodeId node, Progress& progress, bool is_round_new) {

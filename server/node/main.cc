@@ -39,7 +39,11 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  auto node = dfs::node::Node::Start(parsed.config);
+  const auto interrupted = [&signals](absl::Duration wait) {
+    const timespec time = absl::ToTimespec(wait);
+    return sigtimedwait(&signals, nullptr, &time) > 0;
+  };
+  auto node = dfs::node::Node::Start(parsed.config, interrupted);
   if (!node.ok()) {
     std::cerr << "dfs-server: " << node.status().message() << "\n";
     return node.status().code() == absl::StatusCode::kInvalidArgument ? 64 : 1;

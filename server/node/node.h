@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/node/config.h"
+#include "server/node/join.h"
 
 namespace dfs::node {
 
@@ -16,7 +17,9 @@ class Node {
   // member (while no --join address answers it tries again, and says so in the log).
   // kInvalidArgument: the configuration does not fit the data directory; kFailedPrecondition: refused by the cluster;
   // kDataLoss: the data directory is damaged; kUnavailable: an address is in use.
-  static absl::StatusOr<std::unique_ptr<Node>> Start(const Config& config);
+  // `interrupted`: asked while it waits.
+  static absl::StatusOr<std::unique_ptr<Node>> Start(const Config& config,
+                                                     const Interrupted& interrupted);
   ~Node();  // Stop()
 
   // Hands leadership over if it leads, answers what is under way (5 s at most), closes the stores.

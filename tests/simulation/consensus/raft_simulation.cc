@@ -63,6 +63,11 @@ class Simulation : public SimGroup {
     if (!status.ok()) world_.Fail("invariant: " + std::string(status.message()));
   }
 
+  void CrashInWrite(SimMember& member) override {
+    ++world_.counts["crashes in a write"];
+    faults_.CrashFor(member);
+  }
+
   // Whoever applied the same log is in the same state.
   void CheckApplied(const SimMember& member) override {
     const SimMachine& m = member.machine();
@@ -81,7 +86,12 @@ class Simulation : public SimGroup {
       const SimMember* member = Find(node);
       if (info.is_active && member != nullptr && member->HoldsDurably(index, term)) ++held;
     }
-    const bool is_on_quorum = c.HasQuorum([&](NodeId node) {
+    // Whatever came after it, it was committed by a majority of these: a joint successor needs
+    // them too, and the one that ends joint needs the new voters only.
+    Configuration then = leader.core().ConfigurationAt(
+        std::max(index, LogIndex(leader.core().first_log_index().value() - 1)));
+    then.old_voters.clear();
+    const bool is_on_quorum = then.HasQuorum([&](NodeId node) {
       const SimMember* member = Find(node);
       return member != nullptr && member->HoldsDurably(index, term);
     });

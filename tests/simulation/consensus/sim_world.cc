@@ -6,7 +6,7 @@
 namespace dfs::consensus {
 namespace {
 
-constexpr std::size_t kTraceLinesMax = 120;
+constexpr std::size_t kTraceLinesMax = 400;
 
 }  // namespace
 
