@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +19,8 @@
 #include "common/clock.h"
 
 extern char** environ;
+// The header of this glibc forgets to say that it is C.
+extern "C" int pidfd_open(pid_t pid, unsigned int flags) noexcept;
 
 namespace dfs::testing {
 namespace {
