@@ -82,6 +82,9 @@ void FailureDetector::HandleVouched(MonotonicTime now, NodeId node) {
 
 void FailureDetector::HandleRefused(MonotonicTime now, NodeId node) {
   AnswerFavours(node, /*is_alive=*/false);
+  for (auto& [suspect, opened] : cases_) {
+    if (opened.probes) opened.probes->RecordHelperGone(node);
+  }
   const Member* const member = table_.Find(node);
   if (member == nullptr || node == table_.self_id() || member->state == LivenessState::kDead) return;
   if (const auto found = cases_.find(node); found != cases_.end() && found->second.probes) {
