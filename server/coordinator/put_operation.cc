@@ -290,9 +290,13 @@ absl::Status PutOperation::LostQuorum(std::size_t index) {
   std::vector<NodeId> missing;
   {
     MutexLock lock(&shared_->mutex);
-    const auto& chunk = shared_->chunks[index];
-    for (const NodeId node : chunk.asked) {
-      if (!chunk.tally.acknowledged().contains(node)) missing.push_back(node);
+    const auto& tally = shared_->chunks[index].tally;
+    // Those that refused, or, when time ran out, those that did not answer.
+    const bool is_lost = tally.verdict() == QuorumTally::Verdict::kLost;
+    for (const NodeId node : shared_->chunks[index].asked) {
+      if (is_lost ? tally.refused().contains(node) : !tally.acknowledged().contains(node)) {
+        missing.push_back(node);
+      }
     }
   }
   return NoQuorum(*view_,
