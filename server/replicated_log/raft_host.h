@@ -63,9 +63,6 @@ class RaftHost {
     std::function<void(LogIndex)> on_applied;
     // Called when the configuration in force changes (addresses of peers), on the host's executor. May be null.
     std::function<void(const consensus::Configuration&)> on_configuration;
-    // Sends the node a snapshot of the state and calls back once with its index, 0 if it failed; never blocks. While it is
-    // null the log is never cut (a peer that lags could not catch up).
-    std::function<void(NodeId, std::function<void(LogIndex)>)> send_snapshot;
     // The store failed, or state hashes differ: the node must stop. Called once.
     std::function<void(absl::Status)> on_fatal;
   };
