@@ -41,7 +41,10 @@ void MaybeAskTarget(RaftState& s) {
 // (section 4.3). Looks at the log only, so doing it twice is impossible: the entry itself ends joint.
 void MaybeLeaveJoint(RaftState& s) {
   if (!s.configuration().is_joint() || !s.HasCommittedInTerm() || s.leadership->transfer) return;
-  if (s.log.configuration_index() > s.commit_index) return;
+  if (s.log.configuration_index() > s.commit_index &&
+      !DFS_MUTANT(105, "joint is left before it is committed")) {
+    return;
+  }
   AppendAsLeader(s, std::make_shared<const Configuration>(s.configuration().LeaveJoint()), nullptr);
 }
 

@@ -1,7 +1,6 @@
 // What clients of the log ask of its leader.
 #include <utility>
 
-#include "common/mutant.h"
 #include "server/consensus/raft_state.h"
 
 namespace dfs::consensus {
@@ -27,7 +26,6 @@ std::optional<RejectReason> Refusal(const RaftState& s, std::size_t bytes) {
 // latter, two leaders could change a configuration in two ways that do not overlap (Ongaro,
 // raft-dev, July 2015).
 bool IsChangePending(const RaftState& s) {
-  if (DFS_MUTANT(3, "configuration changes do not wait for one another")) return false;
   return !s.HasCommittedInTerm() || s.configuration().is_joint() ||
          s.log.configuration_index() > s.commit_index;
 }

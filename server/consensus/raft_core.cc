@@ -122,6 +122,8 @@ void HandleSnapshotInstalled(RaftState& s, SnapshotInstalled snapshot) {
     return;
   }
   s.commit_index = std::max(s.commit_index, snapshot.index);
+  // No log is of a later term than its member.
+  if (snapshot.term > s.term()) BecomeFollower(s, snapshot.term, NodeId());
 }
 
 void HandleCutLog(RaftState& s, const CutLog& cut) {
@@ -180,7 +182,11 @@ RaftState::RaftState(const Options& o, InitialState initial, MonotonicTime start
   CHECK(!options.self.is_none());
   CHECK_LT(options.election_timeout_min, options.election_timeout_max);
   CHECK_LE(commit_index, log.last_index()) << "applied what the log does not hold";
-  CHECK_LE(log.last_term(), hard_state.term) << "the log is of a later term than the hard state";
+  if (log.last_term() > hard_state.term) {
+    // A snapshot of a term that this member never took part in, and no vote in it.
+    CHECK_EQ(log.last_index(), log.base_index()) << "entries of a later term than the hard state";
+    hard_state = HardState{log.last_term(), NodeId()};
+  }
 }
 
 LogIndex RaftState::MatchOf(NodeId node) const {

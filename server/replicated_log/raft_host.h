@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,9 @@ class RaftHost {
     std::function<void(LogIndex)> on_applied;
     // Called when the configuration in force changes (addresses of peers), on the host's executor. May be null.
     std::function<void(const consensus::Configuration&)> on_configuration;
+    // Sends the node a snapshot of the state and calls back once with its index, 0 if it failed; never blocks. While it is
+    // null the log is never cut (a peer that lags could not catch up).
+    std::function<void(NodeId, std::function<void(LogIndex)>)> send_snapshot;
     // The store failed, or state hashes differ: the node must stop. Called once.
     std::function<void(absl::Status)> on_fatal;
   };
@@ -102,6 +106,7 @@ class RaftHost {
   [[nodiscard]] RaftStatus Status() const;  // thread-safe, cheap (a copy made after each step)
 
  private:
+  RaftHost() = default;
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -63,6 +63,11 @@ class Simulation : public SimGroup {
     if (!status.ok()) world_.Fail("invariant: " + std::string(status.message()));
   }
 
+  void CrashInWrite(SimMember& member) override {
+    ++world_.counts["crashes in a write"];
+    faults_.CrashFor(member);
+  }
+
   // Whoever applied the same log is in the same state.
   void CheckApplied(const SimMember& member) override {
     const SimMachine& m = member.machine();

@@ -68,7 +68,7 @@ void SimFaults::CrashFor(SimMember& member) {
   const Term term = member.core().term();
   crash_(member);
   if (was_leader) Hint(member.id(), term, odds_.true_hint_per_mille);
-  world_.After(world_.Uniform(absl::Milliseconds(5), odds_.down_max), [&member] {
+  world_.After(world_.Uniform(odds_.down_min, odds_.down_max), [&member] {
     if (!member.is_up()) member.Start();
   });
 }

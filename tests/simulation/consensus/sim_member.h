@@ -58,6 +58,8 @@ class SimGroup {
   virtual SimMember* Find(NodeId id) = 0;
   virtual void CheckAfterStep(SimMember& member) = 0;
   virtual void CheckApplied(const SimMember& member) = 0;
+  // Chance wants the member to die now, in the middle of a write.
+  virtual void CrashInWrite(SimMember& member) = 0;
   virtual void CheckAcknowledged(const SimMember& leader, LogIndex index, Term term) = 0;
 };
 
@@ -113,6 +115,8 @@ class SimMember {
   void StepNow(Input input);
   void CarryOut(Output output);
   void SendAll(std::vector<Message>& messages);
+  // A promise that leaves must be on this disk.
+  void CheckPromise(const Message& m);
   void Enqueue(Output output);
   void StartNextWrite();
   void FinishWrite();
