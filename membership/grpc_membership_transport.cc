@@ -55,10 +55,7 @@ class GrpcMembershipTransport::State {
 
   const Parts parts_;
   Mutex mutex_;
-  CondVar ended_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  std::size_t streams_alive_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::size_t fresh_alive_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const Receiver> receiver_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Refused> refused_ ABSL_GUARDED_BY(mutex_);
   struct Peer {
@@ -71,8 +68,33 @@ class GrpcMembershipTransport::State {
   std::set<std::shared_ptr<Stream>> fresh_ ABSL_GUARDED_BY(mutex_);
   MonotonicTime next_sweep_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 
-  void OnStreamEnded(const std::shared_ptr<Stream>& stream, NodeId peer, bool is_fresh,
-                     bool is_refusal) ABSL_LOCKS_EXCLUDED(mutex_);
+  struct End {
+    NodeId peer;
+    bool is_fresh = false;
+    bool is_refusal = false;  // no process serves there
+    bool is_unfit = false;    // one does, but one of the two Hellos was refused
+  };
+  void OnStreamEnded(const std::shared_ptr<Stream>& stream, const End& end)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void CountStream() ABSL_LOCKS_EXCLUDED(alive_mutex_) {
+    MutexLock lock(&alive_mutex_);
+    ++streams_alive_;
+  }
+  void ForgetStream() ABSL_LOCKS_EXCLUDED(alive_mutex_) {
+    MutexLock lock(&alive_mutex_);
+    --streams_alive_;
+    ended_.SignalAll();
+  }
+  void WaitForStreams() ABSL_LOCKS_EXCLUDED(alive_mutex_) {
+    MutexLock lock(&alive_mutex_);
+    while (streams_alive_ > 0) ended_.Wait(&alive_mutex_);
+  }
+
+ private:
+  // Apart from mutex_: streams are made while that is held.
+  Mutex alive_mutex_;
+  CondVar ended_;
+  std::size_t streams_alive_ ABSL_GUARDED_BY(alive_mutex_) = 0;
 };
 
 // One outbound stream on a channel of its own. Keeps itself alive until gRPC has called OnDone. At most one write is under
@@ -82,7 +104,7 @@ class GrpcMembershipTransport::Stream final
       public std::enable_shared_from_this<Stream> {
  public:
   Stream(std::shared_ptr<State> state, NodeId peer, bool is_fresh)
-      : state_(std::move(state)), peer_(peer), is_fresh_(is_fresh) {}
+      : state_(std::move(state)), alive_(state_), peer_(peer), is_fresh_(is_fresh) {}
 
   void Open(const std::string& address) {
     self_ = shared_from_this();
@@ -139,7 +161,7 @@ class GrpcMembershipTransport::Stream final
     bool is_first = false;
     {
       MutexLock lock(&mutex_);
-      is_first = !is_open_;
+      is_first = !is_open_ && !is_unfit_;
     }
     if (is_first) {
       const absl::Status status =
@@ -147,10 +169,9 @@ class GrpcMembershipTransport::Stream final
       if (!status.ok()) {
         LOG_EVERY_N(WARNING, 100) << "ring stream given up: " << status.message();
         Cancel();
-      } else {
-        MutexLock lock(&mutex_);
-        is_open_ = true;
       }
+      MutexLock lock(&mutex_);
+      (status.ok() ? is_open_ : is_unfit_) = true;
     }
     // Nothing else is expected; reading on tells when the other end goes away.
     StartRead(&incoming_);
@@ -159,16 +180,21 @@ class GrpcMembershipTransport::Stream final
 
   void OnDone(const grpc::Status& status) override {
     bool was_open = false;
+    bool is_unfit = status.error_code() == grpc::StatusCode::FAILED_PRECONDITION;
     {
       MutexLock lock(&mutex_);
       is_ended_ = true;
       was_open = is_open_;
+      is_unfit = is_unfit || is_unfit_;
       queue_.clear();
     }
     VLOG(1) << "ring stream to node " << peer_ << " ended, open " << was_open << ": "
             << status.error_code() << " " << status.error_message();
     const std::shared_ptr<Stream> self = std::move(self_);
-    state_->OnStreamEnded(self, peer_, is_fresh_, IsRefusal(status, was_open));
+    state_->OnStreamEnded(self, {.peer = peer_,
+                                 .is_fresh = is_fresh_,
+                                 .is_refusal = IsRefusal(status, was_open),
+                                 .is_unfit = is_unfit});
   }
 
  private:
@@ -214,7 +240,22 @@ class GrpcMembershipTransport::Stream final
     StartWrite(&outgoing_);
   }
 
+  // Stop() waits for this: it ends after the call and the channel, which must not outlive gRPC itself.
+  class Alive {
+   public:
+    explicit Alive(std::shared_ptr<State> state) : state_(std::move(state)) {
+      state_->CountStream();
+    }
+    ~Alive() { state_->ForgetStream(); }
+    Alive(const Alive&) = delete;
+    Alive& operator=(const Alive&) = delete;
+
+   private:
+    const std::shared_ptr<State> state_;
+  };
+
   const std::shared_ptr<State> state_;
+  const Alive alive_;  // before all that belongs to gRPC
   const NodeId peer_;
   const bool is_fresh_;
   std::unique_ptr<rpc::Ring::Stub> stub_;
@@ -224,6 +265,7 @@ class GrpcMembershipTransport::Stream final
   Mutex mutex_;
   Envelope outgoing_;  // the write under way
   bool is_open_ ABSL_GUARDED_BY(mutex_) = false;       // the other end's Hello was checked
+  bool is_unfit_ ABSL_GUARDED_BY(mutex_) = false;      // it was refused
   bool is_busy_ ABSL_GUARDED_BY(mutex_) = false;       // a write, or the close, is under way
   bool is_closing_ ABSL_GUARDED_BY(mutex_) = false;    // close once the queue is empty
   bool is_finished_ ABSL_GUARDED_BY(mutex_) = false;   // closed on our side
@@ -232,25 +274,22 @@ class GrpcMembershipTransport::Stream final
   std::deque<rpc::RingMessage> queue_ ABSL_GUARDED_BY(mutex_);
 };
 
-void GrpcMembershipTransport::State::OnStreamEnded(const std::shared_ptr<Stream>& stream, NodeId peer,
-                                                   bool is_fresh, bool is_refusal) {
+void GrpcMembershipTransport::State::OnStreamEnded(const std::shared_ptr<Stream>& stream,
+                                                   const End& end) {
   std::shared_ptr<const Refused> refused;
   {
     MutexLock lock(&mutex_);
-    if (is_fresh) {
+    if (end.is_fresh) {
       fresh_.erase(stream);
-      --fresh_alive_;
-    } else if (const auto found = peers_.find(peer);
+    } else if (const auto found = peers_.find(end.peer);
                found != peers_.end() && found->second.stream == stream) {
       found->second.stream = nullptr;
-      found->second.next_attempt = parts_.clock->Now() + kRetrySpacing;
+      found->second.next_attempt =
+          parts_.clock->Now() + (end.is_unfit ? kUnfitSpacing : kRetrySpacing);
     }
-    if (is_refusal && !is_stopped_) refused = refused_;
+    if (end.is_refusal && !is_stopped_) refused = refused_;
   }
-  if (refused && *refused) (*refused)(peer);
-  MutexLock lock(&mutex_);
-  --streams_alive_;
-  ended_.SignalAll();
+  if (refused && *refused) (*refused)(end.peer);
 }
 
 GrpcMembershipTransport::GrpcMembershipTransport(Parts parts)
@@ -298,8 +337,7 @@ void GrpcMembershipTransport::Send(Message message, bool is_fresh) {
     if (found == state.peers_.end()) return;
     State::Peer& peer = found->second;
     if (is_fresh) {
-      if (state.fresh_alive_ >= kFreshMax) return;
-      ++state.fresh_alive_;
+      if (state.fresh_.size() >= kFreshMax) return;
       stream = std::make_shared<Stream>(state_, message.to, true);
       state.fresh_.insert(stream);
       address = peer.address;
@@ -312,7 +350,6 @@ void GrpcMembershipTransport::Send(Message message, bool is_fresh) {
       }
       stream = peer.stream;
     }
-    if (!address.empty()) ++state.streams_alive_;
     if (now >= state.next_sweep_) {
       state.next_sweep_ = now + kIdle / 4;
       for (auto& [node, other] : state.peers_) {
@@ -340,8 +377,7 @@ void GrpcMembershipTransport::Stop() {
   }
   for (const auto& stream : streams) stream->Cancel();
   streams.clear();
-  MutexLock lock(&state_->mutex_);
-  while (state_->streams_alive_ > 0) state_->ended_.Wait(&state_->mutex_);
+  state_->WaitForStreams();
 }
 
 absl::Status GrpcMembershipTransport::CheckHello(const rpc::PeerHello& hello) {

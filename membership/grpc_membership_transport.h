@@ -30,6 +30,7 @@ class GrpcMembershipTransport final : public MembershipTransport {
   static constexpr std::size_t kQueueMax = 64;                          // messages of one stream
   static constexpr absl::Duration kIdle = absl::Seconds(10);
   static constexpr absl::Duration kRetrySpacing = absl::Milliseconds(50);  // attempts of one stream
+  static constexpr absl::Duration kUnfitSpacing = absl::Milliseconds(200);  // after a Hello was refused
   static constexpr absl::Duration kConnectTimeout = absl::Seconds(1);
   static constexpr absl::Duration kFreshDeadline = absl::Milliseconds(500);
   static constexpr std::size_t kFreshMax = 32;                          // probes under way

@@ -29,6 +29,11 @@ void ProbeRound::RecordHelperDenied(NodeId helper) {
   ++denied_;
 }
 
+void ProbeRound::RecordHelperGone(NodeId helper) {
+  const auto found = helpers_.find(helper);
+  if (found != helpers_.end() && !found->second) helpers_.erase(found);
+}
+
 bool ProbeRound::HasFailed(MonotonicTime now) const {
   if (sent_.size() < kDirectProbes) return false;
   if (std::any_of(sent_.begin(), sent_.end(), [&](MonotonicTime at) { return at > now; })) {

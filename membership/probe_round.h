@@ -32,6 +32,8 @@ class ProbeRound {
   // The address refused a connection, or the stream was reset: probes under way have failed.
   void RecordRefused(MonotonicTime now);
   void RecordHelperDenied(NodeId helper);
+  // It is itself not there: no answer of its is waited for.
+  void RecordHelperGone(NodeId helper);
 
   // All direct probes failed, and each helper denied or said nothing in time.
   [[nodiscard]] bool HasFailed(MonotonicTime now) const;
@@ -42,7 +44,7 @@ class ProbeRound {
  private:
   const absl::Duration timeout_;
   MonotonicTime helpers_deadline_;
-  std::map<NodeId, bool> helpers_;  // whether it denied
+  std::map<NodeId, bool> helpers_;  // still counted on; whether it denied
   std::size_t denied_ = 0;
   std::size_t refused_ = 0;         // of those sent
   std::vector<MonotonicTime> sent_;  // when each direct probe counts as failed

@@ -4,7 +4,6 @@
 #include <cctype>
 #include <map>
 #include <memory>
-#include <optional>
 
 #include "client/cli/text.h"
 
@@ -37,17 +36,18 @@ void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
   app.add_flag("-h,--human-readable", flags.is_human, "sizes as 1.205 KiB");
 }
 
-// The first word that is neither a flag nor the value of one.
-std::optional<std::string> FirstWord(const std::vector<std::string>& words) {
+// The words that are neither a global flag nor the value of one.
+std::vector<std::string> PlainWords(const std::vector<std::string>& words) {
+  std::vector<std::string> out;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     if (word == "--endpoints" || word == "--bucket" || word == "--timeout") {
       ++i;
     } else if (word.empty() || word[0] != '-') {
-      return word;
+      out.push_back(word);
     }
   }
-  return std::nullopt;
+  return out;
 }
 
 std::vector<std::string> AllNames() {
@@ -77,8 +77,6 @@ struct Parser {
   CLI::App app{"", "dfs-cli"};
   GlobalFlags flags;
   bool wants_version = false;
-  std::string help_topic;
-  CLI::App* help = nullptr;
   std::map<const CLI::App*, const Verb*> verbs;
   std::map<const CLI::App*, RunVerb> runs;
 
@@ -95,8 +93,6 @@ struct Parser {
       verbs[sub] = &verb;
       NameEnvironment(*sub);
     }
-    help = app.add_subcommand("help", "help on a verb");
-    help->add_option("VERB", help_topic);
     NameEnvironment(app);
   }
 
@@ -121,14 +117,6 @@ CommandLine Finish(const std::shared_ptr<Parser>& parser, CommandLine line) {
     return line;
   }
   if (used == nullptr) return UsageError(std::move(line), OverviewText(parser->app));
-  if (used == parser->help) {
-    const std::string& topic = parser->help_topic;
-    if (!topic.empty() && topic != "help" && FindVerb(topic) == nullptr) {
-      return NoSuchVerb(std::move(line), topic);
-    }
-    line.output = parser->HelpOf(topic);
-    return line;
-  }
   // The parser owns what the verb's flags are bound to.
   line.run = [parser, run = parser->runs[used]](Session& session) { return run(session); };
   return line;
@@ -139,24 +127,25 @@ CommandLine Finish(const std::shared_ptr<Parser>& parser, CommandLine line) {
 CommandLine ParseCommandLine(const std::vector<std::string>& words) {
   const auto parser = std::make_shared<Parser>();
   CommandLine line;
-  const auto first = FirstWord(words);
-  const auto names = AllNames();
-  if (first && std::find(names.begin(), names.end(), *first) == names.end()) {
-    line.flags.is_json = std::find(words.begin(), words.end(), "--json") != words.end();
-    return NoSuchVerb(std::move(line), *first);
+  const std::vector<std::string> plain = PlainWords(words);
+  const std::string first = plain.empty() ? "" : plain[0];
+  line.flags.is_json = std::find(words.begin(), words.end(), "--json") != words.end();
+  if (first == "help") {
+    const std::string topic = plain.size() > 1 ? plain[1] : "help";
+    if (topic != "help" && FindVerb(topic) == nullptr) return NoSuchVerb(std::move(line), topic);
+    line.output = parser->HelpOf(topic);
+    return line;
   }
+  if (!first.empty() && FindVerb(first) == nullptr) return NoSuchVerb(std::move(line), first);
   try {
     // CLI11 wants the words from last to first.
     parser->app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::CallForHelp&) {
-    line.output = parser->HelpOf(first.value_or(""));
+    line.output = parser->HelpOf(first);
     return line;
   } catch (const CLI::ParseError& error) {
-    line.flags = parser->flags;
-    line.flags.is_json |= std::find(words.begin(), words.end(), "--json") != words.end();
-    return UsageError(std::move(line),
-                      std::string(error.what()) +
-                          (first ? " (dfs-cli help " + *first + ")" : " (dfs-cli help)"));
+    return UsageError(std::move(line), std::string(error.what()) + " (dfs-cli help" +
+                                           (first.empty() ? "" : " " + first) + ")");
   }
   return Finish(parser, std::move(line));
 }

@@ -12,7 +12,7 @@ namespace dfs::client::cli {
 
 struct CommandLine {
   RunVerb run;         // empty: print and end
-  GlobalFlags flags;   // also if the rest is malformed, as far as known
+  GlobalFlags flags;   // if there is nothing to run: is_json only
   int exit_code = 0;   // if there is nothing to run
   std::string output;  // for standard output (help)
   std::string error;   // for standard error (usage)

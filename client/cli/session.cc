@@ -44,7 +44,8 @@ void Session::Say(const std::string& text) const {
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-int Session::Fail(const absl::Status& status, const std::string& name) {
+int Session::Fail(const absl::Status& error, const std::string& name) {
+  const absl::Status status = IsUnreachable(error) ? NobodyReachable() : error;
   if (flags_.is_json) {
     PrintJson(JsonOfError(status, name));
   } else {
@@ -53,6 +54,14 @@ int Session::Fail(const absl::Status& status, const std::string& name) {
     std::fprintf(stderr, "dfs-cli: %s%s\n", about.c_str(), SentenceOf(status).c_str());
   }
   return ExitCodeOf(status);
+}
+
+absl::Status Session::NobodyReachable() const {
+  std::string addresses;
+  for (const auto& address : client_.Addresses()) {
+    addresses += (addresses.empty() ? "" : ", ") + address;
+  }
+  return Unreachable(addresses);
 }
 
 int Session::Finish(int code) {

@@ -42,13 +42,14 @@ class Session {
   // To standard error, unless -q or --json.
   void Say(const std::string& text) const;
   // Reports an error as --json wants it, and returns the exit code. `name`: of the file it is about.
-  int Fail(const absl::Status& status, const std::string& name = "");
+  int Fail(const absl::Status& error, const std::string& name = "");
   // Flushes; `code`, or kExitLocal if standard output could not be written.
   int Finish(int code);
 
  private:
   Session(const GlobalFlags& flags, std::vector<std::string> endpoints,
           const FileClientOptions& options);
+  [[nodiscard]] absl::Status NobodyReachable() const;
 
   const GlobalFlags flags_;
   const bool has_color_;

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cstdio>
 #include <limits>
-#include <numeric>
 
 namespace dfs::client::cli {
 namespace {
@@ -36,18 +35,21 @@ std::uint64_t FactorOf(std::string unit) {
   return rest.empty() || rest == "i" || rest == "ib" ? std::uint64_t{1} << (10 * (power + 1)) : 0;
 }
 
+// Insertions, removals, changes and swaps of neighbours (optimal string alignment).
 std::size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      d[i][j] = std::min({changed, d[i - 1][j] + 1, d[i][j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      }
     }
   }
-  return row.back();
+  return d[a.size()][b.size()];
 }
 
 // Terminal columns of UTF-8 text, counting each character as one.
@@ -170,6 +172,8 @@ std::string BaseName(std::string_view path) {
 }
 
 std::string NearestWord(std::string_view typed, const std::vector<std::string>& words) {
+  constexpr std::size_t kTypedBytesMax = 64;
+  if (typed.size() > kTypedBytesMax) return "";
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(typed.size() / 3, 1) + 1;
   for (const auto& word : words) {

@@ -53,6 +53,7 @@ void RaftCluster::Add(std::uint32_t id, const Configuration& base) {
 
 void RaftCluster::Add(std::uint32_t id, InitialState initial) {
   Node& n = nodes_[id];
+  n.options = defaults;
   n.options.self = NodeId(id);
   n.options.random_seed = id;
   n.disk_hard_state = initial.hard_state;
