@@ -39,4 +39,11 @@ void HandleSnapshotSent(RaftState& s, const SnapshotSent& sent) {
   progress.BecomeProbe(next, /*is_under_way=*/!is_done);
 }
 
+void HandlePeerRestarted(RaftState& s, const PeerRestarted& peer) {
+  if (!s.leadership) return;
+  const auto found = s.leadership->peers.find(peer.node);
+  if (found == s.leadership->peers.end()) return;
+  found->second.StartAnew(s.log.last_index().Next());
+}
+
 }  // namespace dfs::consensus

@@ -77,7 +77,6 @@ void BecomePreCandidate(RaftState& s) {
 void BecomeCandidate(RaftState& s, bool is_transfer) {
   StartCampaign(s, Role::kCandidate);
   s.hard_state = HardState{s.term().Next(), s.self()};
-  s.election.is_transfer = is_transfer;
   // The own vote counts, and others are asked, only once term and vote are durable: a
   // member that forgot them in a crash could vote a second time in this term.
   const VoteRequest request{s.log.last_index(), s.log.last_term(), is_transfer};

@@ -107,6 +107,11 @@ struct SnapshotSent {
   NodeId to;
   LogIndex index;
 };
+// This peer came back as another run of its process (a new boot_epoch). What its earlier runs
+// acknowledged counts for nothing until it says so again; answers to earlier messages are ignored.
+struct PeerRestarted {
+  NodeId node;
+};
 // Entries up to `index` are no longer needed (a snapshot or the synced state machine covers them).
 struct CutLog {
   LogIndex index;
@@ -123,7 +128,8 @@ struct TransferLeadership {
 };
 
 using Input = std::variant<Tick, Receive, Propose, ProposeMembers, ProposeVoters, ReadIndex, Persisted,
-                           SnapshotInstalled, SnapshotSent, CutLog, LeaderSuspected, TransferLeadership>;
+                           SnapshotInstalled, SnapshotSent, PeerRestarted, CutLog, LeaderSuspected,
+                           TransferLeadership>;
 
 // ---- outputs ----
 

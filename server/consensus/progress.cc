@@ -36,6 +36,7 @@ std::uint64_t Progress::RecordSent(LogIndex last, std::size_t bytes, LogIndex co
 }
 
 void Progress::RecordSuccess(LogIndex index, std::uint64_t sequence) {
+  if (sequence < first_sequence_of_run_) return;
   if (DFS_MUTANT(13, "an acknowledgement is taken for everything that was sent")) {
     index = std::max(index, LogIndex(next_index_.value() - 1));
   }
@@ -57,6 +58,13 @@ bool Progress::RecordRefusal(LogIndex refused, LogIndex next_try, std::uint64_t 
   if (refused <= match_index_ || refused >= next_index_) return false;
   BecomeProbe(std::min(refused, next_try.Next()), /*is_under_way=*/false);
   return true;
+}
+
+void Progress::StartAnew(LogIndex next_index) {
+  match_index_ = LogIndex();
+  read_round = 0;
+  BecomeProbe(next_index, /*is_under_way=*/false);
+  first_sequence_of_run_ = last_sequence_ + 1;
 }
 
 void Progress::BecomeSnapshot() {

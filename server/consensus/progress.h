@@ -5,7 +5,7 @@
 //   snapshot   the peer lies behind the start of the log; nothing but heartbeats is sent
 //
 // `match_index` says what is durable at the peer. It moves by checked acknowledgements of
-// this term only and never falls. Each message to the peer has a sequence number; a refusal counts
+// this term only and never falls while the peer's process runs. Each message to the peer has a sequence number; a refusal counts
 // only if it answers a message that was sent since the state or `next_index` was last set back,
 // so late and doubled answers are harmless.
 //
@@ -50,6 +50,8 @@ class Progress {
   // False if the answer is stale: nothing changed.
   bool RecordRefusal(LogIndex refused, LogIndex next_try, std::uint64_t sequence);
 
+  // Forgets what the peer acknowledged and whatever answers are still to come; probes from `next_index`.
+  void StartAnew(LogIndex next_index);
   // Waits for a snapshot.
   void BecomeSnapshot();
   // Back to probing from `next_index` (at least match_index + 1). `is_under_way`: as if a probe were out
@@ -78,6 +80,8 @@ class Progress {
   std::uint64_t last_sequence_ = 0;
   // Answers to messages before this one say nothing about next_index_.
   std::uint64_t first_valid_sequence_ = 1;
+  // Answers to messages before this one are of an earlier run of the peer.
+  std::uint64_t first_sequence_of_run_ = 1;
   std::deque<InFlight> in_flight_;  // replicate only; `last` rises
   std::size_t in_flight_bytes_ = 0;
 };

@@ -142,6 +142,7 @@ void Dispatch(RaftState& s, Input input) {
           [&](const Persisted& i) { HandlePersisted(s, i); },
           [&](SnapshotInstalled& i) { HandleSnapshotInstalled(s, std::move(i)); },
           [&](const SnapshotSent& i) { HandleSnapshotSent(s, i); },
+          [&](const PeerRestarted& i) { HandlePeerRestarted(s, i); },
           [&](const CutLog& i) { HandleCutLog(s, i); },
           [&](const LeaderSuspected& i) { HandleLeaderSuspected(s, i); },
           [&](const TransferLeadership& i) { HandleTransferLeadership(s, i); },

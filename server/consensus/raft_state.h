@@ -48,7 +48,6 @@ struct ElectionView {
   MonotonicTime deadline;  // when silence makes it campaign
   MonotonicTime last_leader_contact = absl::InfinitePast();
   bool is_leader_suspected = false;  // own evidence against `leader` of this term (rule R5)
-  bool is_transfer = false;          // this campaign was asked for by the leader
   std::map<NodeId, bool> votes;      // answers to this campaign, own vote included
   int late_ticks_in_a_row = 0;
 };
@@ -136,6 +135,7 @@ void HandleAppendRequest(RaftState& s, const Message& m, const AppendRequest& re
 // ---- append_result_handler.cc ----
 void HandleAppendReply(RaftState& s, const Message& m, const AppendReply& reply);
 void HandleSnapshotSent(RaftState& s, const SnapshotSent& sent);
+void HandlePeerRestarted(RaftState& s, const PeerRestarted& peer);
 
 // ---- proposal.cc ----
 void HandlePropose(RaftState& s, Propose proposal);

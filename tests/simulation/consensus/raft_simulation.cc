@@ -122,8 +122,9 @@ class Simulation : public SimGroup {
   void AddMember(NodeId id, SimDisk disk) {
     Options options;
     options.self = id;
-    // Small bounds, so that they are reached.
-    options.append_bytes_max = 64 * (1 + world_.random().Below(16));
+    // Small bounds, so that they are reached: often one entry in a message.
+    options.append_bytes_max =
+        world_.random().OneIn(1, 2) ? 1 : 64 * (1 + world_.random().Below(16));
     options.in_flight_messages_max = 1 + world_.random().Below(8);
     options.in_flight_bytes_max = 256 * (1 + world_.random().Below(16));
     options.uncommitted_bytes_max = 2048;

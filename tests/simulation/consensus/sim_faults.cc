@@ -68,8 +68,15 @@ void SimFaults::CrashFor(SimMember& member) {
   const Term term = member.core().term();
   crash_(member);
   if (was_leader) Hint(member.id(), term, odds_.true_hint_per_mille);
-  world_.After(world_.Uniform(odds_.down_min, odds_.down_max), [&member] {
-    if (!member.is_up()) member.Start();
+  world_.After(world_.Uniform(odds_.down_min, odds_.down_max), [this, &member] {
+    if (member.is_up()) return;
+    member.Start();
+    // Some hear by its new boot_epoch that it is another run.
+    for (SimMember* other : Up()) {
+      if (other != &member && world_.random().OneIn(1, 2)) {
+        other->Step(PeerRestarted{member.id()});
+      }
+    }
   });
 }
 

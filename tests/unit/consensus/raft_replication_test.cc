@@ -302,6 +302,24 @@ TEST(RaftReplication, AnAcknowledgementBeyondTheLogIsIgnored) {
   EXPECT_EQ(cluster.core(1).commit_index(), LogIndex(0));
 }
 
+TEST(RaftReplication, ANewRunOfAPeerMustAcknowledgeAnew) {
+  RaftCluster cluster;
+  cluster.Add(1, kThree);
+  MakeLeader(cluster);
+  cluster.Step(1, From(2, 1, 1, Success(1, 1)));
+  ASSERT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(1));
+  cluster.queue().clear();
+  cluster.Step(1, PeerRestarted{NodeId(2)});
+  EXPECT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(0));
+  EXPECT_EQ(cluster.core(1).commit_index(), LogIndex(1)) << "what is committed stays";
+  const auto probes = Take<AppendRequest>(cluster);
+  ASSERT_EQ(probes.size(), 1u);
+  cluster.Step(1, From(2, 1, 1, Success(1, 1)));  // of the run before
+  EXPECT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(0));
+  cluster.Step(1, From(2, 1, 1, Success(1, probes[0].second.sequence)));
+  EXPECT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(1));
+}
+
 TEST(RaftReplication, LostMessagesAreNoticedByTheNextHeartbeat) {
   RaftCluster cluster(kThree);
   cluster.Elect(1);
