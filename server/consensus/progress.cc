@@ -47,7 +47,8 @@ void Progress::RecordSuccess(LogIndex index, std::uint64_t sequence) {
   }
   const bool is_current = sequence >= first_valid_sequence_;
   // A current success of a probe says that the logs agree up to next_index_ - 1, durable or not.
-  if (state_ == State::kProbe && (is_current || match_index_ >= LogIndex(next_index_.value() - 1))) {
+  if (state_ == State::kProbe &&
+      (is_current || match_index_ >= LogIndex(next_index_.value() - 1))) {
     BecomeReplicate();
   }
   next_index_ = std::max(next_index_, match_index_.Next());

@@ -40,8 +40,8 @@ void ProposeConfiguration(RaftState& s, std::uint64_t token, Configuration next,
   } else if (!is_allowed || !s.configuration().CheckStep(next).ok()) {
     Reject(s, token, RejectReason::kInvalid);
   } else {
-    const LogIndex index = AppendAsLeader(
-        s, std::make_shared<const Configuration>(std::move(next)), std::move(command));
+    const LogIndex index = AppendAsLeader(s, std::make_shared<const Configuration>(std::move(next)),
+                                          std::move(command));
     s.out.proposed.push_back({token, index, s.term()});
   }
 }
@@ -75,9 +75,8 @@ void HandleProposeMembers(RaftState& s, ProposeMembers proposal) {
 
 void HandleProposeVoters(RaftState& s, ProposeVoters proposal) {
   const bool is_change = proposal.voters != s.configuration().voters;
-  ProposeConfiguration(s, proposal.token,
-                       s.configuration().EnterJoint(std::move(proposal.voters)), is_change,
-                       nullptr);
+  ProposeConfiguration(s, proposal.token, s.configuration().EnterJoint(std::move(proposal.voters)),
+                       is_change, nullptr);
 }
 
 void HandleReadIndex(RaftState& s, const ReadIndex& read) {

@@ -39,8 +39,8 @@ struct Leadership {
   MonotonicTime silence_counts_from;
   ReadIndexQueue reads;
   std::optional<Transfer> transfer;
-  bool is_heartbeat_due = false;    // in this Step
-  bool is_round_announced = true;   // the last closed round went out to the voters
+  bool is_heartbeat_due = false;   // in this Step
+  bool is_round_announced = true;  // the last closed round went out to the voters
 };
 
 // How this member sees elections, whatever its role.
@@ -57,8 +57,8 @@ struct RaftState {
 
   const Options options;
   Random random;
-  MonotonicTime now;  // of the Step under way
-  Output out;         // of the Step under way
+  MonotonicTime now;                                     // of the Step under way
+  Output out;                                            // of the Step under way
   MonotonicTime next_deadline = absl::InfiniteFuture();  // as given to the driver last
 
   HardState hard_state;
@@ -67,7 +67,7 @@ struct RaftState {
   RaftLog log;
   LogIndex commit_index;
   Role role = Role::kFollower;
-  NodeId leader;  // of this term, if known
+  NodeId leader;                        // of this term, if known
   std::uint64_t echoed_read_round = 0;  // greatest one that was told the leader of this term
   ElectionView election;
   // Peers for which the driver was asked for a snapshot and has not reported its end; outlives a

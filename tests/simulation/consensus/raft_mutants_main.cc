@@ -1,8 +1,8 @@
 // raft_mutants --mutant=N [--by=simulation|tests] [--seeds=A-B] [--seconds=S]
 //
-// Switches one mistake on (common/mutant.h) and runs simulations, or the unit tests of consensus, until
-// something notices. Ends with 0 if the mistake was noticed, with 1 if all passed. `--mutant=0` is the
-// control: there it ends with 0 if all passed.
+// Switches one mistake on (common/mutant.h) and runs simulations, or the unit tests of consensus,
+// until something notices. Ends with 0 if the mistake was noticed, with 1 if all passed.
+// `--mutant=0` is the control: there it ends with 0 if all passed.
 #include <glog/logging.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -39,12 +39,28 @@ TEST(RaftSimulation, EveryFaultHappensAndClientsGetAnswers) {
     ASSERT_EQ(result.failure, "") << "seed " << seed;
     for (const auto& [name, count] : result.counts) counts[name] += count;
   }
-  for (const char* name :
-       {"crashes", "crashes in a write", "disk stalls", "false hints", "hints", "isolations",
-        "leadership transfers", "log cuts", "members activated", "members added",
-        "members removed", "messages doubled", "messages into a partition", "messages lost",
-        "messages straggling", "one-way cuts", "pauses", "reads done", "snapshots received",
-        "splits", "voter changes asked for", "writes done"}) {
+  for (const char* name : {"crashes",
+                           "crashes in a write",
+                           "disk stalls",
+                           "false hints",
+                           "hints",
+                           "isolations",
+                           "leadership transfers",
+                           "log cuts",
+                           "members activated",
+                           "members added",
+                           "members removed",
+                           "messages doubled",
+                           "messages into a partition",
+                           "messages lost",
+                           "messages straggling",
+                           "one-way cuts",
+                           "pauses",
+                           "reads done",
+                           "snapshots received",
+                           "splits",
+                           "voter changes asked for",
+                           "writes done"}) {
     EXPECT_GT(counts[name], 0) << name;
   }
 }

@@ -32,11 +32,26 @@ SimMember* SimFaults::AnyUp() {
 
 void SimFaults::Strike() {
   const std::vector<std::pair<std::uint64_t, std::function<void()>>> kinds = {
-      {odds_.crash_weight, [this] { if (SimMember* m = AnyUp()) CrashFor(*m); }},
-      {odds_.crash_leader_weight, [this] { if (SimMember* m = LeaderOf(members_)) CrashFor(*m); }},
-      {odds_.crash_all_weight, [this] { for (SimMember* m : Up()) CrashFor(*m); }},
-      {odds_.pause_weight, [this] { if (SimMember* m = AnyUp()) PauseFor(*m); }},
-      {odds_.pause_all_weight, [this] { for (SimMember* m : Up()) PauseFor(*m); }},
+      {odds_.crash_weight,
+       [this] {
+         if (SimMember* m = AnyUp()) CrashFor(*m);
+       }},
+      {odds_.crash_leader_weight,
+       [this] {
+         if (SimMember* m = LeaderOf(members_)) CrashFor(*m);
+       }},
+      {odds_.crash_all_weight,
+       [this] {
+         for (SimMember* m : Up()) CrashFor(*m);
+       }},
+      {odds_.pause_weight,
+       [this] {
+         if (SimMember* m = AnyUp()) PauseFor(*m);
+       }},
+      {odds_.pause_all_weight,
+       [this] {
+         for (SimMember* m : Up()) PauseFor(*m);
+       }},
       {odds_.isolate_weight, [this] { Isolate(); }},
       {odds_.split_weight, [this] { Split(); }},
       {odds_.one_way_weight, [this] { CutSomeOneWay(); }},
@@ -90,7 +105,9 @@ void SimFaults::Hint(NodeId leader, Term term, std::uint64_t per_mille) {
     if (member->id() == leader || !world_.random().OneIn(per_mille, 1000)) continue;
     ++world_.counts["hints"];
     world_.After(world_.Uniform(absl::Milliseconds(1), absl::Milliseconds(60)),
-                 [member, leader, term] { member->Step(LeaderSuspected{leader, term}); });
+                 [member, leader, term] {
+                   member->Step(LeaderSuspected{leader, term});
+                 });
   }
 }
 
