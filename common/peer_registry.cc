@@ -1,0 +1,105 @@
+#include "common/peer_registry.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace dfs {
+
+PeerRegistry::PeerRegistry(rpc::PeerHello own) : own_(std::move(own)) {}
+
+rpc::PeerHello PeerRegistry::own() const {
+  MutexLock lock(&mutex_);
+  return own_;
+}
+
+void PeerRegistry::SetOwn(rpc::PeerHello own) {
+  MutexLock lock(&mutex_);
+  own_ = std::move(own);
+}
+
+void PeerRegistry::SetKnown(NodeId node, StorageUuid uuid, BootEpoch epoch) {
+  MutexLock lock(&mutex_);
+  Peer& peer = peers_[node];
+  peer.storage_uuid = uuid;
+  if (epoch > peer.epoch) {
+    peer.epoch = epoch;
+    peer.run = RunId();
+  }
+}
+
+void PeerRegistry::Forget(NodeId node) {
+  MutexLock lock(&mutex_);
+  peers_.erase(node);
+}
+
+absl::Status PeerRegistry::CheckLocked(const rpc::PeerHello& hello) {
+  const NodeId node(hello.node_id());
+  if (node.is_none() || hello.run_id() == 0 || hello.boot_epoch() == 0) {
+    return absl::InvalidArgumentError("peer hello lacks node id, run id or boot epoch");
+  }
+  if (UuidFromWire<ClusterId>(hello.cluster_id()) != UuidFromWire<ClusterId>(own_.cluster_id())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("node ", node.value(), " at ", hello.peer_address(),
+                     " belongs to another cluster; check its --join addresses and data directory"));
+  }
+  const auto found = peers_.find(node);
+  if (found == peers_.end()) {
+    if (!peers_.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("node ", node.value(), " is not a member of this cluster"));
+    }
+    peers_[node].storage_uuid = UuidFromWire<StorageUuid>(hello.storage_uuid());
+  }
+  Peer& peer = peers_[node];
+  if (UuidFromWire<StorageUuid>(hello.storage_uuid()) != peer.storage_uuid) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "node ", node.value(), " claims its id with another data directory (storage uuid); a wiped "
+        "node must join under a new id"));
+  }
+  const BootEpoch epoch(hello.boot_epoch());
+  const RunId run(hello.run_id());
+  if (epoch < peer.epoch) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("node ", node.value(), " comes with an old boot epoch (", epoch.value(),
+                     " below ", peer.epoch.value(), "): a copy or an old state of its data directory"));
+  }
+  if (epoch == peer.epoch && !peer.run.is_none() && run != peer.run) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("node ", node.value(), " runs twice with one data directory"));
+  }
+  peer.epoch = epoch;
+  peer.run = run;
+  return absl::OkStatus();
+}
+
+absl::Status PeerRegistry::CheckInbound(const rpc::PeerHello& hello) {
+  MutexLock lock(&mutex_);
+  return CheckLocked(hello);
+}
+
+absl::Status PeerRegistry::CheckOutbound(NodeId expected, const rpc::PeerHello& hello) {
+  MutexLock lock(&mutex_);
+  if (NodeId(hello.node_id()) != expected) {
+    return absl::FailedPreconditionError(absl::StrCat("expected node ", expected.value(), " at ",
+                                                      hello.peer_address(), " but node ",
+                                                      hello.node_id(), " answered"));
+  }
+  if (auto status = CheckLocked(hello); !status.ok()) return status;
+  peers_[expected].confirmed_run = RunId(hello.run_id());
+  return absl::OkStatus();
+}
+
+bool PeerRegistry::IsConfirmed(NodeId node, RunId run) const {
+  MutexLock lock(&mutex_);
+  const auto found = peers_.find(node);
+  return found != peers_.end() && !run.is_none() && found->second.confirmed_run == run;
+}
+
+BootEpoch PeerRegistry::GreatestEpoch(NodeId node) const {
+  MutexLock lock(&mutex_);
+  const auto found = peers_.find(node);
+  return found == peers_.end() ? BootEpoch() : found->second.epoch;
+}
+
+}  // namespace dfs

@@ -1,0 +1,54 @@
+// Members as the ring sees them. Pure data.
+#ifndef DFS_MEMBERSHIP_MEMBER_H_
+#define DFS_MEMBERSHIP_MEMBER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/ids.h"
+
+namespace dfs::membership {
+
+enum class LivenessState {
+  kUnknown,  // a member of which nothing was ever heard
+  kAlive,
+  kSuspect,
+  kDead,     // changes routing only; it may refute at any time
+};
+
+struct MemberAddress {
+  NodeId node;
+  StorageUuid storage_uuid;
+  std::string peer_address;
+};
+
+struct NodeHealth {
+  std::uint64_t free_bytes = 0;
+  std::uint64_t total_bytes = 0;
+  absl::Duration fsync_p99;
+  absl::Duration disk_probe_age;
+  std::uint32_t load_percent = 0;
+  std::uint64_t applied_index = 0;
+  std::uint32_t local_health = 0;  // Lifeguard's multiplier, 0 (well) to 8
+};
+
+struct RingOptions {
+  NodeId self;
+  BootEpoch boot_epoch;
+  absl::Duration heartbeat_interval = absl::Milliseconds(100);
+  absl::Duration suspect_after_min = absl::Milliseconds(250);
+  double suspect_phi = 8;
+  absl::Duration probe_timeout = absl::Milliseconds(100);
+  absl::Duration dead_after_min = absl::Milliseconds(200);
+  absl::Duration dead_after_max = absl::Milliseconds(400);
+  absl::Duration gossip_interval = absl::Milliseconds(100);
+  absl::Duration full_exchange_interval = absl::Seconds(10);
+  std::size_t gossip_fanout = 3;
+  std::uint64_t random_seed = 0;
+};
+
+}  // namespace dfs::membership
+
+#endif  // DFS_MEMBERSHIP_MEMBER_H_

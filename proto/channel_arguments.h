@@ -1,0 +1,24 @@
+// The measured settings of channels and servers (proto/README.md has the figures).
+#ifndef DFS_PROTO_CHANNEL_ARGUMENTS_H_
+#define DFS_PROTO_CHANNEL_ARGUMENTS_H_
+
+#include <grpcpp/server_builder.h>
+#include <grpcpp/support/channel_arguments.h>
+
+namespace dfs {
+
+enum class ChannelUse {
+  kBulk,     // file bytes: large frames and reads; a connection of its own
+  kControl,  // small calls
+};
+
+// For grpc::CreateCustomChannel. Channels of different uses never share a connection.
+grpc::ChannelArguments ArgumentsFor(ChannelUse use);
+// The same on the side of the server, with the limits on messages, streams and idle connections.
+void SetServerArguments(grpc::ServerBuilder& builder);
+
+inline constexpr int kMessageBytesMax = 8 << 20;
+
+}  // namespace dfs
+
+#endif  // DFS_PROTO_CHANNEL_ARGUMENTS_H_
