@@ -34,6 +34,7 @@
 #include "server/node/version.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
+#include "server/replicated_log/raft_message_codec.h"
 #include "server/replicated_log/raft_service.h"
 #include "server/replicated_log/rocksdb_log_store.h"
 
@@ -89,6 +90,7 @@ class Node::Impl final : public chunk::Confirmer {
     DFS_RETURN_IF_ERROR(OpenStores());
     BuildPeers();
     DFS_RETURN_IF_ERROR(BuildRaft());
+    DFS_RETURN_IF_ERROR(FindPeers());
     BuildLeader();
     BuildServices();
     DFS_RETURN_IF_ERROR(Listen());
@@ -109,6 +111,8 @@ class Node::Impl final : public chunk::Confirmer {
 
  private:
   absl::Status EnsureMembership();
+  absl::Status Join(absl::Duration timeout);
+  absl::Status FindPeers();
   absl::Status OpenStores();
   void BuildPeers();
   absl::Status BuildRaft();
@@ -130,6 +134,7 @@ class Node::Impl final : public chunk::Confirmer {
   const Interrupted interrupted_;
   const Clock& clock_;
   NodeId self_;
+  consensus::Configuration first_configuration_;  // as Join told it
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> is_registering_{false};
@@ -208,28 +213,51 @@ absl::Status Node::Impl::EnsureMembership() {
         "--bootstrap to form a new cluster"));
   }
   if (!config_.join.empty()) {
-    rpc::JoinRequest request;
-    const rpc::NodeRow row = OwnRow();
-    *request.mutable_storage_uuid() = row.storage_uuid();
-    request.set_name(row.name());
-    request.set_zone(row.zone());
-    request.set_client_address(row.client_address());
-    request.set_peer_address(row.peer_address());
-    request.set_boot_epoch(row.boot_epoch());
-    const auto joined =
-        JoinThrough(config_.join, request,
-                    config_.bootstrap ? kBootstrapAsks : absl::InfiniteDuration(), interrupted_);
-    if (joined.ok()) {
-      return log_store_->SetMembership(UuidFromWire<ClusterId>(joined->cluster_id()),
-                                       NodeId(joined->node_id()));
-    }
-    if (joined.status().code() != absl::StatusCode::kUnavailable || !config_.bootstrap) {
-      return joined.status();
+    const absl::Status joined =
+        Join(config_.bootstrap ? kBootstrapAsks : absl::InfiniteDuration());
+    if (joined.ok() || joined.code() != absl::StatusCode::kUnavailable || !config_.bootstrap) {
+      return joined;
     }
     LOG(INFO) << "no --join address answered: forming a new cluster";
   }
   self_ = NodeId(1);
   return FormCluster(*log_store_, OwnRow());
+}
+
+absl::Status Node::Impl::Join(absl::Duration timeout) {
+  rpc::JoinRequest request;
+  const rpc::NodeRow row = OwnRow();
+  *request.mutable_storage_uuid() = row.storage_uuid();
+  request.set_name(row.name());
+  request.set_zone(row.zone());
+  request.set_client_address(row.client_address());
+  request.set_peer_address(row.peer_address());
+  request.set_boot_epoch(row.boot_epoch());
+  request.set_claimed_node_id(log_store_->identity().node_id.value());
+  if (const auto cluster = log_store_->identity().cluster_id) {
+    *request.mutable_claimed_cluster_id() = ToWire(*cluster);
+  }
+  DFS_ASSIGN_OR_RETURN(const rpc::JoinResponse joined,
+                       JoinThrough(config_.join, request, timeout, interrupted_));
+  DFS_ASSIGN_OR_RETURN(first_configuration_,
+                       replicated_log::DecodeConfiguration(joined.configuration()));
+  return log_store_->SetMembership(UuidFromWire<ClusterId>(joined.cluster_id()),
+                                   NodeId(joined.node_id()));
+}
+
+// A node whose log is still empty knows nobody: rule R2 has it listen only to those it can dial itself.
+absl::Status Node::Impl::FindPeers() {
+  if (!raft_->Status().configuration.members.empty()) return absl::OkStatus();
+  if (first_configuration_.members.empty()) {
+    if (config_.join.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          config_.data_dir, " was stopped before it got the log: pass --join=<peer address of a "
+          "member> once more"));
+    }
+    DFS_RETURN_IF_ERROR(Join(absl::InfiniteDuration()));
+  }
+  OnConfiguration(first_configuration_);
+  return absl::OkStatus();
 }
 
 absl::Status Node::Impl::OpenStores() {
@@ -380,6 +408,7 @@ absl::Status Node::Impl::Listen() {
 }
 
 void Node::Impl::OnConfiguration(const consensus::Configuration& configuration) {
+  if (configuration.members.empty()) return;
   std::vector<membership::MemberAddress> members;
   for (const auto& [node, info] : configuration.members) {
     members.push_back({node, info.storage_uuid, info.peer_address});
