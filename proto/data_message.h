@@ -5,7 +5,7 @@
 // fields but `data` (its own `data` is empty), `data` holds those bytes.
 //
 // Usable in place of M with the gRPC C++ sync API once the method is registered by hand
-// (see RawMethod in this header).
+// (see raw_method.h).
 #ifndef DFS_PROTO_DATA_MESSAGE_H_
 #define DFS_PROTO_DATA_MESSAGE_H_
 

@@ -5,65 +5,47 @@
 namespace dfs {
 namespace {
 
-constexpr char kDetailUrl[] = "dfs.v1.ErrorDetail";
+// gRPC itself answers with these when a connection breaks or an answer is too large, both of
+// which may come after the work was done.
+v1::ErrorDetail::Outcome OutcomeOfTransportCode(absl::StatusCode code) {
+  if (code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kResourceExhausted) {
+    return v1::ErrorDetail::UNKNOWN;
+  }
+  return OutcomeOf(absl::Status(code, ""));
+}
+
+void Attach(const v1::ErrorDetail& detail, absl::Status& status) {
+  status.SetPayload(kErrorDetailUrl, absl::Cord(detail.SerializeAsString()));
+}
 
 }  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  const auto payload = status.GetPayload(kDetailUrl);
-  return grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()),
-                      std::string(status.message()), payload ? std::string(*payload) : "");
+  std::string detail;
+  if (const auto payload = status.GetPayload(kErrorDetailUrl)) {
+    detail = std::string(*payload);
+  } else {
+    v1::ErrorDetail by_code;
+    by_code.set_outcome(OutcomeOf(status));
+    detail = by_code.SerializeAsString();
+  }
+  // code(), not raw_code(): a number that is no code becomes kUnknown.
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
+                      detail);
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   absl::Status out(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   // A peer's bytes: attached only if they are what they claim to be.
-  dfs::v1::ErrorDetail detail;
-  if (!status.error_details().empty() && detail.ParseFromString(status.error_details())) {
-    out.SetPayload(kDetailUrl, absl::Cord(status.error_details()));
+  v1::ErrorDetail detail;
+  if (status.error_details().empty() || !detail.ParseFromString(status.error_details())) {
+    detail.Clear();
+    detail.set_outcome(OutcomeOfTransportCode(out.code()));
   }
+  Attach(detail, out);
   return out;
-}
-
-absl::Status ErrorWithDetail(absl::StatusCode code, std::string_view message,
-                             const dfs::v1::ErrorDetail& detail) {
-  absl::Status out(code, std::string(message));
-  out.SetPayload(kDetailUrl, absl::Cord(detail.SerializeAsString()));
-  return out;
-}
-
-absl::Status ErrorWithReason(absl::StatusCode code, std::string_view message,
-                             dfs::v1::ErrorDetail::Reason reason,
-                             dfs::v1::ErrorDetail::Outcome outcome) {
-  dfs::v1::ErrorDetail detail;
-  detail.set_reason(reason);
-  detail.set_outcome(outcome);
-  return ErrorWithDetail(code, message, detail);
-}
-
-std::optional<dfs::v1::ErrorDetail> DetailOf(const absl::Status& status) {
-  const auto payload = status.GetPayload(kDetailUrl);
-  dfs::v1::ErrorDetail detail;
-  if (!payload || !detail.ParseFromString(std::string(*payload))) return std::nullopt;
-  return detail;
-}
-
-dfs::v1::ErrorDetail::Outcome OutcomeOf(const absl::Status& status) {
-  if (const auto detail = DetailOf(status);
-      detail && detail->outcome() != dfs::v1::ErrorDetail::OUTCOME_UNSPECIFIED) {
-    return detail->outcome();
-  }
-  switch (status.code()) {
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kUnknown:
-    case absl::StatusCode::kInternal:
-      return dfs::v1::ErrorDetail::UNKNOWN;
-    default:
-      return dfs::v1::ErrorDetail::NOTHING_CHANGED;
-  }
 }
 
 }  // namespace dfs

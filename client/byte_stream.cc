@@ -1,0 +1,18 @@
+#include "client/byte_stream.h"
+
+#include <algorithm>
+
+namespace dfs::client {
+
+absl::StatusOr<Slices> StringSource::Read(std::size_t bytes_max) {
+  Slices out = bytes_.Range(at_, std::min(bytes_max, bytes_.size() - at_));
+  at_ += out.size();
+  return out;
+}
+
+bool StringSource::Rewind() {
+  at_ = 0;
+  return true;
+}
+
+}  // namespace dfs::client

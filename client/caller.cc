@@ -1,0 +1,163 @@
+#include "client/caller.h"
+
+#include <chrono>
+
+#include "absl/strings/cord.h"
+#include "common/status_macros.h"
+#include "proto/wire_status.h"
+
+namespace dfs::client {
+namespace {
+
+constexpr char kFinalUrl[] = "dfs.client.final";
+constexpr char kUnreachableUrl[] = "dfs.client.unreachable";
+
+}  // namespace
+
+absl::Status Unreachable(const std::string& address) {
+  absl::Status out =
+      ErrorWithReason(absl::StatusCode::kUnavailable, "cannot connect to " + address,
+                      v1::ErrorDetail::REASON_UNSPECIFIED);
+  out.SetPayload(kUnreachableUrl, absl::Cord("1"));
+  return out;
+}
+
+bool IsUnreachable(const absl::Status& status) {
+  return status.GetPayload(kUnreachableUrl).has_value();
+}
+
+absl::Status Final(absl::Status status) {
+  status.SetPayload(kFinalUrl, absl::Cord("1"));
+  return status;
+}
+
+bool IsFinal(const absl::Status& status) { return status.GetPayload(kFinalUrl).has_value(); }
+
+Caller::Caller(std::vector<std::string> endpoints, const CallerOptions& options, const Clock& clock)
+    : options_(options),
+      clock_(clock),
+      watch_(options.watch, clock),
+      random_(SystemRandom64()),
+      endpoints_(std::move(endpoints)),
+      cluster_id_(options.cluster_id) {}
+
+absl::Status Caller::Run(RetryPolicy& retry, Attempt attempt) {
+  for (;;) {
+    retry.RecordAttempt(clock_.Now());
+    const auto [index, connection] = Choose();
+    Reach reach = Reach::kNotSent;
+    absl::Status status = Prepare(*connection, &reach);
+    if (status.ok()) {
+      reach = Reach::kSent;
+      status = attempt(connection, &reach);
+    }
+    if (status.ok()) {
+      MutexLock lock(&mutex_);
+      endpoints_.RecordAlive(index);
+      return status;
+    }
+    RecordFailure(index, status, reach);
+    RetryPolicy::Decision decision;
+    {
+      MutexLock lock(&mutex_);
+      decision = retry.HandleFailure(clock_.Now(), status, reach, endpoints_.size(), random_);
+    }
+    if (IsFinal(status)) return status;
+    if (decision.is_over) return retry.last_error();
+    if (decision.wait > absl::ZeroDuration()) Pause(decision.wait);
+  }
+}
+
+absl::StatusOr<v1::HelloResponse> Caller::Hello() {
+  v1::HelloResponse out;
+  RetryPolicy retry = NewPolicy(/*is_change=*/false);
+  DFS_RETURN_IF_ERROR(Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
+    auto hello = HelloOnce(*connection, reach);
+    if (hello.ok()) out = *std::move(hello);
+    return hello.status();
+  }));
+  return out;
+}
+
+std::vector<std::string> Caller::Addresses() const {
+  MutexLock lock(&mutex_);
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) out.push_back(endpoints_.address(i));
+  return out;
+}
+
+std::pair<std::size_t, std::shared_ptr<Connection>> Caller::Choose() {
+  MutexLock lock(&mutex_);
+  const std::size_t index = endpoints_.Choose(clock_.Now());
+  const std::string& address = endpoints_.address(index);
+  auto& connection = connections_[address];
+  if (connection == nullptr) connection = std::make_shared<Connection>(address);
+  return {index, connection};
+}
+
+absl::Status Caller::Prepare(Connection& connection, Reach* reach) {
+  if (!connection.WaitForControl(options_.connect_timeout)) {
+    return Unreachable(connection.address());
+  }
+  if (connection.is_verified()) return absl::OkStatus();
+  DFS_RETURN_IF_ERROR(HelloOnce(connection, reach).status());
+  connection.set_verified();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::HelloResponse> Caller::HelloOnce(Connection& connection, Reach* reach) {
+  v1::HelloRequest request;
+  {
+    MutexLock lock(&mutex_);
+    request.set_cluster_id(cluster_id_);
+  }
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       absl::ToChronoMicroseconds(options_.connect_timeout));
+  v1::HelloResponse hello;
+  const grpc::Status status = connection.cluster().Hello(&context, request, &hello);
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+      status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    *reach = Reach::kNotSent;  // the change itself was not sent, and nobody is there
+    return Unreachable(connection.address());
+  }
+  *reach = Reach::kSent;
+  if (!status.ok()) return FromGrpc(status);
+  DFS_RETURN_IF_ERROR(TakeHello(hello, connection));
+  return hello;
+}
+
+absl::Status Caller::TakeHello(const v1::HelloResponse& hello, const Connection& connection) {
+  MutexLock lock(&mutex_);
+  if (cluster_id_.empty()) cluster_id_ = hello.cluster_id();
+  if (hello.cluster_id() != cluster_id_) {
+    return ErrorWithReason(absl::StatusCode::kFailedPrecondition,
+                           connection.address() + " belongs to cluster " + hello.cluster_id() +
+                               ", not to " + cluster_id_,
+                           v1::ErrorDetail::WRONG_CLUSTER);
+  }
+  for (const auto& endpoint : hello.endpoints()) endpoints_.Learn(endpoint.address());
+  return absl::OkStatus();
+}
+
+void Caller::RecordFailure(std::size_t index, const absl::Status& status, Reach reach) {
+  const bool is_dead = reach == Reach::kNotSent ||
+                       (status.code() == absl::StatusCode::kUnavailable &&
+                        ReasonOf(status) == v1::ErrorDetail::REASON_UNSPECIFIED &&
+                        OutcomeOf(status) == v1::ErrorDetail::UNKNOWN);
+  MutexLock lock(&mutex_);
+  if (is_dead) {
+    endpoints_.RecordDead(index, clock_.Now());
+  } else if (status.code() == absl::StatusCode::kUnavailable ||
+             status.code() == absl::StatusCode::kDataLoss ||
+             status.code() == absl::StatusCode::kDeadlineExceeded) {
+    endpoints_.RecordUnable(index);
+  }
+}
+
+void Caller::Pause(absl::Duration wait) {
+  Event never;
+  never.WaitFor(wait);
+}
+
+}  // namespace dfs::client

@@ -1,0 +1,62 @@
+// One file read through one node after another, if need be.
+#ifndef DFS_CLIENT_DOWNLOAD_H_
+#define DFS_CLIENT_DOWNLOAD_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "client/byte_stream.h"
+#include "client/call_watch.h"
+#include "client/connection.h"
+
+namespace dfs::client {
+
+// Bytes so far, and bytes in all.
+using BytesReceived = absl::FunctionRef<void(std::uint64_t, std::uint64_t)>;
+
+// Follows a get over several attempts: each goes on where the one before stopped, with the same
+// version. Every message is checked against its CRC32C before the sink sees it, and a file read
+// whole against the CRC32C of the file.
+//
+// Not thread-safe.
+class Download {
+ public:
+  Download(v1::GetRequest request, ByteSink& sink) : wanted_(std::move(request)), sink_(sink) {}
+
+  // Blocks. kDataLoss: bytes do not match their checksum; the sink has none of them. Errors of the
+  // sink come back as they are, with the call cancelled.
+  absl::Status Attempt(const DataMethods& methods, CallWatch::Guard& guard, BytesReceived moved);
+
+  // Whether an attempt failed because the version that was begun with is gone.
+  [[nodiscard]] bool HasLostItsVersion(const absl::Status& status) const {
+    return file_.has_value() && !wanted_.has_version() &&
+           status.code() == absl::StatusCode::kNotFound;
+  }
+  // Begins again with the current version. False if the sink cannot forget what it has.
+  [[nodiscard]] bool Restart();
+
+  [[nodiscard]] const std::optional<v1::FileInfo>& file() const { return file_; }
+  [[nodiscard]] bool has_all() const { return file_.has_value() && received_ == expected_; }
+
+ private:
+  [[nodiscard]] v1::GetRequest NextRequest() const;
+  absl::Status TakeMessage(const RawGetResponse& response);
+  absl::Status Begin(const v1::FileInfo& file);
+  [[nodiscard]] absl::Status CheckEnd() const;
+  [[nodiscard]] bool IsWhole() const {
+    return wanted_.offset() == 0 && expected_ == file_->size();
+  }
+
+  const v1::GetRequest wanted_;
+  ByteSink& sink_;
+  std::optional<v1::FileInfo> file_;
+  std::uint64_t expected_ = 0;  // bytes in all
+  std::uint64_t received_ = 0;
+  std::uint32_t crc_ = 0;
+};
+
+}  // namespace dfs::client
+
+#endif  // DFS_CLIENT_DOWNLOAD_H_

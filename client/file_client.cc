@@ -1,0 +1,349 @@
+#include "client/file_client.h"
+
+#include <utility>
+
+#include "client/download.h"
+#include "client/posix_byte_stream.h"
+#include "client/upload.h"
+#include "common/status_macros.h"
+#include "proto/wire_status.h"
+
+namespace dfs::client {
+namespace {
+
+using v1::ErrorDetail;
+
+// A put from a source that cannot be repeated is lost with its node: be slower to believe that.
+constexpr int kLivesOfUnrepeatable = 4;
+// Times a change is begun again because the cluster has forgotten the session.
+constexpr int kSessionsMax = 3;
+
+absl::Status WithOutcome(const absl::Status& status, ErrorDetail::Outcome outcome) {
+  absl::Status out = status;
+  ErrorDetail detail = DetailOf(status).value_or(ErrorDetail());
+  if (detail.outcome() == outcome) return out;
+  detail.set_outcome(outcome);
+  const absl::Status with_detail =
+      ErrorWithDetail(status.code(), std::string(status.message()), detail);
+  with_detail.ForEachPayload(
+      [&](auto url, const absl::Cord& payload) { out.SetPayload(url, payload); });
+  return out;
+}
+
+// A read changes nothing, whatever became of it.
+absl::Status OfRead(const absl::Status& status) {
+  return status.ok() ? status : WithOutcome(status, ErrorDetail::NOTHING_CHANGED);
+}
+
+std::uint64_t TotalOf(const ByteSource& source) { return source.size().value_or(0); }
+
+}  // namespace
+
+FileClient::FileClient(std::vector<std::string> endpoints, const FileClientOptions& options)
+    : options_(options), caller_(std::move(endpoints), options.calls) {}
+
+FileClient::~FileClient() = default;
+
+// ---- Reads ----
+
+template <class Request, class Response>
+absl::StatusOr<Response> FileClient::CallOnce(const std::shared_ptr<Connection>& connection,
+                                              const Request& request,
+                                              UnaryCall<Request, Response> call) {
+  CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
+  Response response;
+  const grpc::Status status = call(*connection, guard.call().context(), request, &response);
+  if (!status.ok()) return guard.call().Explain(status);
+  return response;
+}
+
+template <class Request, class Response>
+absl::StatusOr<Response> FileClient::Read(const Request& request,
+                                          UnaryCall<Request, Response> call) {
+  RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
+  absl::StatusOr<Response> out = Response();
+  const absl::Status status =
+      caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
+        out = CallOnce(connection, request, call);
+        return out.status();
+      });
+  if (!status.ok()) return OfRead(status);
+  return out;
+}
+
+absl::StatusOr<v1::FileInfo> FileClient::Stat(std::string_view name, v1::Consistency consistency) {
+  v1::StatRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_name(std::string(name));
+  request.set_consistency(consistency);
+  auto response = Read<v1::StatRequest, v1::StatResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context, const v1::StatRequest& in,
+                  v1::StatResponse* out) { return connection.files().Stat(context, in, out); });
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_info());
+}
+
+absl::StatusOr<v1::LocateResponse> FileClient::Locate(std::string_view name,
+                                                      v1::Consistency consistency) {
+  v1::LocateRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_name(std::string(name));
+  request.set_consistency(consistency);
+  return Read<v1::LocateRequest, v1::LocateResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context, const v1::LocateRequest& in,
+                  v1::LocateResponse* out) { return connection.files().Locate(context, in, out); });
+}
+
+absl::StatusOr<v1::StatusResponse> FileClient::Status() {
+  return Read<v1::StatusRequest, v1::StatusResponse>(
+      {}, [](Connection& connection, grpc::ClientContext* context, const v1::StatusRequest& in,
+             v1::StatusResponse* out) { return connection.cluster().Status(context, in, out); });
+}
+
+absl::StatusOr<v1::MembersResponse> FileClient::Members() {
+  return Read<v1::MembersRequest, v1::MembersResponse>(
+      {}, [](Connection& connection, grpc::ClientContext* context, const v1::MembersRequest& in,
+             v1::MembersResponse* out) { return connection.cluster().Members(context, in, out); });
+}
+
+absl::StatusOr<v1::HelloResponse> FileClient::Hello() {
+  auto out = caller_.Hello();
+  if (!out.ok()) return OfRead(out.status());
+  return out;
+}
+
+absl::Status FileClient::List(const ListOptions& options,
+                              absl::FunctionRef<void(const v1::FileInfo&)> take) {
+  v1::ListRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_prefix(options.prefix);
+  request.set_after(options.after);
+  request.set_limit(options.limit);
+  request.set_consistency(options.consistency);
+  std::uint64_t taken = 0;
+  RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
+  return OfRead(caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
+    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
+    auto reader = connection->files().List(guard.call().context(), request);
+    v1::ListResponse response;
+    while (reader->Read(&response)) {
+      guard.RecordProgress();
+      retry.RecordProgress(caller_.Now());
+      for (const auto& file : response.files()) take(file);
+      taken += static_cast<std::uint64_t>(response.files_size());
+      // Where to go on if this stream breaks.
+      if (response.files_size() > 0) request.set_after(response.files().rbegin()->name());
+      if (options.limit > 0 && taken < options.limit) request.set_limit(options.limit - taken);
+    }
+    const grpc::Status status = reader->Finish();
+    const bool has_all = options.limit > 0 && taken >= options.limit;
+    return has_all ? absl::OkStatus() : guard.call().Explain(status);
+  }));
+}
+
+absl::Status FileClient::ListHere(
+    std::uint32_t node_id, absl::FunctionRef<void(const std::string&, const v1::HereChunk&)> take) {
+  v1::ListHereRequest request;
+  request.set_node_id(node_id);
+  bool has_begun = false;
+  RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
+  return OfRead(caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
+    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
+    auto reader = connection->files().ListHere(guard.call().context(), request);
+    v1::ListHereResponse response;
+    while (reader->Read(&response)) {
+      guard.RecordProgress();
+      for (const auto& chunk : response.chunks()) {
+        has_begun = true;
+        take(response.node(), chunk);
+      }
+    }
+    const absl::Status status = guard.call().Explain(reader->Finish());
+    // Another node's answer would be another list.
+    return has_begun && !status.ok() ? Final(status) : status;
+  }));
+}
+
+absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& sink,
+                                             const GetOptions& options) {
+  v1::GetRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_name(std::string(name));
+  request.set_consistency(options.consistency);
+  request.set_offset(options.offset);
+  if (options.length.has_value()) request.set_length(*options.length);
+  if (options.version.has_value()) request.set_version(*options.version);
+  Download download(std::move(request), sink);
+  RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
+  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
+    if (!connection->WaitForBulk(caller_.options().connect_timeout)) {
+      *reach = Reach::kNotSent;
+      return Unreachable(connection->address());
+    }
+    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
+    const absl::Status status = download.Attempt(
+        connection->bulk_data(), guard, [&](std::uint64_t received, std::uint64_t total) {
+          retry.RecordProgress(caller_.Now());
+          if (options.on_progress) options.on_progress(received, total);
+        });
+    if (status.ok()) return status;
+    if (IsLocalError(status)) return Final(status);
+    if (status.code() == absl::StatusCode::kDataLoss && download.has_all()) {
+      return download.Restart() ? status : Final(status);
+    }
+    if (!download.HasLostItsVersion(status)) return status;
+    // It was replaced meanwhile: begin again with the version that is current now.
+    const absl::Status changed = ErrorWithReason(
+        absl::StatusCode::kAborted, "the file was replaced while it was read",
+        ErrorDetail::REASON_UNSPECIFIED);
+    return download.Restart() ? changed : Final(changed);
+  };
+  const absl::Status status = caller_.Run(retry, attempt);
+  if (!status.ok()) return OfRead(status);
+  return *download.file();
+}
+
+// ---- Changes ----
+
+absl::StatusOr<RequestIds::Open> FileClient::NextId() {
+  for (int i = 0; i < kSessionsMax; ++i) {
+    if (auto id = ids_.Next()) return *std::move(id);
+    DFS_ASSIGN_OR_RETURN(const v1::HelloResponse hello, Hello());
+    ids_.StartSession(hello.applied_index());
+  }
+  return absl::ResourceExhaustedError("more changes at once than one client may have");
+}
+
+absl::Status FileClient::Change(ChangeAttempt attempt, TakeSettled take) {
+  absl::Status status;
+  for (int session = 0; session < kSessionsMax; ++session) {
+    DFS_ASSIGN_OR_RETURN(const RequestIds::Open id, NextId());
+    RetryPolicy retry = caller_.NewPolicy(/*is_change=*/true);
+    bool is_forgotten = false;
+    status = caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
+      absl::Status result = attempt(connection, reach, id.ToWire(), retry);
+      if (result.ok() || ReasonOf(result) != ErrorDetail::SESSION_EXPIRED) return result;
+      // The cluster cannot know whether an earlier attempt changed something; we know if there
+      // was none.
+      is_forgotten = true;
+      return retry.has_unknown_attempt()
+                 ? result
+                 : WithOutcome(result, ErrorDetail::NOTHING_CHANGED);
+    });
+    if (status.ok()) return status;
+    if (is_forgotten) ids_.Forget(id);
+    if (retry.has_unknown_attempt()) {
+      return is_forgotten ? WithOutcome(status, ErrorDetail::UNKNOWN) : Settle(id, status, take);
+    }
+    if (!is_forgotten || IsFinal(status)) return status;
+  }
+  return status;
+}
+
+absl::Status FileClient::Settle(const RequestIds::Open& id, const absl::Status& failure,
+                                TakeSettled take) {
+  v1::SettleRequest request;
+  absl::StatusOr<v1::SettleResponse> response = v1::SettleResponse();
+  RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
+  const absl::Status settled =
+      caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
+        *request.mutable_request_id() = id.ToWire();
+        response = CallOnce<v1::SettleRequest, v1::SettleResponse>(
+            connection, request,
+            [](Connection& to, grpc::ClientContext* context, const v1::SettleRequest& in,
+               v1::SettleResponse* out) { return to.files().Settle(context, in, out); });
+        return response.status();
+      });
+  if (!settled.ok()) return WithOutcome(failure, ErrorDetail::UNKNOWN);
+  if (response->error_code() != 0) {
+    return ErrorWithReason(static_cast<absl::StatusCode>(response->error_code()),
+                           response->error_message(), ErrorDetail::REASON_UNSPECIFIED);
+  }
+  switch (response->fate()) {
+    case v1::SettleResponse::HAPPENED:
+      take(*response);
+      return absl::OkStatus();
+    case v1::SettleResponse::DID_NOT_HAPPEN:
+      return WithOutcome(failure, ErrorDetail::NOTHING_CHANGED);
+    default:
+      return WithOutcome(failure, ErrorDetail::UNKNOWN);
+  }
+}
+
+absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSource& source,
+                                                const PutOptions& options) {
+  v1::PutHeader header;
+  header.set_bucket(options_.bucket);
+  header.set_name(std::string(name));
+  if (options.if_version.has_value()) header.set_if_version(*options.if_version);
+  const bool is_repeatable = source.size().has_value();
+  v1::PutResponse out;
+  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
+                           const v1::RequestId& id, RetryPolicy& retry) -> absl::Status {
+    *header.mutable_request_id() = id;
+    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout,
+                           is_repeatable ? 1 : kLivesOfUnrepeatable);
+    Upload upload;
+    absl::Status status =
+        UploadOnce(*connection, caller_.options().connect_timeout, guard, header, source,
+                   [&](std::uint64_t bytes) {
+                     retry.RecordMotion(caller_.Now());
+                     if (options.on_progress) options.on_progress(bytes, TotalOf(source));
+                   },
+                   &upload);
+    if (status.ok()) {
+      out = std::move(upload.response);
+      return status;
+    }
+    // Without its last message a put is never committed.
+    if (!upload.was_finish_sent) status = WithOutcome(status, ErrorDetail::NOTHING_CHANGED);
+    return IsLocalError(status) || !source.Rewind() ? Final(status) : status;
+  };
+  DFS_RETURN_IF_ERROR(
+      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.put(); }));
+  return out;
+}
+
+absl::StatusOr<std::uint64_t> FileClient::Remove(std::string_view name,
+                                                 std::optional<std::uint64_t> if_version) {
+  v1::RemoveRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_name(std::string(name));
+  if (if_version.has_value()) request.set_if_version(*if_version);
+  v1::RemoveResponse out;
+  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
+                           const v1::RequestId& id, RetryPolicy&) {
+    *request.mutable_request_id() = id;
+    auto response = CallOnce<v1::RemoveRequest, v1::RemoveResponse>(
+        connection, request,
+        [](Connection& to, grpc::ClientContext* context, const v1::RemoveRequest& in,
+           v1::RemoveResponse* result) { return to.files().Remove(context, in, result); });
+    if (response.ok()) out = *response;
+    return response.status();
+  };
+  DFS_RETURN_IF_ERROR(
+      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.remove(); }));
+  return out.version();
+}
+
+absl::StatusOr<std::uint64_t> FileClient::Clear(std::string_view prefix) {
+  v1::ClearRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_prefix(std::string(prefix));
+  v1::ClearResponse out;
+  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
+                           const v1::RequestId& id, RetryPolicy&) {
+    *request.mutable_request_id() = id;
+    auto response = CallOnce<v1::ClearRequest, v1::ClearResponse>(
+        connection, request,
+        [](Connection& to, grpc::ClientContext* context, const v1::ClearRequest& in,
+           v1::ClearResponse* result) { return to.files().Clear(context, in, result); });
+    if (response.ok()) out = *response;
+    return response.status();
+  };
+  DFS_RETURN_IF_ERROR(
+      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.clear(); }));
+  return out.files();
+}
+
+}  // namespace dfs::client

@@ -1,0 +1,122 @@
+// The client library: files of a cluster, from C++.
+//
+// Every call finds a node that answers, repeats what can be repeated and returns a definite
+// result, or an error whose ErrorDetail (proto/wire_status.h) says whether anything happened.
+// README.md has the contract, the rules of repetition and an example.
+#ifndef DFS_CLIENT_FILE_CLIENT_H_
+#define DFS_CLIENT_FILE_CLIENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/byte_stream.h"
+#include "client/caller.h"
+#include "client/request_ids.h"
+#include "dfs/v1/cluster.pb.h"
+#include "dfs/v1/files.pb.h"
+
+namespace dfs::client {
+
+struct FileClientOptions {
+  std::string bucket;  // empty: "default"
+  CallerOptions calls;
+};
+
+// Bytes moved so far, and in all (0: not known). On the thread of the caller.
+using OnProgress = std::function<void(std::uint64_t, std::uint64_t)>;
+
+struct PutOptions {
+  // The current version must be this one; 0: there must be none. kFailedPrecondition otherwise.
+  std::optional<std::uint64_t> if_version;
+  OnProgress on_progress;
+};
+
+struct GetOptions {
+  v1::Consistency consistency = v1::STRONG;
+  std::uint64_t offset = 0;               // kOutOfRange if greater than the size
+  std::optional<std::uint64_t> length;    // absent: to the end
+  std::optional<std::uint64_t> version;   // absent: the current one
+  OnProgress on_progress;
+};
+
+struct ListOptions {
+  std::string prefix;
+  std::string after;        // only names greater than this
+  std::uint64_t limit = 0;  // 0: all
+  v1::Consistency consistency = v1::STRONG;
+};
+
+// Thread-safe: share one among all threads (up to 256 changes at once go under one session).
+// Calls block. No call is made before the first of these functions is used.
+class FileClient {
+ public:
+  // `endpoints`: "host:port", at least one; others are learned from the cluster.
+  explicit FileClient(std::vector<std::string> endpoints, const FileClientOptions& options = {});
+  ~FileClient();
+  FileClient(const FileClient&) = delete;
+  FileClient& operator=(const FileClient&) = delete;
+
+  // Stores all of `source` as a new version.
+  absl::StatusOr<v1::PutResponse> Put(std::string_view name, ByteSource& source,
+                                      const PutOptions& options = {});
+  // Reads into `sink`; returns what was read from. On an error the sink may have a beginning of
+  // the bytes, all of them verified.
+  absl::StatusOr<v1::FileInfo> Get(std::string_view name, ByteSink& sink,
+                                   const GetOptions& options = {});
+  // Removes the current version, and returns its number. kNotFound if there is none.
+  absl::StatusOr<std::uint64_t> Remove(std::string_view name,
+                                       std::optional<std::uint64_t> if_version = std::nullopt);
+  absl::StatusOr<v1::FileInfo> Stat(std::string_view name,
+                                    v1::Consistency consistency = v1::STRONG);
+  absl::StatusOr<v1::LocateResponse> Locate(std::string_view name,
+                                            v1::Consistency consistency = v1::STRONG);
+  // Calls `take` for each file, in byte order of names. If a node fails midway the rest comes from
+  // another one, as of then.
+  absl::Status List(const ListOptions& options, absl::FunctionRef<void(const v1::FileInfo&)> take);
+  // What node `node_id` holds (0: the node that answers). Calls `take` with the node's name.
+  absl::Status ListHere(std::uint32_t node_id,
+                        absl::FunctionRef<void(const std::string&, const v1::HereChunk&)> take);
+  // Removes every file whose name begins with `prefix`; returns how many.
+  absl::StatusOr<std::uint64_t> Clear(std::string_view prefix);
+
+  absl::StatusOr<v1::HelloResponse> Hello();
+  absl::StatusOr<v1::StatusResponse> Status();
+  absl::StatusOr<v1::MembersResponse> Members();
+
+  // Given and learned.
+  [[nodiscard]] std::vector<std::string> Addresses() const { return caller_.Addresses(); }
+
+ private:
+  template <class Request, class Response>
+  using UnaryCall = grpc::Status (*)(Connection&, grpc::ClientContext*, const Request&, Response*);
+  template <class Request, class Response>
+  absl::StatusOr<Response> Read(const Request& request, UnaryCall<Request, Response> call);
+  template <class Request, class Response>
+  absl::StatusOr<Response> CallOnce(const std::shared_ptr<Connection>& connection,
+                                    const Request& request, UnaryCall<Request, Response> call);
+
+  // One change under one id: attempts, and Settle where their end is unknown (rule R15). `attempt`
+  // makes one call; `take` reads the result out of a settlement that says that it happened.
+  using ChangeAttempt = absl::FunctionRef<absl::Status(const std::shared_ptr<Connection>&, Reach*,
+                                                       const v1::RequestId&, RetryPolicy&)>;
+  using TakeSettled = absl::FunctionRef<void(const v1::SettleResponse&)>;
+  absl::Status Change(ChangeAttempt attempt, TakeSettled take);
+  absl::StatusOr<RequestIds::Open> NextId();
+  absl::Status Settle(const RequestIds::Open& id, const absl::Status& failure, TakeSettled take);
+
+  const FileClientOptions options_;
+  Caller caller_;
+  RequestIds ids_;
+};
+
+}  // namespace dfs::client
+
+#endif  // DFS_CLIENT_FILE_CLIENT_H_
