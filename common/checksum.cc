@@ -101,12 +101,17 @@ Hash128 Xxh3Stream::Digest() const {
   return {hash.high64, hash.low64};
 }
 
-void BlockChecksums::Update(const void* data, std::size_t bytes) {
+void BlockChecksums::Update(const void* data, std::size_t bytes) { UpdateAndCrc(data, bytes); }
+
+std::uint32_t BlockChecksums::UpdateAndCrc(const void* data, std::size_t bytes) {
   const auto* p = static_cast<const unsigned char*>(data);
+  std::uint32_t crc = 0;
   while (bytes > 0) {
     const std::size_t filled = length_ % kBlockBytes;
     const std::size_t piece = std::min(bytes, kBlockBytes - filled);
-    block_crc_ = ExtendCrc32c(block_crc_, p, piece);
+    const std::uint32_t piece_crc = Crc32c(p, piece);
+    block_crc_ = filled == 0 ? piece_crc : CombineCrc32c(block_crc_, piece_crc, piece);
+    crc = p == data ? piece_crc : CombineCrc32c(crc, piece_crc, piece);
     length_ += piece;
     p += piece;
     bytes -= piece;
@@ -116,6 +121,7 @@ void BlockChecksums::Update(const void* data, std::size_t bytes) {
       block_crc_ = 0;
     }
   }
+  return crc;
 }
 
 std::vector<std::uint32_t> BlockChecksums::Table() const {

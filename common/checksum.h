@@ -49,6 +49,8 @@ class BlockChecksums {
   static constexpr std::size_t kBlockBytes = std::size_t{64} << 10;
 
   void Update(const void* data, std::size_t bytes);
+  // The same, and returns the CRC32C of `data` itself, without reading it twice.
+  std::uint32_t UpdateAndCrc(const void* data, std::size_t bytes);
 
   [[nodiscard]] std::uint64_t length() const { return length_; }
   // The table, with the CRC of a last block that is not full.

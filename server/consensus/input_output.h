@@ -10,6 +10,9 @@
 //   4. apply entries up to `commit_index`, in log order (they are read from RaftCore::log());
 //   5. answer `reads`; drop `rejected` proposals;
 //   6. arm one timer for `next_deadline` and step `Tick` then.
+// After construction it steps one Tick at once, which yields the first deadline. Batches become
+// durable in the order in which they were handed out. An Output with messages_after_persist and
+// nothing to write waits for the batches before it.
 // Several inputs may be stepped before 1 to 6 are carried out once for the merged outputs.
 #ifndef DFS_SERVER_CONSENSUS_INPUT_OUTPUT_H_
 #define DFS_SERVER_CONSENSUS_INPUT_OUTPUT_H_
@@ -79,7 +82,8 @@ struct ReadIndex {
   std::uint64_t context = 0;
 };
 // The batch with these last entries and this hard state is durable. `last_index`/`last_term`:
-// last entry of the batch, none if it had only a hard state. (The term is what makes a late
+// last entry of the batch, none if it had only a hard state. `hard_state`: the newest one that
+// is durable now, be it of this batch or of an earlier one. (The term is what makes a late
 // report about a truncated entry harmless.)
 struct Persisted {
   LogIndex last_index;
@@ -87,13 +91,18 @@ struct Persisted {
   HardState hard_state;
 };
 // The state machine has taken over a snapshot with this content; it is durable, and the stored
-// log has been cut to begin behind it.
+// log begins behind it. From the moment it begins the batch that does this until it has stepped this input, the
+// driver has no other write under way and steps nothing else, so that what is stored and what the
+// core holds are the same. If that has an entry of `term` at `index`, what follows it stays (it may be
+// acknowledged); else all of it goes, also what lies behind `index` (it contradicts the snapshot).
+// Drop a snapshot at or below commit_index() instead.
 struct SnapshotInstalled {
   LogIndex index;
   Term term;
   Configuration configuration;  // in force at `index`
 };
-// The sending of a snapshot that Output::snapshots_wanted asked for ended. `index` is 0 if it failed.
+// The sending of a snapshot that Output::snapshots_wanted asked for ended, whoever leads by then.
+// `index` is 0 if it failed. No other is asked for this peer before.
 struct SnapshotSent {
   NodeId to;
   LogIndex index;

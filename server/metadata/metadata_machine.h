@@ -87,7 +87,11 @@ class MetadataMachine {
   explicit MetadataMachine(KeyValueStore* store);
   ~MetadataMachine();
 
+  // Thread-safe.
   [[nodiscard]] LogIndex applied_index() const;
+
+  // Reads what is cached from the store anew, after a snapshot replaced its content. Nobody applies meanwhile.
+  void Reload();
 
   // Applies the entry behind the last applied one (CHECKed). `term` is the entry's. An empty command (no-op,
   // change of voters) only advances the index. A command that cannot be parsed is a result INVALID, never a crash.
@@ -102,7 +106,8 @@ class MetadataMachine {
   std::vector<rpc::CommandResult> ApplyAll(const std::vector<Item>& items);
 
   [[nodiscard]] std::unique_ptr<MetadataView> View() const;
-  // State hash at the last multiple of 1,000 that was applied by this object, for comparison with peers.
+  // State hash at the last multiple of 1,000 that was applied by this object, for comparison with peers; index 0:
+  // none yet. Thread-safe.
   [[nodiscard]] StateHash LastCheckpoint() const;
 
  private:

@@ -53,6 +53,17 @@ TEST(BlockChecksums, DoNotDependOnHowTheBytesArrive) {
   }
 }
 
+TEST(BlockChecksums, GiveTheCrcOfEachPieceToo) {
+  const std::string bytes = RandomBytes(3 * BlockChecksums::kBlockBytes + 17, 6);
+  BlockChecksums sums;
+  std::size_t at = 0;
+  for (const std::size_t piece : {1u, 65'535u, 65'536u, 70'000u, 10u}) {
+    EXPECT_EQ(sums.UpdateAndCrc(bytes.data() + at, piece), Crc32c(bytes.data() + at, piece));
+    at += piece;
+  }
+  EXPECT_EQ(sums.Crc(), Crc32c(bytes.data(), at));
+}
+
 TEST(BlockChecksums, TableHasTheCrcOfEachBlock) {
   const std::string bytes = RandomBytes(2 * BlockChecksums::kBlockBytes + 1, 4);
   BlockChecksums sums;

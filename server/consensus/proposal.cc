@@ -1,0 +1,100 @@
+// What clients of the log ask of its leader.
+#include <utility>
+
+#include "server/consensus/raft_state.h"
+
+namespace dfs::consensus {
+namespace {
+
+void Reject(RaftState& s, std::uint64_t token, RejectReason reason) {
+  s.out.rejected.push_back({token, reason, /*is_read=*/false});
+}
+
+// Why nothing may be appended now, if so.
+std::optional<RejectReason> Refusal(const RaftState& s, std::size_t bytes) {
+  if (!s.leadership) return RejectReason::kNotLeader;
+  if (s.leadership->transfer) return RejectReason::kTransferring;
+  // One entry of any size passes when nothing waits: otherwise it could never pass.
+  const std::size_t waiting = s.log.BytesAfter(s.commit_index);
+  if (waiting > 0 && waiting + bytes > s.options.uncommitted_bytes_max) {
+    return RejectReason::kOverloaded;
+  }
+  return std::nullopt;
+}
+
+// Only one change at a time, and none before this term's first entry is committed: without the
+// latter, two leaders could change a configuration in two ways that do not overlap (Ongaro,
+// raft-dev, July 2015).
+bool IsChangePending(const RaftState& s) {
+  return !s.HasCommittedInTerm() || s.configuration().is_joint() ||
+         s.log.configuration_index() > s.commit_index;
+}
+
+void ProposeConfiguration(RaftState& s, std::uint64_t token, Configuration next,
+                          std::shared_ptr<const std::string> command) {
+  if (const auto refusal = Refusal(s, command ? command->size() : 0)) {
+    Reject(s, token, *refusal);
+  } else if (IsChangePending(s)) {
+    Reject(s, token, RejectReason::kChangePending);
+  } else if (!s.configuration().CheckStep(next).ok()) {
+    Reject(s, token, RejectReason::kInvalid);
+  } else {
+    const LogIndex index = AppendAsLeader(
+        s, std::make_shared<const Configuration>(std::move(next)), std::move(command));
+    s.out.proposed.push_back({token, index, s.term()});
+  }
+}
+
+}  // namespace
+
+LogIndex AppendAsLeader(RaftState& s, std::shared_ptr<const Configuration> configuration,
+                        std::shared_ptr<const std::string> command) {
+  const bool is_change = configuration != nullptr;
+  const LogIndex index = s.log.last_index().Next();
+  s.log.Append(Entry{s.term(), index, std::move(configuration), std::move(command)});
+  if (is_change) SyncPeers(s);
+  return index;
+}
+
+void HandlePropose(RaftState& s, Propose proposal) {
+  if (const auto refusal = Refusal(s, proposal.command ? proposal.command->size() : 0)) {
+    Reject(s, proposal.token, *refusal);
+    return;
+  }
+  const LogIndex index = AppendAsLeader(s, nullptr, std::move(proposal.command));
+  s.out.proposed.push_back({proposal.token, index, s.term()});
+}
+
+void HandleProposeMembers(RaftState& s, ProposeMembers proposal) {
+  if (s.leadership && (proposal.next.voters != s.configuration().voters ||
+                       proposal.next.old_voters != s.configuration().old_voters)) {
+    Reject(s, proposal.token, RejectReason::kInvalid);
+    return;
+  }
+  ProposeConfiguration(s, proposal.token, std::move(proposal.next), std::move(proposal.command));
+}
+
+void HandleProposeVoters(RaftState& s, ProposeVoters proposal) {
+  if (s.leadership && !s.configuration().is_joint() &&
+      proposal.voters == s.configuration().voters) {
+    Reject(s, proposal.token, RejectReason::kInvalid);
+    return;
+  }
+  ProposeConfiguration(s, proposal.token,
+                       s.configuration().EnterJoint(std::move(proposal.voters)), nullptr);
+}
+
+void HandleReadIndex(RaftState& s, const ReadIndex& read) {
+  const auto reject = [&](RejectReason reason) {
+    s.out.rejected.push_back({read.context, reason, /*is_read=*/true});
+  };
+  if (!s.leadership) {
+    reject(RejectReason::kNotLeader);
+  } else if (s.leadership->reads.size() >= s.options.reads_max) {
+    reject(RejectReason::kOverloaded);
+  } else {
+    s.leadership->reads.Add(read.context);
+  }
+}
+
+}  // namespace dfs::consensus

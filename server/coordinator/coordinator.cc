@@ -1,0 +1,191 @@
+#include "server/coordinator/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/wire_status.h"
+
+namespace dfs::coordinator {
+
+absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& parts,
+                                                                 api::Consistency consistency) {
+  if (consistency == api::EVENTUAL) return parts.machine->View();
+  const MonotonicTime start = parts.clock->Now();
+  const auto index = parts.leader->ReadIndex(kQuorumTimeout);
+  if (!index.ok()) return index.status();
+  if (parts.machine->applied_index() < *index) {
+    const absl::Duration left =
+        std::max(kQuorumTimeout - (parts.clock->Now() - start), absl::Milliseconds(50));
+    if (const absl::Status waited = parts.wait_applied(*index, left); !waited.ok()) {
+      return ErrorWithReason(absl::StatusCode::kUnavailable,
+                             "this node lags behind the leader; ask another node",
+                             api::ErrorDetail::OVERLOADED);
+    }
+  }
+  return parts.machine->View();
+}
+
+absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view,
+                                          const std::string& name) {
+  const std::string& wanted = name.empty() ? "default" : name;
+  if (auto row = view.FindBucket(wanted)) return *std::move(row);
+  return absl::NotFoundError(absl::StrCat("no bucket \"", wanted, "\""));
+}
+
+std::vector<std::string> NamesOf(const metadata::MetadataView& view,
+                                 const std::vector<NodeId>& nodes) {
+  std::vector<std::string> names;
+  for (const NodeId node : nodes) {
+    const auto row = view.FindNode(node);
+    names.push_back(row ? absl::StrCat(row->name(), " (", row->client_address(), ")")
+                        : absl::StrCat("node ", node.value()));
+  }
+  return names;
+}
+
+absl::Status NoQuorum(const metadata::MetadataView& view, std::string_view what,
+                      const std::vector<NodeId>& missing) {
+  api::ErrorDetail detail;
+  detail.set_reason(api::ErrorDetail::NO_QUORUM);
+  detail.set_outcome(api::ErrorDetail::NOTHING_CHANGED);
+  const auto names = NamesOf(view, missing);
+  for (const auto& name : names) detail.add_missing_nodes(name);
+  return ErrorWithDetail(
+      absl::StatusCode::kUnavailable,
+      absl::StrCat(std::string(what), "; no answer from ",
+                   names.empty() ? "enough nodes" : absl::StrJoin(names, ", ")),
+      detail);
+}
+
+std::uint32_t ReplicasOk(const rpc::VersionRow& version) {
+  if (version.chunks().empty()) return static_cast<std::uint32_t>(version.empty_set_size());
+  std::uint32_t poorest = UINT32_MAX;
+  for (const auto& chunk : version.chunks()) {
+    const auto ok = std::count_if(chunk.replicas().begin(), chunk.replicas().end(),
+                                  [](const rpc::Replica& r) { return r.state() == api::OK; });
+    poorest = std::min(poorest, static_cast<std::uint32_t>(ok));
+  }
+  return poorest;
+}
+
+api::FileInfo InfoOf(const rpc::VersionRow& version, const rpc::BucketRow& bucket) {
+  api::FileInfo info;
+  info.set_bucket(bucket.name());
+  info.set_name(version.name());
+  info.set_size(version.size());
+  info.set_version(version.number());
+  info.set_crc32c(version.crc32c());
+  info.set_content_hash(BytesOf(version.content_hash().high(), version.content_hash().low()));
+  info.set_commit_index(version.commit_index());
+  info.set_time_us(version.time_us());
+  info.set_chunks(static_cast<std::uint32_t>(version.chunks_size()));
+  info.set_replicas_wanted(bucket.replicas());
+  info.set_replicas_ok(ReplicasOk(version));
+  return info;
+}
+
+absl::Status StatusOf(const rpc::CommandResult& result) {
+  using Detail = api::ErrorDetail;
+  switch (result.code()) {
+    case rpc::CommandResult::DONE:
+      return absl::OkStatus();
+    case rpc::CommandResult::NOT_FOUND:
+      return ErrorWithReason(absl::StatusCode::kNotFound, result.message(),
+                             Detail::REASON_UNSPECIFIED);
+    case rpc::CommandResult::PRECONDITION_FAILED:
+      return ErrorWithReason(absl::StatusCode::kFailedPrecondition, result.message(),
+                             Detail::PRECONDITION);
+    case rpc::CommandResult::SESSION_EXPIRED:
+      return ErrorWithReason(absl::StatusCode::kFailedPrecondition,
+                             "the session has expired; the outcome of this request is unknown",
+                             Detail::SESSION_EXPIRED, Detail::UNKNOWN);
+    case rpc::CommandResult::SETTLED:
+      return ErrorWithReason(absl::StatusCode::kAborted,
+                             "the request was settled as \"did not happen\" before",
+                             Detail::SETTLED);
+    case rpc::CommandResult::STALE_SEQUENCE:
+      return ErrorWithReason(absl::StatusCode::kFailedPrecondition,
+                             "the request's sequence is below acked_below; nothing changed now",
+                             Detail::SESSION_EXPIRED, Detail::UNKNOWN);
+    case rpc::CommandResult::SESSION_FULL:
+      return ErrorWithReason(absl::StatusCode::kResourceExhausted,
+                             "more than 256 requests of this session are open; raise acked_below",
+                             Detail::OVERLOADED);
+    case rpc::CommandResult::INVALID:
+      return absl::InvalidArgumentError(result.message());
+    default:
+      return ErrorWithReason(absl::StatusCode::kUnavailable, "not decided; try again",
+                             Detail::REASON_UNSPECIFIED);
+  }
+}
+
+absl::Status CheckRequestId(const api::RequestId& id) {
+  if (!SessionFromWire(id.session())) {
+    return absl::InvalidArgumentError("request_id.session must be 16 bytes");
+  }
+  if (id.sequence() == 0) return absl::InvalidArgumentError("request_id.sequence must be 1 or more");
+  return absl::OkStatus();
+}
+
+SmallWriteBatcher::SmallWriteBatcher(chunk::ChunkStore* store, std::function<rpc::Ack()> own_ack)
+    : store_(store), own_ack_(std::move(own_ack)), executor_("small-writes") {}
+
+SmallWriteBatcher::~SmallWriteBatcher() { executor_.Stop(); }
+
+void SmallWriteBatcher::Write(const chunk::ChunkInfo& info, Slices data,
+                              chunk::ChunkPeers::AckCallback done) {
+  bool is_full = false;
+  bool is_first = false;
+  {
+    MutexLock lock(&mutex_);
+    is_full = waiting_.size() >= kWaitingMax;
+    is_first = waiting_.empty();
+    if (!is_full) waiting_.push_back({info, std::move(data), std::move(done)});
+  }
+  if (is_full) {
+    done(absl::ResourceExhaustedError("too many small writes wait for this node's disk"));
+  } else if (is_first) {
+    executor_.Post([this] { Drain(); });
+  }
+}
+
+void SmallWriteBatcher::Drain() {
+  std::vector<Waiting> batch;
+  {
+    MutexLock lock(&mutex_);
+    if (waiting_.size() <= kBatchMax) {
+      batch.swap(waiting_);
+    } else {
+      const auto end = waiting_.begin() + kBatchMax;
+      batch.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+      waiting_.erase(waiting_.begin(), end);
+      executor_.Post([this] { Drain(); });
+    }
+  }
+  std::vector<std::string> joined(batch.size());  // only for bytes that came in several slices
+  std::vector<chunk::SmallWrite> writes;
+  writes.reserve(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto& pieces = batch[i].data.pieces();
+    std::string_view bytes;
+    if (pieces.size() == 1) {
+      bytes = {reinterpret_cast<const char*>(pieces[0].begin()), pieces[0].size()};
+    } else {
+      joined[i] = batch[i].data.ToString();
+      bytes = joined[i];
+    }
+    writes.push_back({batch[i].info, bytes});
+  }
+  const auto results = store_->PutSmall(writes);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (results[i].ok()) {
+      batch[i].done(own_ack_());
+    } else {
+      batch[i].done(results[i]);
+    }
+  }
+}
+
+}  // namespace dfs::coordinator

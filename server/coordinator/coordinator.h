@@ -1,0 +1,105 @@
+// One client operation across replicas. Any node coordinates any request.
+#ifndef DFS_SERVER_COORDINATOR_COORDINATOR_H_
+#define DFS_SERVER_COORDINATOR_COORDINATOR_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/executor.h"
+#include "common/ids.h"
+#include "common/wire_ids.h"
+#include "dfs/v1/files.pb.h"
+#include "server/chunk/chunk_peers.h"
+#include "server/chunk/chunk_store.h"
+#include "server/leader/leader_client.h"
+#include "server/metadata/metadata_machine.h"
+
+namespace dfs::coordinator {
+
+// No operation that finds no quorum takes longer than this to say so.
+inline constexpr absl::Duration kQuorumTimeout = absl::Milliseconds(4'500);
+// A transfer without any progress for this long has failed.
+inline constexpr absl::Duration kProgressTimeout = absl::Seconds(10);
+
+class SmallWriteBatcher;
+
+// What every operation uses. All pointers outlive the operations; everything is thread-safe.
+struct Parts {
+  NodeId self;
+  chunk::ChunkStore* store = nullptr;
+  chunk::ChunkPeers* peers = nullptr;
+  leader::LeaderClient* leader = nullptr;
+  const metadata::MetadataMachine* machine = nullptr;
+  const Clock* clock = nullptr;
+  ThreadPool* pool = nullptr;              // for writers of large chunks, which block
+  SmallWriteBatcher* small_writes = nullptr;
+  std::function<rpc::Ack()> own_ack;       // this node's identity
+  // Blocks until the node's state is applied up to the index, kDeadlineExceeded after the timeout.
+  std::function<absl::Status(LogIndex, absl::Duration)> wait_applied;
+  std::function<bool(NodeId)> is_usable;   // the ring does not say DEAD
+  std::function<NodeId()> leader_id;       // none if not known
+};
+
+// The state as of a read index (strong, leader) or as this node has it (eventual); rule R10.
+// kUnavailable NO_QUORUM: no leader within kQuorumTimeout.
+absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& parts,
+                                                                 api::Consistency consistency);
+
+// The bucket of a request; an empty name is "default". kNotFound.
+absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view, const std::string& name);
+
+// Names of nodes, for messages: "n2 (127.0.0.1:7720)".
+std::vector<std::string> NamesOf(const metadata::MetadataView& view, const std::vector<NodeId>& nodes);
+
+// kUnavailable, reason NO_QUORUM, nothing changed, naming the nodes.
+absl::Status NoQuorum(const metadata::MetadataView& view, std::string_view what,
+                      const std::vector<NodeId>& missing);
+
+// What clients are told of a version.
+api::FileInfo InfoOf(const rpc::VersionRow& version, const rpc::BucketRow& bucket);
+// Ok copies of the chunk that has fewest (a file of 0 bytes: the size of its set).
+std::uint32_t ReplicasOk(const rpc::VersionRow& version);
+
+// OK for DONE, else the error that clients see, with what is known of the outcome.
+absl::Status StatusOf(const rpc::CommandResult& result);
+
+// kInvalidArgument unless the id is well formed.
+absl::Status CheckRequestId(const api::RequestId& id);
+
+// Stores small chunks in this node's own store, many per sync.
+class SmallWriteBatcher {
+ public:
+  SmallWriteBatcher(chunk::ChunkStore* store, std::function<rpc::Ack()> own_ack);
+  ~SmallWriteBatcher();
+  // Never blocks. The callback runs on the batcher's thread. kResourceExhausted: more than kWaitingMax wait.
+  void Write(const chunk::ChunkInfo& info, Slices data, chunk::ChunkPeers::AckCallback done)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Waiting {
+    chunk::ChunkInfo info;
+    Slices data;
+    chunk::ChunkPeers::AckCallback done;
+  };
+  static constexpr std::size_t kWaitingMax = 4'096;
+  static constexpr std::size_t kBatchMax = 128;
+  void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  chunk::ChunkStore* const store_;
+  const std::function<rpc::Ack()> own_ack_;
+  Mutex mutex_;
+  std::vector<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  ThreadExecutor executor_;
+};
+
+}  // namespace dfs::coordinator
+
+#endif  // DFS_SERVER_COORDINATOR_COORDINATOR_H_

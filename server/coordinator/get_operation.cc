@@ -1,0 +1,335 @@
+#include "server/coordinator/get_operation.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+#include <glog/logging.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/checksum.h"
+#include "common/status_macros.h"
+#include "common/sync.h"
+#include "proto/wire_status.h"
+#include "server/coordinator/quorum_tally.h"
+
+namespace dfs::coordinator {
+namespace {
+
+constexpr std::uint64_t kMessageBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBlock = BlockChecksums::kBlockBytes;
+// A confirmation that takes longer is asked of the others too.
+constexpr absl::Duration kHedgeAfter = absl::Milliseconds(30);
+constexpr absl::Duration kLagWait = absl::Seconds(1);
+constexpr int kRestartsMax = 5;  // with a new read index, when the version was purged meanwhile
+
+std::uint64_t RoundDown(std::uint64_t n) { return n / kBlock * kBlock; }
+
+// CRC32C of whole blocks from their table.
+std::uint32_t CrcOfBlocks(const std::vector<std::uint32_t>& table, std::uint64_t offset,
+                          std::uint64_t length) {
+  std::uint32_t crc = 0;
+  for (std::uint64_t at = 0; at < length; at += kBlock) {
+    crc = CombineCrc32c(crc, table[static_cast<std::size_t>((offset + at) / kBlock)],
+                        std::min(kBlock, length - at));
+  }
+  return crc;
+}
+
+std::uint32_t CrcOf(const Slices& data) {
+  std::uint32_t crc = 0;
+  for (const auto& piece : data.pieces()) crc = ExtendCrc32c(crc, piece.begin(), piece.size());
+  return crc;
+}
+
+// Delivers the part of [piece_offset, piece_offset + data.size()) that lies in [offset, end), and moves offset.
+absl::Status Deliver(const Slices& data, std::uint64_t piece_offset, std::uint32_t crc,
+                     std::uint64_t end, std::uint64_t file_base, std::uint64_t& offset,
+                     const GetOperation::Sink& sink) {
+  const std::uint64_t skip = offset - piece_offset;
+  const std::uint64_t take = std::min(end - offset, data.size() - skip);
+  const bool is_whole = skip == 0 && take == data.size();
+  const Slices part = is_whole ? data : data.Range(skip, take);
+  if (!sink(part, file_base + offset, is_whole ? crc : CrcOf(part))) {
+    return absl::CancelledError("the client is gone");
+  }
+  offset += take;
+  return absl::OkStatus();
+}
+
+bool MatchesLog(const rpc::ChunkRow& row, std::uint64_t size,
+                const std::vector<std::uint32_t>& table) {
+  return size == row.size() && table.size() == BlockChecksums::BlockCount(size) &&
+         BlockChecksums::HashOf(size, table) == HashFromWire(row.hash());
+}
+
+}  // namespace
+
+std::set<NodeId> ReplicaSetOf(const rpc::VersionRow& version,
+                              const metadata::MetadataView& view) {
+  std::set<NodeId> set;
+  for (const auto& chunk : version.chunks()) {
+    for (const auto& replica : chunk.replicas()) set.insert(NodeId(replica.node_id()));
+  }
+  if (version.chunks().empty()) {
+    for (const std::uint32_t node : version.empty_set()) set.insert(NodeId(node));
+  }
+  std::erase_if(set, [&](NodeId node) {
+    const auto row = view.FindNode(node);
+    return !row || row->state() == rpc::RETIRED;
+  });
+  return set;
+}
+
+rpc::ConfirmResponse::Verdict ConfirmHere(const Parts& parts, LogIndex read_index,
+                                          const rpc::ConfirmItem& item) {
+  if (parts.machine->applied_index() < read_index &&
+      !parts.wait_applied(read_index, kLagWait).ok()) {
+    return rpc::ConfirmResponse::LAGGING;
+  }
+  const auto view = parts.machine->View();
+  const auto version = view->FindVersion(FromWire(item.txn()));
+  if (!version) return rpc::ConfirmResponse::PURGED;
+  const bool is_same = version->number() == item.version() &&
+                       HashFromWire(version->content_hash()) == HashFromWire(item.content_hash());
+  return is_same ? rpc::ConfirmResponse::CONFIRMED : rpc::ConfirmResponse::PURGED;
+}
+
+absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request) {
+  if (const absl::Status name = metadata::CheckName(request.name()); !name.ok()) {
+    return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(name.message()),
+                           api::ErrorDetail::BAD_NAME);
+  }
+  bool is_confirmed = false;
+  for (int attempt = 0; !is_confirmed && attempt < kRestartsMax; ++attempt) {
+    DFS_ASSIGN_OR_RETURN(is_confirmed, FindAndConfirm(request));
+  }
+  if (!is_confirmed) {
+    return absl::AbortedError("the file changes faster than it can be read; try again");
+  }
+  if (request.offset() > version_.size()) {
+    return absl::OutOfRangeError(absl::StrCat("offset ", request.offset(), " is beyond the end; ",
+                                              "the file has ", version_.size(), " bytes"));
+  }
+  offset_ = request.offset();
+  const std::uint64_t left = version_.size() - offset_;
+  end_ = offset_ + (request.has_length() ? std::min(request.length(), left) : left);
+  return InfoOf(version_, bucket_);
+}
+
+// False: the version was purged while it was confirmed; begin again with a new read index.
+absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request) {
+  DFS_ASSIGN_OR_RETURN(view_, ReadView(parts_, request.consistency()));
+  DFS_ASSIGN_OR_RETURN(bucket_, FindBucket(*view_, request.bucket()));
+  auto version = view_->FindFile(BucketId(bucket_.id()), request.name());
+  if (!version || (request.has_version() && version->number() != request.version())) {
+    return absl::NotFoundError(
+        request.has_version()
+            ? absl::StrCat("no version ", request.version(), " of \"", request.name(), "\"")
+            : absl::StrCat("no file \"", request.name(), "\""));
+  }
+  version_ = *std::move(version);
+  const bool is_strong = request.consistency() != api::LEADER &&
+                         request.consistency() != api::EVENTUAL;
+  if (!is_strong) return true;
+  return Confirm(view_->applied_index());
+}
+
+absl::StatusOr<bool> GetOperation::Confirm(LogIndex read_index) {
+  const std::set<NodeId> set = ReplicaSetOf(version_, *view_);
+  const std::size_t needed = std::min<std::size_t>(bucket_.read_quorum(), set.size());
+  struct Shared {
+    Mutex mutex;
+    CondVar changed;
+    QuorumTally tally ABSL_GUARDED_BY(mutex);
+    bool is_purged ABSL_GUARDED_BY(mutex) = false;
+  };
+  auto shared = std::make_shared<Shared>();
+  std::vector<NodeId> others;  // the leader first (it has applied what it told), then those that are usable
+  {
+    MutexLock lock(&shared->mutex);
+    shared->tally = QuorumTally(needed);
+    for (const NodeId node : set) {
+      shared->tally.AddCandidate(node);
+      // This node's own view is at the read index and names the version.
+      if (node == parts_.self) {
+        shared->tally.RecordAcknowledged(node);
+      } else {
+        others.push_back(node);
+      }
+    }
+    if (shared->tally.verdict() == QuorumTally::Verdict::kReached) return true;
+  }
+  const NodeId leader = parts_.leader_id();
+  std::stable_sort(others.begin(), others.end(), [&](NodeId a, NodeId b) {
+    const auto rank = [&](NodeId n) { return n == leader ? 0 : parts_.is_usable(n) ? 1 : 2; };
+    return rank(a) < rank(b);
+  });
+  rpc::ConfirmItem item;
+  item.set_bucket_id(bucket_.id());
+  item.set_name(version_.name());
+  item.set_version(version_.number());
+  *item.mutable_content_hash() = version_.content_hash();
+  *item.mutable_txn() = version_.txn();
+  const auto ask = [&](NodeId node) {
+    parts_.peers->Confirm(node, read_index, item, kQuorumTimeout,
+                          [shared, node](absl::StatusOr<rpc::ConfirmResponse::Verdict> answer) {
+                            MutexLock lock(&shared->mutex);
+                            if (answer.ok() && *answer == rpc::ConfirmResponse::CONFIRMED) {
+                              shared->tally.RecordAcknowledged(node);
+                            } else {
+                              shared->tally.RecordRefused(node);
+                              if (answer.ok() && *answer == rpc::ConfirmResponse::PURGED) {
+                                shared->is_purged = true;
+                              }
+                            }
+                            shared->changed.SignalAll();
+                          });
+  };
+  std::size_t asked = 0;
+  const std::size_t at_first = needed - (set.contains(parts_.self) ? 1 : 0);
+  while (asked < std::min(at_first, others.size())) ask(others[asked++]);
+  const MonotonicTime start = parts_.clock->Now();
+  while (true) {
+    bool ask_rest = false;
+    {
+      MutexLock lock(&shared->mutex);
+      if (shared->tally.verdict() == QuorumTally::Verdict::kReached) return true;
+      if (shared->is_purged) return false;
+      const absl::Duration passed = parts_.clock->Now() - start;
+      if (shared->tally.verdict() == QuorumTally::Verdict::kLost || passed >= kQuorumTimeout) {
+        std::vector<NodeId> missing;
+        for (const NodeId node : others) {
+          if (!shared->tally.acknowledged().contains(node)) missing.push_back(node);
+        }
+        return NoQuorum(*view_, absl::StrCat("get needs ", needed, " replicas to confirm"),
+                        missing);
+      }
+      ask_rest = asked < others.size() &&
+                 (passed >= kHedgeAfter || !shared->tally.refused().empty());
+      if (!ask_rest) {
+        shared->changed.WaitFor(&shared->mutex,
+                                asked < others.size() ? kHedgeAfter - passed
+                                                      : kQuorumTimeout - passed);
+      }
+    }
+    while (ask_rest && asked < others.size()) ask(others[asked++]);
+  }
+}
+
+absl::Status GetOperation::Stream(const Sink& sink) {
+  std::uint64_t chunk_start = 0;
+  for (std::uint32_t k = 0; k < static_cast<std::uint32_t>(version_.chunks_size()); ++k) {
+    const std::uint64_t size = version_.chunks(static_cast<int>(k)).size();
+    const std::uint64_t first = std::max(offset_, chunk_start);
+    const std::uint64_t last = std::min(end_, chunk_start + size);
+    if (first < last) {
+      DFS_RETURN_IF_ERROR(
+          StreamChunk(k, first - chunk_start, last - first, chunk_start, sink));
+    }
+    chunk_start += size;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GetOperation::StreamChunk(std::uint32_t index, std::uint64_t offset,
+                                       std::uint64_t length, std::uint64_t file_offset,
+                                       const Sink& sink) {
+  const rpc::ChunkRow& row = version_.chunks(static_cast<int>(index));
+  const ChunkId id{FromWire(version_.txn()), index};
+  const std::uint64_t end = offset + length;
+  // This node first, then usable ones, then the rest: the ring may be wrong about them.
+  std::vector<NodeId> sources;
+  for (const auto& replica : row.replicas()) {
+    if (replica.state() == api::OK) sources.emplace_back(replica.node_id());
+  }
+  std::stable_sort(sources.begin(), sources.end(), [&](NodeId a, NodeId b) {
+    const auto rank = [&](NodeId n) { return n == parts_.self ? 0 : parts_.is_usable(n) ? 1 : 2; };
+    return rank(a) < rank(b);
+  });
+  absl::Status last_error = absl::UnavailableError("no replica holds these bytes");
+  bool is_damaged = false;
+  for (const NodeId source : sources) {
+    const absl::Status status =
+        source == parts_.self ? StreamLocal(id, row, end, file_offset, offset, sink)
+                              : StreamRemote(source, id, row, end, file_offset, offset, sink);
+    if (status.ok() || status.code() == absl::StatusCode::kCancelled) return status;
+    LOG(WARNING) << "chunk " << id << " from node " << source << ": " << status;
+    is_damaged = is_damaged || status.code() == absl::StatusCode::kDataLoss;
+    last_error = status;
+  }
+  const std::string what = absl::StrCat("chunk ", index, " of \"", version_.name(), "\": ");
+  if (is_damaged) {
+    return ErrorWithReason(absl::StatusCode::kDataLoss,
+                           what + std::string(last_error.message()), api::ErrorDetail::BAD_CHECKSUM);
+  }
+  return NoQuorum(*view_, what + "no replica could be read", sources);
+}
+
+absl::Status GetOperation::StreamLocal(const ChunkId& id, const rpc::ChunkRow& row,
+                                       std::uint64_t end, std::uint64_t file_base,
+                                       std::uint64_t& offset, const Sink& sink) {
+  const auto reader = parts_.store->Open(id);
+  if (!reader.ok()) return reader.status();
+  if (!MatchesLog(row, (*reader)->info().size, (*reader)->table())) {
+    ReportDamaged(id, row);
+    return absl::DataLossError("the stored block table is not the one in the log");
+  }
+  while (offset < end) {
+    const std::uint64_t first = RoundDown(offset);
+    const std::uint64_t bytes = std::min(kMessageBytes, row.size() - first);
+    auto* buffer = static_cast<char*>(std::malloc(bytes));
+    if (buffer == nullptr) return absl::ResourceExhaustedError("out of memory");
+    Slices data;
+    data.Append(grpc::Slice(buffer, bytes, std::free));
+    if (const absl::Status read = (*reader)->Read(first, {buffer, bytes}); !read.ok()) {
+      if (read.code() == absl::StatusCode::kDataLoss) ReportDamaged(id, row);
+      return read;
+    }
+    DFS_RETURN_IF_ERROR(Deliver(data, first, CrcOfBlocks((*reader)->table(), first, bytes), end,
+                                file_base, offset, sink));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GetOperation::StreamRemote(NodeId node, const ChunkId& id, const rpc::ChunkRow& row,
+                                        std::uint64_t end, std::uint64_t file_base,
+                                        std::uint64_t& offset, const Sink& sink) {
+  auto reader = parts_.peers->Read(node, id, offset, end - offset, kProgressTimeout);
+  if (!reader.ok()) return reader.status();
+  const auto& table = (*reader)->table();
+  if (!MatchesLog(row, (*reader)->size(), table)) {
+    return absl::DataLossError("the replica's block table is not the one in the log");
+  }
+  while (offset < end) {
+    auto piece = (*reader)->Next();
+    if (!piece.ok()) return piece.status();
+    const std::uint64_t piece_end = piece->offset + piece->data.size();
+    const bool is_expected = piece->offset % kBlock == 0 && piece->offset <= offset &&
+                             piece_end > offset && piece_end <= row.size() &&
+                             (piece_end % kBlock == 0 || piece_end == row.size());
+    if (!is_expected) return absl::DataLossError("the replica sent other bytes than asked for");
+    BlockChecksums sums;
+    for (const auto& slice : piece->data.pieces()) sums.Update(slice.begin(), slice.size());
+    const auto blocks = sums.Table();
+    const auto first = table.begin() + static_cast<std::ptrdiff_t>(piece->offset / kBlock);
+    if (!std::equal(blocks.begin(), blocks.end(), first)) {
+      return absl::DataLossError("the replica sent damaged bytes");
+    }
+    DFS_RETURN_IF_ERROR(
+        Deliver(piece->data, piece->offset, sums.Crc(), end, file_base, offset, sink));
+  }
+  return absl::OkStatus();
+}
+
+void GetOperation::ReportDamaged(const ChunkId& id, const rpc::ChunkRow& row) {
+  rpc::ReplicaChange change;
+  *change.mutable_chunk() = ToWire(id);
+  *change.mutable_hash() = row.hash();
+  *change.mutable_ack() = parts_.own_ack();
+  change.set_state(api::CORRUPT);
+  parts_.leader->ReportReplica(std::move(change));
+}
+
+}  // namespace dfs::coordinator

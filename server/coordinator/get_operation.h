@@ -1,0 +1,71 @@
+// One get, from the name to its last byte.
+#ifndef DFS_SERVER_COORDINATOR_GET_OPERATION_H_
+#define DFS_SERVER_COORDINATOR_GET_OPERATION_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/ids.h"
+#include "dfs/v1/files.pb.h"
+#include "proto/data_message.h"
+#include "server/coordinator/coordinator.h"
+
+namespace dfs::coordinator {
+
+// Order of a get: read index; version, hash and replicas from this node's own state; R confirmations
+// (rule R16); then the bytes from any ok replica, every block verified against the log's hash. A bad, slow or
+// dead source is replaced midway, unseen by the client.
+//
+// Used by one thread.
+class GetOperation {
+ public:
+  // Takes the next bytes of the file; false: the client is gone, stop.
+  using Sink = std::function<bool(const Slices& data, std::uint64_t offset, std::uint32_t crc)>;
+
+  explicit GetOperation(const Parts& parts) : parts_(parts) {}
+
+  // Finds and confirms the version. kNotFound; kInvalidArgument; kOutOfRange (offset beyond the end);
+  // kUnavailable NO_QUORUM within kQuorumTimeout, naming the nodes that did not answer.
+  absl::StatusOr<api::FileInfo> Begin(const api::GetRequest& request);
+  // Sends the range that was asked for. kDataLoss: no replica has good bytes for some block. kUnavailable: none
+  // can be reached. kCancelled: the sink said stop.
+  absl::Status Stream(const Sink& sink);
+
+ private:
+  absl::StatusOr<bool> FindAndConfirm(const api::GetRequest& request);
+  absl::StatusOr<bool> Confirm(LogIndex read_index);
+  absl::Status StreamChunk(std::uint32_t index, std::uint64_t offset, std::uint64_t length,
+                           std::uint64_t file_offset, const Sink& sink);
+  // These advance `offset` past what was delivered, also when they fail.
+  absl::Status StreamLocal(const ChunkId& id, const rpc::ChunkRow& row, std::uint64_t end,
+                           std::uint64_t file_base, std::uint64_t& offset, const Sink& sink);
+  absl::Status StreamRemote(NodeId node, const ChunkId& id, const rpc::ChunkRow& row,
+                            std::uint64_t end, std::uint64_t file_base, std::uint64_t& offset,
+                            const Sink& sink);
+  void ReportDamaged(const ChunkId& id, const rpc::ChunkRow& row);
+
+  const Parts& parts_;
+  rpc::BucketRow bucket_;
+  rpc::VersionRow version_;
+  std::unique_ptr<metadata::MetadataView> view_;
+  std::uint64_t offset_ = 0;
+  std::uint64_t end_ = 0;
+};
+
+// The members of a version's set that are not retired: the union of its chunks' sets (0 bytes: the set chosen
+// at the put).
+std::set<NodeId> ReplicaSetOf(const rpc::VersionRow& version, const metadata::MetadataView& view);
+
+// What a replica answers to "does your state name this version with this hash?" (rule R16). Waits at most 1 s
+// for the state to reach `read_index`.
+rpc::ConfirmResponse::Verdict ConfirmHere(const Parts& parts, LogIndex read_index,
+                                          const rpc::ConfirmItem& item);
+
+}  // namespace dfs::coordinator
+
+#endif  // DFS_SERVER_COORDINATOR_GET_OPERATION_H_

@@ -1,0 +1,207 @@
+#include "server/gateway/cluster_service.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/wire_status.h"
+
+namespace dfs::gateway {
+namespace {
+
+std::string TextOf(membership::LivenessState state) {
+  switch (state) {
+    case membership::LivenessState::kAlive:
+      return "alive";
+    case membership::LivenessState::kSuspect:
+      return "suspect";
+    case membership::LivenessState::kDead:
+      return "dead";
+    case membership::LivenessState::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string RoleOf(NodeId node, const replicated_log::RaftStatus& raft) {
+  if (node == raft.leader) return "leader";
+  return raft.configuration.IsVoter(node) ? "voter" : "learner";
+}
+
+}  // namespace
+
+std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataView& view) const {
+  const auto raft = parts_.raft->Status();
+  std::map<NodeId, membership::MemberView> known;
+  for (auto& member : parts_.membership->Members()) known[member.node] = std::move(member);
+  std::map<NodeId, std::string> names;
+  const auto nodes = view.Nodes();
+  for (const auto& node : nodes) names[NodeId(node.node_id())] = node.name();
+
+  std::vector<api::NodeStatus> rows;
+  for (const auto& node : nodes) {
+    if (node.state() == rpc::RETIRED) continue;
+    const NodeId id(node.node_id());
+    api::NodeStatus& row = rows.emplace_back();
+    row.set_node_id(node.node_id());
+    row.set_name(node.name());
+    row.set_address(node.client_address());
+    row.set_peer_address(node.peer_address());
+    row.set_zone(node.zone());
+    row.set_boot_epoch(node.boot_epoch());
+    row.set_storage_uuid(ToString(UuidFromWire<StorageUuid>(node.storage_uuid())));
+    row.set_role(RoleOf(id, raft));
+    const membership::MemberView& member = known[id];
+    row.set_state(node.state() == rpc::JOINING ? "joining"
+                  : id == parts_.self          ? "alive"
+                                               : TextOf(member.state));
+    row.set_free_bytes(member.health.free_bytes);
+    row.set_total_bytes(member.health.total_bytes);
+    row.set_applied_index(member.health.applied_index);
+    row.set_fsync_p99_us(
+        static_cast<std::uint32_t>(absl::ToInt64Microseconds(member.health.fsync_p99)));
+    row.set_incarnation(member.incarnation);
+    if (id == parts_.self) {
+      const chunk::Space space = parts_.store->GetSpace();
+      row.set_free_bytes(space.free_bytes);
+      row.set_total_bytes(space.total_bytes);
+      row.set_applied_index(raft.applied_index.value());
+    } else if (member.last_heard != absl::InfinitePast()) {
+      row.set_state_age_ms(static_cast<std::uint64_t>(
+          std::max<std::int64_t>(0, absl::ToInt64Milliseconds(parts_.clock->Now() - member.last_heard))));
+    }
+    for (const NodeId next : member.successors) row.add_successors(names[next]);
+    for (const NodeId previous : member.predecessors) row.add_predecessors(names[previous]);
+  }
+  return rows;
+}
+
+grpc::Status ClusterService::Hello(grpc::ServerContext* /*context*/,
+                                   const api::HelloRequest* request,
+                                   api::HelloResponse* response) {
+  const auto view = parts_.machine->View();
+  const auto cluster = view->cluster_id();
+  const std::string cluster_text = cluster ? ToString(*cluster) : "";
+  if (!request->cluster_id().empty() && request->cluster_id() != cluster_text) {
+    return ToGrpc(ErrorWithReason(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat("this is cluster ", cluster_text, ", not ", request->cluster_id()),
+        api::ErrorDetail::WRONG_CLUSTER));
+  }
+  response->set_cluster_id(cluster_text);
+  response->set_applied_index(view->applied_index().value());
+  response->set_node_id(parts_.self.value());
+  response->set_leader_id(parts_.raft->Status().leader.value());
+  response->set_server_version(parts_.server_version);
+  for (const auto& node : view->Nodes()) {
+    if (node.state() != rpc::ACTIVE) continue;
+    if (node.node_id() == parts_.self.value()) response->set_node(node.name());
+    api::Endpoint& endpoint = *response->add_endpoints();
+    endpoint.set_node_id(node.node_id());
+    endpoint.set_node(node.name());
+    endpoint.set_address(node.client_address());
+    endpoint.set_is_alive(parts_.membership->IsUsable(NodeId(node.node_id())));
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
+                                    const api::StatusRequest* /*request*/,
+                                    api::StatusResponse* response) {
+  const auto view = parts_.machine->View();
+  const auto raft = parts_.raft->Status();
+  if (const auto cluster = view->cluster_id()) response->set_cluster_id(ToString(*cluster));
+  for (auto& row : NodeRows(*view)) {
+    if (row.node_id() == raft.leader.value()) response->set_leader(row.name());
+    if (row.node_id() == parts_.self.value()) response->set_answered_by(row.name());
+    *response->add_nodes() = std::move(row);
+  }
+  response->set_leader_id(raft.leader.value());
+  response->set_term(raft.term.value());
+  response->set_commit_index(raft.commit_index.value());
+  response->set_applied_index(raft.applied_index.value());
+  const metadata::Totals totals = view->GetTotals();
+  response->set_files(totals.files);
+  response->set_bytes(totals.bytes);
+  response->set_under_replicated(totals.under_replicated);
+  response->set_trashed(totals.trashed);
+  const absl::Duration silence = std::min(raft.leader_silence, absl::Hours(24 * 365));
+  response->set_age_ms(static_cast<std::uint64_t>(absl::ToInt64Milliseconds(silence)));
+  const metadata::StateHash hash = view->GetStateHash();
+  response->set_state_hash(ToString(hash.hash));
+  response->set_state_hash_index(hash.index.value());
+  response->set_server_version(parts_.server_version);
+  response->set_health(api::HEALTH_OK);
+  for (auto& reason : Diagnose(*response, parts_.store->Health())) {
+    response->set_health(std::max(response->health(), reason.severity()));
+    *response->add_reasons() = std::move(reason);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status ClusterService::Members(grpc::ServerContext* /*context*/,
+                                     const api::MembersRequest* /*request*/,
+                                     api::MembersResponse* response) {
+  const auto view = parts_.machine->View();
+  for (auto& row : NodeRows(*view)) {
+    if (row.node_id() == parts_.self.value()) response->set_answered_by(row.name());
+    // A joiner is no member before it holds the log (rule R7).
+    if (row.state() != "joining") *response->add_nodes() = std::move(row);
+  }
+  response->set_applied_index(view->applied_index().value());
+  return grpc::Status::OK;
+}
+
+std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
+                                        const absl::Status& store_health) {
+  std::vector<api::HealthReason> reasons;
+  const auto add = [&](std::string code, api::Health severity, std::string text,
+                       std::string advice) {
+    api::HealthReason& reason = reasons.emplace_back();
+    reason.set_code(std::move(code));
+    reason.set_severity(severity);
+    reason.set_text(std::move(text));
+    reason.set_advice(std::move(advice));
+  };
+  if (!store_health.ok()) {
+    add("DISK_FAILED", api::HEALTH_ERR,
+        absl::StrCat(status.answered_by(), " refuses writes: ", std::string(store_health.message())),
+        "check the disk, then start this node again");
+  }
+  if (status.leader_id() == 0) {
+    add("NO_LEADER", api::HEALTH_ERR, "no leader is known to this node; changes and strong reads wait",
+        "start the nodes that are down; a majority of the voters must be up");
+  }
+  int members = 0;
+  for (const auto& node : status.nodes()) {
+    if (node.state() != "joining") ++members;
+    if (node.state() == "dead" || node.state() == "suspect") {
+      add("NODE_DOWN", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " (", node.address(), ") is ", node.state(), ", last heard ",
+                       node.state_age_ms(), " ms ago"),
+          "start it again");
+    }
+  }
+  if (members == 1) {
+    add("SINGLE_NODE", api::HEALTH_WARN,
+        "one member: each file has ONE copy, and losing this disk loses everything",
+        "start two more nodes with --join=<this node's peer address>");
+  } else if (members == 2) {
+    add("TWO_NODES", api::HEALTH_WARN,
+        "two members, one of them votes: files survive the loss of one disk, but if either node is down nothing can be "
+        "changed",
+        "start a third node with --join=<a node's peer address>");
+  }
+  if (status.under_replicated() > 0) {
+    add("UNDER_REPLICATED", api::HEALTH_WARN,
+        absl::StrCat(status.under_replicated(), " files have fewer copies than wanted"),
+        "nothing to do while three nodes are up: missing copies are made by themselves");
+  }
+  std::stable_sort(reasons.begin(), reasons.end(), [](const auto& a, const auto& b) {
+    return a.severity() > b.severity();
+  });
+  return reasons;
+}
+
+}  // namespace dfs::gateway

@@ -1,0 +1,51 @@
+// dfs.v1.Cluster: what this node knows of the cluster. Always answers.
+#ifndef DFS_SERVER_GATEWAY_CLUSTER_SERVICE_H_
+#define DFS_SERVER_GATEWAY_CLUSTER_SERVICE_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dfs/v1/cluster.grpc.pb.h"
+#include "membership/membership_host.h"
+#include "server/chunk/chunk_store.h"
+#include "server/metadata/metadata_machine.h"
+#include "server/replicated_log/raft_host.h"
+
+namespace dfs::gateway {
+
+// Everything here outlives the service and is thread-safe.
+struct ClusterParts {
+  NodeId self;
+  const metadata::MetadataMachine* machine = nullptr;
+  const replicated_log::RaftHost* raft = nullptr;
+  const membership::MembershipHost* membership = nullptr;
+  chunk::ChunkStore* store = nullptr;
+  const Clock* clock = nullptr;
+  std::string server_version;
+};
+
+class ClusterService final : public api::Cluster::Service {
+ public:
+  explicit ClusterService(ClusterParts parts) : parts_(std::move(parts)) {}
+
+  grpc::Status Hello(grpc::ServerContext* context, const api::HelloRequest* request,
+                     api::HelloResponse* response) override;
+  grpc::Status Status(grpc::ServerContext* context, const api::StatusRequest* request,
+                      api::StatusResponse* response) override;
+  grpc::Status Members(grpc::ServerContext* context, const api::MembersRequest* request,
+                       api::MembersResponse* response) override;
+
+ private:
+  std::vector<api::NodeStatus> NodeRows(const metadata::MetadataView& view) const;
+
+  const ClusterParts parts_;
+};
+
+// The reasons why the cluster is not well, worst first, each with the next command to type. Pure.
+std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
+                                        const absl::Status& store_health);
+
+}  // namespace dfs::gateway
+
+#endif  // DFS_SERVER_GATEWAY_CLUSTER_SERVICE_H_

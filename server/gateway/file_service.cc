@@ -1,0 +1,354 @@
+#include "server/gateway/file_service.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "proto/wire_status.h"
+#include "server/coordinator/get_operation.h"
+#include "server/coordinator/put_operation.h"
+
+namespace dfs::gateway {
+namespace {
+
+constexpr absl::Duration kStallTimeout = absl::Seconds(30);
+constexpr std::size_t kDataBytesMax = std::size_t{2} << 20;
+constexpr int kPageSize = 1'000;
+
+// Counts a stream while it lives.
+class Admission {
+ public:
+  Admission(std::atomic<int>* streams, int streams_max)
+      : streams_(streams), is_admitted_(streams->fetch_add(1) < streams_max) {}
+  ~Admission() { streams_->fetch_sub(1); }
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+  [[nodiscard]] absl::Status status() const {
+    return is_admitted_ ? absl::OkStatus()
+                        : ErrorWithReason(absl::StatusCode::kResourceExhausted,
+                                          "too many transfers at this node; try another or later",
+                                          api::ErrorDetail::OVERLOADED);
+  }
+
+ private:
+  std::atomic<int>* const streams_;
+  const bool is_admitted_;
+};
+
+std::string NameOfChunk(const ChunkId& id) { return ToString(id); }
+
+}  // namespace
+
+FileService::FileService(const coordinator::Parts& parts)
+    : parts_(parts), stall_guard_(kStallTimeout) {
+  AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
+  AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
+  AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
+  AddUnary("/dfs.v1.Files/Stat", &FileService::Stat);
+  AddUnary("/dfs.v1.Files/Locate", &FileService::Locate);
+  AddServerStreaming("/dfs.v1.Files/List", &FileService::List);
+  AddServerStreaming("/dfs.v1.Files/ListHere", &FileService::ListHere);
+  AddUnary("/dfs.v1.Files/Clear", &FileService::Clear);
+  AddUnary("/dfs.v1.Files/Settle", &FileService::Settle);
+}
+
+grpc::Status FileService::Put(grpc::ServerContext* context,
+                              grpc::ServerReader<WithData<api::PutRequest>>* reader,
+                              api::PutResponse* response) {
+  const Admission admission(&streams_, kStreamsMax);
+  if (!admission.status().ok()) return ToGrpc(admission.status());
+  return ToGrpc(PutStream(context, reader, response));
+}
+
+absl::Status FileService::PutStream(grpc::ServerContext* context,
+                                    grpc::ServerReader<WithData<api::PutRequest>>* reader,
+                                    api::PutResponse* response) {
+  StallGuard::Watch watch(&stall_guard_, context);
+  WithData<api::PutRequest> request;
+  coordinator::PutOperation put(parts_);
+  std::uint64_t received = 0;
+  bool is_first = true;
+  while (reader->Read(&request)) {
+    watch.Progress();
+    const api::PutRequest& message = request.message;
+    if (is_first != message.has_header()) {
+      return absl::InvalidArgumentError("the first message, and no other, must have a header");
+    }
+    if (is_first) DFS_RETURN_IF_ERROR(put.Begin(message.header()));
+    is_first = false;
+    if (!request.data.empty()) {
+      if (request.data.size() > kDataBytesMax) {
+        return absl::InvalidArgumentError("data longer than 2 MiB in one message");
+      }
+      if (message.offset() != received) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("data at offset ", message.offset(), ", expected ", received));
+      }
+      DFS_RETURN_IF_ERROR(put.Append(request.data, message.crc32c()));
+      received += request.data.size();
+      request.data.Clear();
+    }
+    if (message.has_finish()) {
+      DFS_ASSIGN_OR_RETURN(*response, put.Finish(message.finish()));
+      return absl::OkStatus();
+    }
+  }
+  return absl::InvalidArgumentError("the stream ended without a finish; nothing was stored");
+}
+
+grpc::Status FileService::Get(grpc::ServerContext* context, const api::GetRequest* request,
+                              grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
+  const Admission admission(&streams_, kStreamsMax);
+  if (!admission.status().ok()) return ToGrpc(admission.status());
+  StallGuard::Watch watch(&stall_guard_, context);
+  coordinator::GetOperation get(parts_);
+  auto info = get.Begin(*request);
+  if (!info.ok()) return ToGrpc(info.status());
+  // The first message carries the first bytes too: one message for a small file.
+  WithData<api::GetResponse> response;
+  *response.message.mutable_info() = *std::move(info);
+  bool has_sent = false;
+  const absl::Status status = get.Stream(
+      [&](const Slices& data, std::uint64_t offset, std::uint32_t crc) {
+        response.message.set_offset(offset);
+        response.message.set_crc32c(crc);
+        response.data = data;
+        const bool is_open = writer->Write(response);
+        watch.Progress();
+        has_sent = true;
+        response.message.Clear();
+        response.data.Clear();
+        return is_open;
+      });
+  if (status.ok() && !has_sent) writer->Write(response);
+  return ToGrpc(status);
+}
+
+grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
+                                 const api::RemoveRequest* request,
+                                 api::RemoveResponse* response) {
+  const auto remove = [&]() -> absl::Status {
+    DFS_RETURN_IF_ERROR(metadata::CheckName(request->name()));
+    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
+    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
+                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
+    rpc::Command command;
+    rpc::RemoveFile& file = *command.mutable_remove_file();
+    *file.mutable_request_id() = request->request_id();
+    file.set_bucket_id(bucket.id());
+    file.set_name(request->name());
+    if (request->has_if_version()) file.set_if_version(request->if_version());
+    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
+                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
+    DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
+    response->set_version(result.version().number());
+    return absl::OkStatus();
+  };
+  return ToGrpc(remove());
+}
+
+absl::StatusOr<FileService::Found> FileService::Find(const std::string& bucket,
+                                                     const std::string& name,
+                                                     api::Consistency consistency) {
+  if (const absl::Status status = metadata::CheckName(name); !status.ok()) {
+    return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(status.message()),
+                           api::ErrorDetail::BAD_NAME);
+  }
+  Found found;
+  DFS_ASSIGN_OR_RETURN(found.view, coordinator::ReadView(parts_, consistency));
+  DFS_ASSIGN_OR_RETURN(found.bucket, coordinator::FindBucket(*found.view, bucket));
+  auto version = found.view->FindFile(BucketId(found.bucket.id()), name);
+  if (!version) return absl::NotFoundError(absl::StrCat("no file \"", name, "\""));
+  found.version = *std::move(version);
+  return found;
+}
+
+grpc::Status FileService::Stat(grpc::ServerContext* /*context*/, const api::StatRequest* request,
+                               api::StatResponse* response) {
+  const auto found = Find(request->bucket(), request->name(), request->consistency());
+  if (!found.ok()) return ToGrpc(found.status());
+  *response->mutable_info() = coordinator::InfoOf(found->version, found->bucket);
+  return grpc::Status::OK;
+}
+
+grpc::Status FileService::Locate(grpc::ServerContext* /*context*/,
+                                 const api::LocateRequest* request,
+                                 api::LocateResponse* response) {
+  const auto found = Find(request->bucket(), request->name(), request->consistency());
+  if (!found.ok()) return ToGrpc(found.status());
+  *response->mutable_info() = coordinator::InfoOf(found->version, found->bucket);
+  const auto add = [&](std::uint32_t index, std::uint64_t size, const std::string& hash,
+                       NodeId node, api::ReplicaState state) {
+    api::Location& row = *response->add_locations();
+    row.set_chunk(index);
+    row.set_chunk_size(size);
+    row.set_chunk_hash(hash);
+    row.set_node_id(node.value());
+    row.set_state(state);
+    row.set_version(found->version.number());
+    row.set_node_is_alive(parts_.is_usable(node));
+    if (const auto known = found->view->FindNode(node)) {
+      row.set_node(known->name());
+      row.set_address(known->client_address());
+      row.set_zone(known->zone());
+    }
+  };
+  std::uint32_t index = 0;
+  for (const auto& chunk : found->version.chunks()) {
+    for (const auto& replica : chunk.replicas()) {
+      add(index, chunk.size(), ToString(HashFromWire(chunk.hash())), NodeId(replica.node_id()),
+          replica.state());
+    }
+    ++index;
+  }
+  for (const std::uint32_t node : found->version.empty_set()) {
+    if (found->version.chunks().empty()) add(0, 0, "", NodeId(node), api::OK);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FileService::List(grpc::ServerContext* /*context*/, const api::ListRequest* request,
+                               grpc::ServerWriter<api::ListResponse>* writer) {
+  const auto list = [&]() -> absl::Status {
+    DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(parts_, request->consistency()));
+    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
+                         coordinator::FindBucket(*view, request->bucket()));
+    api::ListResponse page;
+    page.set_applied_index(view->applied_index().value());
+    std::uint64_t listed = 0;
+    bool is_open = true;
+    view->List(BucketId(bucket.id()), request->prefix(), request->after(),
+               [&](const rpc::VersionRow& version) {
+                 *page.add_files() = coordinator::InfoOf(version, bucket);
+                 ++listed;
+                 if (page.files_size() == kPageSize) {
+                   is_open = writer->Write(page);
+                   page.clear_files();
+                 }
+                 return is_open && (request->limit() == 0 || listed < request->limit());
+               });
+    // An empty listing is one empty page: it tells the index.
+    if (is_open && (page.files_size() > 0 || listed == 0)) writer->Write(page);
+    return absl::OkStatus();
+  };
+  return ToGrpc(list());
+}
+
+grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
+                                   const api::ListHereRequest* request,
+                                   grpc::ServerWriter<api::ListHereResponse>* writer) {
+  const NodeId node = request->node_id() == 0 ? parts_.self : NodeId(request->node_id());
+  const auto view = parts_.machine->View();
+  const auto row = view->FindNode(node);
+  if (!row) {
+    return ToGrpc(absl::NotFoundError(absl::StrCat("no node ", node.value(), " in this cluster")));
+  }
+  api::ListHereResponse page;
+  page.set_applied_index(view->applied_index().value());
+  page.set_node(row->name());
+  bool is_open = true;
+  std::uint64_t listed = 0;
+  const auto add = [&](const ChunkId& id, std::uint64_t size, const Hash128& hash) {
+    api::HereChunk& chunk = *page.add_chunks();
+    chunk.set_chunk(NameOfChunk(id));
+    chunk.set_size(size);
+    chunk.set_hash(ToString(hash));
+    if (const auto version = view->FindVersion(id.txn)) {
+      chunk.set_name(version->name());
+      chunk.set_version(version->number());
+      chunk.set_is_trashed(version->trashed_index() != 0);
+      if (const auto bucket = view->FindBucket(BucketId(version->bucket_id()))) {
+        chunk.set_bucket(bucket->name());
+      }
+    }
+    ++listed;
+    if (page.chunks_size() == kPageSize) {
+      is_open = writer->Write(page);
+      page.clear_chunks();
+    }
+    return is_open;
+  };
+  if (node == parts_.self) {
+    parts_.store->ForEach(std::nullopt, [&](const chunk::HeldChunk& held) {
+      return add(held.info.id, held.info.size, held.info.hash);
+    });
+  } else {
+    const absl::Status status = parts_.peers->List(
+        node,
+        [&](const rpc::SmallChunk& chunk) {
+          return add(FromWire(chunk.chunk()), chunk.size(), HashFromWire(chunk.hash()));
+        },
+        coordinator::kProgressTimeout);
+    if (!status.ok()) return ToGrpc(status);
+  }
+  if (is_open && (page.chunks_size() > 0 || listed == 0)) writer->Write(page);
+  return grpc::Status::OK;
+}
+
+grpc::Status FileService::Clear(grpc::ServerContext* /*context*/, const api::ClearRequest* request,
+                                api::ClearResponse* response) {
+  const auto clear = [&]() -> absl::Status {
+    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
+    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
+                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
+    rpc::Command command;
+    rpc::ClearPrefix& prefix = *command.mutable_clear_prefix();
+    *prefix.mutable_request_id() = request->request_id();
+    prefix.set_bucket_id(bucket.id());
+    prefix.set_prefix(request->prefix());
+    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
+                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
+    DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
+    response->set_files(result.count());
+    return absl::OkStatus();
+  };
+  return ToGrpc(clear());
+}
+
+grpc::Status FileService::Settle(grpc::ServerContext* /*context*/,
+                                 const api::SettleRequest* request,
+                                 api::SettleResponse* response) {
+  const auto settle = [&]() -> absl::Status {
+    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
+    rpc::Command command;
+    *command.mutable_settle()->mutable_request_id() = request->request_id();
+    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
+                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
+    if (result.code() == rpc::CommandResult::SESSION_EXPIRED ||
+        result.code() == rpc::CommandResult::STALE_SEQUENCE ||
+        result.code() == rpc::CommandResult::INVALID) {
+      return coordinator::StatusOf(result);
+    }
+    if (result.settled_kind() == 0) {
+      response->set_fate(api::SettleResponse::DID_NOT_HAPPEN);
+      return absl::OkStatus();
+    }
+    // The request was decided: as done, or with an error that also changed nothing.
+    const absl::Status decided = coordinator::StatusOf(result);
+    if (!decided.ok()) {
+      response->set_fate(api::SettleResponse::DID_NOT_HAPPEN);
+      response->set_error_code(decided.raw_code());
+      response->set_error_message(std::string(decided.message()));
+      return absl::OkStatus();
+    }
+    response->set_fate(api::SettleResponse::HAPPENED);
+    const auto kind = static_cast<rpc::Command::KindCase>(result.settled_kind());
+    if (kind == rpc::Command::kCommitPut) {
+      const auto view = parts_.machine->View();
+      const auto bucket = view->FindBucket(BucketId(result.version().bucket_id()));
+      *response->mutable_put()->mutable_info() =
+          coordinator::InfoOf(result.version(), bucket ? *bucket : rpc::BucketRow());
+      response->mutable_put()->mutable_info()->set_replicas_ok(result.replicas());
+      response->mutable_put()->set_replicas(result.replicas());
+    } else if (kind == rpc::Command::kRemoveFile) {
+      response->mutable_remove()->set_version(result.version().number());
+    } else {
+      response->mutable_clear()->set_files(result.count());
+    }
+    return absl::OkStatus();
+  };
+  return ToGrpc(settle());
+}
+
+}  // namespace dfs::gateway

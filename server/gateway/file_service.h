@@ -1,0 +1,62 @@
+// dfs.v1.Files: decode, one operation, encode.
+#ifndef DFS_SERVER_GATEWAY_FILE_SERVICE_H_
+#define DFS_SERVER_GATEWAY_FILE_SERVICE_H_
+
+#include <atomic>
+
+#include "dfs/v1/files.pb.h"
+#include "proto/data_message.h"
+#include "proto/raw_method.h"
+#include "server/coordinator/coordinator.h"
+#include "server/gateway/stall_guard.h"
+
+namespace dfs::gateway {
+
+class FileService final : public RawService {
+ public:
+  // `parts` outlives the service.
+  explicit FileService(const coordinator::Parts& parts);
+
+ private:
+  // Bounds the threads and memory that clients can hold: beyond these RESOURCE_EXHAUSTED.
+  static constexpr int kStreamsMax = 256;
+
+  grpc::Status Put(grpc::ServerContext* context,
+                   grpc::ServerReader<WithData<api::PutRequest>>* reader,
+                   api::PutResponse* response);
+  grpc::Status Get(grpc::ServerContext* context, const api::GetRequest* request,
+                   grpc::ServerWriter<WithData<api::GetResponse>>* writer);
+  grpc::Status Remove(grpc::ServerContext* context, const api::RemoveRequest* request,
+                      api::RemoveResponse* response);
+  grpc::Status Stat(grpc::ServerContext* context, const api::StatRequest* request,
+                    api::StatResponse* response);
+  grpc::Status Locate(grpc::ServerContext* context, const api::LocateRequest* request,
+                      api::LocateResponse* response);
+  grpc::Status List(grpc::ServerContext* context, const api::ListRequest* request,
+                    grpc::ServerWriter<api::ListResponse>* writer);
+  grpc::Status ListHere(grpc::ServerContext* context, const api::ListHereRequest* request,
+                        grpc::ServerWriter<api::ListHereResponse>* writer);
+  grpc::Status Clear(grpc::ServerContext* context, const api::ClearRequest* request,
+                     api::ClearResponse* response);
+  grpc::Status Settle(grpc::ServerContext* context, const api::SettleRequest* request,
+                      api::SettleResponse* response);
+
+  absl::Status PutStream(grpc::ServerContext* context,
+                         grpc::ServerReader<WithData<api::PutRequest>>* reader,
+                         api::PutResponse* response);
+  struct Found {
+    std::unique_ptr<metadata::MetadataView> view;
+    rpc::BucketRow bucket;
+    rpc::VersionRow version;
+  };
+  absl::StatusOr<Found> Find(const std::string& bucket, const std::string& name,
+                             api::Consistency consistency);
+
+  const coordinator::Parts& parts_;
+  StallGuard stall_guard_;
+  std::atomic<int> streams_{0};
+};
+
+}  // namespace dfs::gateway
+
+#endif  // DFS_SERVER_GATEWAY_FILE_SERVICE_H_

@@ -1,0 +1,29 @@
+// Limits of the state machine. All are part of apply (rule R8): equal on every node, and changed
+// only together with the format.
+#ifndef DFS_SERVER_METADATA_LIMITS_H_
+#define DFS_SERVER_METADATA_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dfs::metadata {
+
+// One entry changes at most so many rows: a write batch stays small and apply never stalls the log.
+inline constexpr std::size_t kRowsPerEntryMax = 1'000;
+// Of these, what every entry may need beside its own rows: counters, settings, a pending clear.
+inline constexpr std::size_t kRowsReserved = 8;
+
+inline constexpr std::size_t kNameBytesMax = 1'024;
+inline constexpr std::size_t kLabelBytesMax = 256;         // names, zones, addresses of nodes
+inline constexpr int kChunksPerVersionMax = 4'096;         // 256 GiB; a row of at most about 0.4 MB
+inline constexpr int kReplicaChangesMax = 1'000;           // in one command
+inline constexpr std::uint64_t kOpenResultsMax = 256;      // of a session
+inline constexpr std::uint32_t kClearStepFilesMax = 300;   // 3 rows each
+inline constexpr std::size_t kPendingClearsMax = 64;       // each costs every look-up a comparison
+inline constexpr std::uint64_t kClearCountMax = 1'000'000;  // files that one ClearPrefix reads
+inline constexpr std::size_t kExpireScanMax = 10'000;      // sessions that one ExpireSessions reads
+inline constexpr std::uint64_t kCheckpointInterval = 1'000;  // entries
+
+}  // namespace dfs::metadata
+
+#endif  // DFS_SERVER_METADATA_LIMITS_H_

@@ -1,0 +1,74 @@
+// What apply needs at every entry: kept in memory, always equal to its rows.
+#ifndef DFS_SERVER_METADATA_MACHINE_CACHE_H_
+#define DFS_SERVER_METADATA_MACHINE_CACHE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/wire_ids.h"
+#include "server/metadata/key_value_store.h"
+#include "server/metadata/limits.h"
+#include "server/metadata/row_keys.h"
+#include "server/metadata/row_overlay.h"
+
+namespace dfs::metadata {
+
+struct MachineCache {
+  AppliedRow applied;
+  std::optional<ClusterId> cluster;
+  rpc::CountersRow counters;
+  rpc::SettingsRow settings;
+  std::map<BucketId, rpc::BucketRow> buckets;
+  std::map<NodeId, rpc::NodeRow> nodes;
+  std::vector<rpc::ClearRow> clears;  // pending ones, oldest first
+};
+
+// What is absent keeps its default. Stops the process if a row cannot be read.
+MachineCache LoadCache(const RowReader& rows);
+// The parts that a view needs as well.
+AppliedRow LoadApplied(const RowReader& rows);
+rpc::CountersRow LoadCounters(const RowReader& rows);
+std::vector<rpc::ClearRow> LoadClears(const RowReader& rows);
+std::optional<ClusterId> LoadCluster(const RowReader& rows);
+
+// One entry while it is applied. Commands decide first and change rows and cache afterwards: nothing
+// is ever taken back.
+struct ApplyContext {
+  RowOverlay* rows = nullptr;
+  MachineCache* cache = nullptr;
+  LogIndex index;
+  Term term;  // of the entry
+  std::uint64_t clear_count_max = kClearCountMax;
+
+  [[nodiscard]] std::uint64_t log_time_us() const { return cache->applied.log_time_us; }
+  // Whether this entry may change `more` rows beside those it changed already.
+  [[nodiscard]] bool HasRoomFor(std::size_t more) const {
+    return rows->changes().size() + more + kRowsReserved <= kRowsPerEntryMax;
+  }
+  [[nodiscard]] const rpc::BucketRow* FindBucket(std::uint64_t id) const {
+    const auto it = cache->buckets.find(BucketId(id));
+    return it == cache->buckets.end() ? nullptr : &it->second;
+  }
+  [[nodiscard]] const rpc::NodeRow* FindNode(std::uint32_t id) const {
+    const auto it = cache->nodes.find(NodeId(id));
+    return it == cache->nodes.end() ? nullptr : &it->second;
+  }
+  [[nodiscard]] bool IsActive(std::uint32_t id) const {
+    const rpc::NodeRow* node = FindNode(id);
+    return node != nullptr && node->state() == rpc::ACTIVE;
+  }
+  // The acknowledgement's identity is the node's in the table now (invariant 3).
+  [[nodiscard]] bool IsCurrent(const rpc::Ack& ack) const {
+    const rpc::NodeRow* node = FindNode(ack.node_id());
+    return node != nullptr && node->state() == rpc::ACTIVE &&
+           node->boot_epoch() == ack.boot_epoch() &&
+           HashFromWire(node->storage_uuid()) == HashFromWire(ack.storage_uuid());
+  }
+};
+
+}  // namespace dfs::metadata
+
+#endif  // DFS_SERVER_METADATA_MACHINE_CACHE_H_

@@ -1,0 +1,167 @@
+#include "server/metadata/metadata_view.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "server/metadata/clear_range.h"
+#include "server/metadata/machine_cache.h"
+#include "server/metadata/purge_bitmap.h"
+#include "server/metadata/row_codec.h"
+#include "server/metadata/row_keys.h"
+#include "server/metadata/session_table.h"
+#include "server/metadata/version_table.h"
+
+namespace dfs::metadata {
+namespace {
+
+// Immutable after construction; rows are read as they are asked for.
+class SnapshotView final : public MetadataView {
+ public:
+  explicit SnapshotView(std::unique_ptr<RowReader> rows)
+      : rows_(std::move(rows)), applied_(LoadApplied(*rows_)), counters_(LoadCounters(*rows_)) {
+    if (counters_.pending_clears() > 0) clears_ = LoadClears(*rows_);
+  }
+
+  LogIndex applied_index() const override { return applied_.index; }
+  std::uint64_t log_time_us() const override { return applied_.log_time_us; }
+  std::optional<ClusterId> cluster_id() const override { return LoadCluster(*rows_); }
+
+  std::optional<rpc::BucketRow> FindBucket(std::string_view name) const override {
+    const auto id = rows_->Get(BucketNameKey(name));
+    if (!id) return std::nullopt;
+    return FindBucket(BucketId(ReadBigEndian64(*id, 0)));
+  }
+  std::optional<rpc::BucketRow> FindBucket(BucketId id) const override {
+    return Find<rpc::BucketRow>(BucketKey(id));
+  }
+
+  std::optional<rpc::VersionRow> FindFile(BucketId bucket, std::string_view name) const override {
+    auto version = ReadFile(*rows_, bucket, name);
+    if (version && FirstHiding(clears_, *version) != nullptr) return std::nullopt;
+    return version;
+  }
+  std::optional<rpc::VersionRow> FindVersion(const TxnId& txn) const override {
+    auto located = ReadVersion(*rows_, txn);
+    if (!located) return std::nullopt;
+    return AsSeen(std::move(located->row));
+  }
+
+  void List(BucketId bucket, std::string_view prefix, std::string_view after,
+            const std::function<bool(const rpc::VersionRow&)>& visit) const override {
+    const std::string range = FileKey(bucket, prefix);
+    const std::string first = std::max(range, FileKey(bucket, after).append(1, '\0'));
+    rows_->Scan(first, EndOfPrefix(range), [&](std::string_view key, std::string_view value) {
+      const auto version = ParseRow<rpc::VersionRow>(key, value);
+      return FirstHiding(clears_, version) != nullptr || visit(version);
+    });
+  }
+
+  void ListIncomplete(const TxnId& after,
+                      const std::function<bool(const rpc::VersionRow&)>& visit) const override {
+    const std::string first = IncompleteKey(after).append(1, '\0');
+    rows_->Scan(first, EndOfPrefix(TableKey(kIncompleteTable)),
+                [&](std::string_view key, std::string_view) {
+                  const auto version = FindVersion(TxnAtEnd(key));
+                  CHECK(version) << "an incomplete version that does not exist";
+                  return visit(*version);
+                });
+  }
+
+  void ListTrashed(const std::function<bool(const rpc::VersionRow&)>& visit) const override {
+    const std::string first = TableKey(kTrashTable);
+    rows_->Scan(first, EndOfPrefix(first), [&](std::string_view key, std::string_view value) {
+      return visit(ParseRow<rpc::VersionRow>(key, value));
+    });
+  }
+
+  void ListPurged(NodeId node, const std::function<bool(const ChunkId&)>& visit) const override {
+    const std::string first = PurgeKey(node);
+    rows_->Scan(first, EndOfPrefix(first), [&](std::string_view key, std::string_view bitmap) {
+      const TxnId txn = TxnAtEnd(key);
+      const auto chunks = static_cast<std::uint32_t>(bitmap.size() * 8);
+      for (std::uint32_t k = 0; k < chunks; ++k) {
+        if (HasChunk(bitmap, k) && !visit(ChunkId{txn, k})) return false;
+      }
+      return true;
+    });
+  }
+  bool IsPurged(NodeId node, const ChunkId& chunk) const override {
+    const auto bitmap = rows_->Get(PurgeKey(node, chunk.txn));
+    return bitmap && HasChunk(*bitmap, chunk.index);
+  }
+
+  bool HasPendingClear() const override { return !clears_.empty(); }
+
+  std::vector<rpc::NodeRow> Nodes() const override {
+    std::vector<rpc::NodeRow> nodes;
+    const std::string first = TableKey(kNodeTable);
+    rows_->Scan(first, EndOfPrefix(first), [&](std::string_view key, std::string_view value) {
+      nodes.push_back(ParseRow<rpc::NodeRow>(key, value));
+      return true;
+    });
+    return nodes;
+  }
+  std::optional<rpc::NodeRow> FindNode(NodeId id) const override {
+    return Find<rpc::NodeRow>(NodeKey(id));
+  }
+  std::optional<rpc::NodeRow> FindNode(const StorageUuid& uuid) const override {
+    const auto id = rows_->Get(NodeUuidKey(uuid));
+    if (!id) return std::nullopt;
+    return FindNode(NodeId(ReadBigEndian32(*id, 0)));
+  }
+  NodeId next_node_id() const override {
+    return NodeId(std::max(counters_.next_node_id(), std::uint32_t{1}));
+  }
+  std::uint64_t member_count() const override { return counters_.members(); }
+
+  std::optional<rpc::CommandResult> FindResult(const SessionId& session,
+                                               std::uint64_t sequence) const override {
+    return ReadResult(*rows_, session, sequence);
+  }
+
+  Totals GetTotals() const override {
+    Totals totals;
+    totals.files = counters_.files();
+    totals.bytes = counters_.bytes();
+    totals.trashed = counters_.trashed();
+    totals.members = counters_.members();
+    for (const rpc::CopiesCount& count : counters_.by_copies()) {
+      const auto wanted = std::min<std::uint64_t>(count.replicas(), counters_.members());
+      if (count.copies() < wanted) totals.under_replicated += count.files();
+    }
+    return totals;
+  }
+  StateHash GetStateHash() const override { return {applied_.index, applied_.hash}; }
+
+ private:
+  template <class Row>
+  std::optional<Row> Find(const std::string& key) const {
+    const auto value = rows_->Get(key);
+    if (!value) return std::nullopt;
+    return ParseRow<Row>(key, *value);
+  }
+
+  // A version that a pending clear hides is trashed, though its row has not moved yet.
+  rpc::VersionRow AsSeen(rpc::VersionRow version) const {
+    if (version.trashed_index() != 0) return version;
+    if (const rpc::ClearRow* hiding = FirstHiding(clears_, version)) {
+      version.set_trashed_index(hiding->index());
+      version.set_trashed_time_us(hiding->time_us());
+    }
+    return version;
+  }
+
+  const std::unique_ptr<RowReader> rows_;
+  const AppliedRow applied_;
+  const rpc::CountersRow counters_;
+  std::vector<rpc::ClearRow> clears_;
+};
+
+}  // namespace
+
+std::unique_ptr<MetadataView> MakeView(std::unique_ptr<RowReader> rows) {
+  return std::make_unique<SnapshotView>(std::move(rows));
+}
+
+}  // namespace dfs::metadata

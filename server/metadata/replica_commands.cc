@@ -1,0 +1,118 @@
+// ChangeReplicas: copies that came late, were made anew, or were found damaged or lost.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "server/metadata/commands.h"
+#include "server/metadata/version_table.h"
+
+namespace dfs::metadata {
+namespace {
+
+rpc::Replica* FindReplica(rpc::ChunkRow* chunk, std::uint32_t node) {
+  for (rpc::Replica& replica : *chunk->mutable_replicas()) {
+    if (replica.node_id() == node) return &replica;
+  }
+  return nullptr;
+}
+
+bool IsKnownState(api::ReplicaState state) {
+  return state == api::OK || state == api::MISSING || state == api::CORRUPT;
+}
+
+// Whether the member may lose its place in the set to a node whose replica has this state. A good copy on a
+// member that is still here never does. A damaged one does only to a good one: it may be the last.
+bool MayReplace(const ApplyContext& context, const rpc::Replica& member, api::ReplicaState by) {
+  const rpc::NodeRow* node = context.FindNode(member.node_id());
+  const bool is_retired = node == nullptr || node->state() == rpc::RETIRED;
+  if (member.state() == api::MISSING) return true;
+  return by == api::OK && (is_retired || member.state() == api::CORRUPT);
+}
+
+// False: the change does not fit this chunk (any more) and nothing was changed.
+bool Change(const ApplyContext& context, std::uint32_t wanted, const rpc::ReplicaChange& change,
+            rpc::ChunkRow* chunk) {
+  const std::uint32_t node = change.ack().node_id();
+  if (rpc::Replica* member = FindReplica(chunk, node)) {
+    if (member->state() == change.state()) return false;
+    member->set_state(change.state());
+    return true;
+  }
+  if (change.state() == api::CORRUPT) return false;
+  rpc::Replica* place = nullptr;
+  if (change.replaces() != 0) {
+    place = FindReplica(chunk, change.replaces());
+    if (place == nullptr || !MayReplace(context, *place, change.state())) return false;
+  } else if (static_cast<std::uint32_t>(chunk->replicas_size()) < wanted) {
+    place = chunk->add_replicas();
+  } else {
+    return false;
+  }
+  place->set_node_id(node);
+  place->set_state(change.state());
+  return true;
+}
+
+// The versions that one entry touches: each is read and written once.
+class TouchedVersions {
+ public:
+  explicit TouchedVersions(ApplyContext* context) : context_(context) {}
+
+  // Null: no such version, or the entry has no room for its rows.
+  rpc::VersionRow* Find(const TxnId& txn) {
+    auto it = versions_.find(txn);
+    if (it == versions_.end()) {
+      auto located = ReadVersion(*context_->rows, txn);
+      if (!located || !context_->HasRoomFor(2 * (versions_.size() + 1))) return nullptr;
+      rpc::VersionRow row = located->row;
+      it = versions_.emplace(txn, Version{*std::move(located), std::move(row)}).first;
+    }
+    return &it->second.after;
+  }
+
+  void Write() {
+    for (auto& [txn, version] : versions_) {
+      if (version.before.row.SerializeAsString() == version.after.SerializeAsString()) continue;
+      Update(context_, version.before, version.after);
+    }
+  }
+
+ private:
+  struct Version {
+    LocatedVersion before;
+    rpc::VersionRow after;
+  };
+  ApplyContext* const context_;
+  std::map<TxnId, Version> versions_;
+};
+
+}  // namespace
+
+rpc::CommandResult Apply(ApplyContext* context, const rpc::ChangeReplicas& command) {
+  rpc::CommandResult result;
+  result.set_applied_index(context->index.value());
+  if (command.changes_size() > kReplicaChangesMax) {
+    result.set_code(rpc::CommandResult::INVALID);
+    result.set_message("more than 1,000 changes");
+    return result;
+  }
+  TouchedVersions versions(context);
+  std::uint64_t count = 0;
+  for (const rpc::ReplicaChange& change : command.changes()) {
+    if (!context->IsCurrent(change.ack()) || !IsKnownState(change.state())) continue;
+    const ChunkId id = FromWire(change.chunk());
+    rpc::VersionRow* version = versions.Find(id.txn);
+    if (version == nullptr || id.index >= static_cast<std::uint32_t>(version->chunks_size())) continue;
+    rpc::ChunkRow* chunk = version->mutable_chunks(static_cast<int>(id.index));
+    if (HashFromWire(chunk->hash()) != HashFromWire(change.hash())) continue;
+    const rpc::BucketRow* bucket = context->FindBucket(version->bucket_id());
+    if (bucket != nullptr && Change(*context, bucket->replicas(), change, chunk)) ++count;
+  }
+  versions.Write();
+  result.set_code(rpc::CommandResult::DONE);
+  result.set_count(count);
+  return result;
+}
+
+}  // namespace dfs::metadata

@@ -1,0 +1,126 @@
+#include "server/node/config.h"
+
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/node/version.h"
+
+namespace dfs::node {
+namespace {
+
+constexpr int kUsageError = 64;
+
+// "host:port" with a port from 1 to 65,535 (or 0: any); host may be in brackets.
+bool IsAddress(const std::string& address) {
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) return false;
+  int port = 0;
+  for (std::size_t i = colon + 1; i < address.size(); ++i) {
+    if (std::isdigit(static_cast<unsigned char>(address[i])) == 0) return false;
+    port = port * 10 + (address[i] - '0');
+    if (port > 65'535) return false;
+  }
+  return true;
+}
+
+void AddDuration(CLI::App& app, const std::string& flag, absl::Duration* target,
+                 const std::string& help) {
+  app.add_option_function<std::string>(
+         flag,
+         [flag, target](const std::string& text) {
+           if (!absl::ParseDuration(text, target) || *target < absl::ZeroDuration()) {
+             throw CLI::ValidationError(flag, "\"" + text + "\" is not a time like 10m or 500ms");
+           }
+         },
+         help + " (" + absl::FormatDuration(*target) + ")")
+      ->type_name("TIME");
+}
+
+}  // namespace
+
+bool IsLoopback(const std::string& address) {
+  const std::string host = address.substr(0, address.rfind(':'));
+  return host == "localhost" || host == "[::1]" || host == "::1" || host.rfind("127.", 0) == 0;
+}
+
+ParsedConfig ParseConfig(int argc, char** argv) {
+  ParsedConfig parsed;
+  Config& config = parsed.config;
+  CLI::App app("One node of a distributed file system.", "dfs-server");
+  app.footer(
+      "EXAMPLES\n"
+      "  the first node:   dfs-server --data-dir=/var/lib/dfs --listen=127.0.0.1:7710 "
+      "--peer-listen=127.0.0.1:7711 --bootstrap\n"
+      "  a further node:   dfs-server --data-dir=/var/lib/dfs2 --listen=127.0.0.1:7720 "
+      "--peer-listen=127.0.0.1:7721 --join=127.0.0.1:7711\n"
+      "A data directory that already belongs to a cluster needs neither --bootstrap nor --join.");
+  app.set_config("--config", "", "an INI file with the same names");
+  app.add_option("--data-dir,--storage-root", config.data_dir, "where this node keeps everything")
+      ->envname("DFS_DATA_DIR")
+      ->required();
+  app.add_option("--listen", config.listen, "address for clients, host:port")
+      ->envname("DFS_LISTEN")
+      ->required();
+  app.add_option("--peer-listen", config.peer_listen, "address for other nodes, host:port")
+      ->envname("DFS_PEER_LISTEN")
+      ->required();
+  app.add_flag("--bootstrap", config.bootstrap,
+               "form a new cluster, if the data directory is empty and no --join address answers");
+  app.add_option("--join,--peers", config.join, "peer addresses of members, H:P,H:P…")
+      ->envname("DFS_JOIN")
+      ->delimiter(',');
+  app.add_option("--zone", config.zone, "failure domain: replicas are spread over zones")
+      ->envname("DFS_ZONE");
+  app.add_option("--name", config.name, "what people call this node")->envname("DFS_NAME");
+  app.add_flag("--insecure", config.insecure,
+               "allow addresses that other machines reach, without encryption");
+  AddDuration(app, "--trash-time", &config.trash_time, "how long removed bytes are kept");
+  AddDuration(app, "--question-age", &config.question_age,
+              "how long a put must be silent before its bytes may be collected");
+  AddDuration(app, "--purge-quiet", &config.purge_quiet,
+              "how long a new leader frees nothing");
+  AddDuration(app, "--collect-every", &config.collect_every, "how often garbage is looked for");
+  app.set_version_flag("--version", std::string("dfs-server ") + kVersion);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    parsed.exit_code = code == 0 ? 0 : kUsageError;
+  }
+  return parsed;
+}
+
+absl::Status CheckConfig(const Config& config) {
+  for (const auto& [flag, address] : {std::pair{"--listen", config.listen},
+                                      std::pair{"--peer-listen", config.peer_listen}}) {
+    if (!IsAddress(address)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, "=", address, " is not host:port, for example 127.0.0.1:7710"));
+    }
+    if (!IsLoopback(address) && !config.insecure) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          flag, "=", address,
+          " can be reached from other machines and nothing is encrypted yet; use a loopback address, "
+          "or pass --insecure if the network is trusted"));
+    }
+  }
+  if (config.listen == config.peer_listen) {
+    return absl::InvalidArgumentError("--listen and --peer-listen must differ");
+  }
+  for (const auto& address : config.join) {
+    if (!IsAddress(address)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--join address ", address, " is not host:port"));
+    }
+  }
+  if (config.name.size() > 64 || config.zone.size() > 64) {
+    return absl::InvalidArgumentError("--name and --zone: at most 64 bytes");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace dfs::node

@@ -1,0 +1,47 @@
+// What a node is told when it starts: flags, environment, configuration file.
+#ifndef DFS_SERVER_NODE_CONFIG_H_
+#define DFS_SERVER_NODE_CONFIG_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace dfs::node {
+
+struct Config {
+  std::string data_dir;
+  std::string listen;        // for clients, host:port
+  std::string peer_listen;   // for other nodes, host:port
+  bool bootstrap = false;
+  std::vector<std::string> join;  // peer addresses of members
+  std::string zone;
+  std::string name;          // empty: "node<id>" is shown
+  bool insecure = false;
+
+  // The long waits, settable for tests.
+  absl::Duration trash_time = absl::Minutes(10);      // removed bytes are kept so long, in the log's trash and again in the node's
+  absl::Duration question_age = absl::Minutes(10);    // a transaction must be untouched so long before its chunks are asked about
+  absl::Duration purge_quiet = absl::Minutes(10);     // a new leader purges nothing for so long
+  absl::Duration collect_every = absl::Minutes(1);    // a node looks for garbage so often
+};
+
+// Reads flags, then DFS_… variables, then --config (INI), each before the next. Prints help and version itself:
+// then `exit_code` is set and there is nothing more to do.
+struct ParsedConfig {
+  Config config;
+  int exit_code = -1;  // not -1: exit with it at once
+};
+ParsedConfig ParseConfig(int argc, char** argv);
+
+// What can be wrong with a configuration whatever the data directory holds. kInvalidArgument says what to do.
+absl::Status CheckConfig(const Config& config);
+
+// Whether "host:port" names this machine only (127.0.0.0/8, ::1, localhost).
+bool IsLoopback(const std::string& address);
+
+}  // namespace dfs::node
+
+#endif  // DFS_SERVER_NODE_CONFIG_H_

@@ -1,0 +1,90 @@
+#include "server/node/join.h"
+
+#include <glog/logging.h>
+#include <grpcpp/create_channel.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/random.h"
+#include "common/status_macros.h"
+#include "dfs/internal/v1/leader.grpc.pb.h"
+#include "proto/channel_arguments.h"
+#include "proto/wire_status.h"
+
+namespace dfs::node {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(2);
+constexpr absl::Duration kPause = absl::Milliseconds(200);
+constexpr absl::Duration kSayEvery = absl::Seconds(5);
+
+}  // namespace
+
+absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& addresses,
+                                              const rpc::JoinRequest& request,
+                                              absl::Duration timeout,
+                                              const Interrupted& interrupted) {
+  std::map<std::string, std::unique_ptr<rpc::Leader::Stub>> stubs;
+  for (const auto& address : addresses) {
+    stubs[address] = rpc::Leader::NewStub(
+        grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+                                  ArgumentsFor(ChannelUse::kControl)));
+  }
+  const Clock& clock = SystemClock();
+  const MonotonicTime start = clock.Now();
+  MonotonicTime said = absl::InfinitePast();
+  while (true) {
+    absl::Status last;
+    for (const auto& address : addresses) {
+      grpc::ClientContext context;
+      context.set_deadline(std::chrono::system_clock::now() +
+                           absl::ToChronoMilliseconds(kCallTimeout));
+      rpc::JoinResponse response;
+      const absl::Status status = FromGrpc(stubs[address]->Join(&context, request, &response));
+      if (status.ok()) return response;
+      // A clear refusal is final; everything else may pass.
+      if (status.code() == absl::StatusCode::kFailedPrecondition ||
+          status.code() == absl::StatusCode::kInvalidArgument) {
+        return status;
+      }
+      last = status;
+      if (interrupted(absl::ZeroDuration())) return absl::CancelledError("stopped while joining");
+    }
+    if (clock.Now() - start >= timeout) return absl::UnavailableError(last.message());
+    if (clock.Now() - said >= kSayEvery) {
+      LOG(INFO) << "waiting for a member to take this node in: " << last.message();
+      said = clock.Now();
+    }
+    if (interrupted(kPause)) return absl::CancelledError("stopped while joining");
+  }
+}
+
+absl::Status FormCluster(replicated_log::LogStore& store, const rpc::NodeRow& node) {
+  const ClusterId cluster{SystemRandom64(), SystemRandom64()};
+  const NodeId self(node.node_id());
+  consensus::Configuration configuration;
+  configuration.members[self] = {UuidFromWire<StorageUuid>(node.storage_uuid()),
+                                 node.peer_address(), true};
+  configuration.voters.insert(self);
+
+  rpc::Command command;
+  command.set_time_us(static_cast<std::uint64_t>(absl::ToUnixMicros(SystemClock().WallNow())));
+  *command.mutable_form_cluster()->mutable_cluster_id() = ToWire(cluster);
+  *command.mutable_form_cluster()->mutable_node() = node;
+
+  consensus::Entry entry;
+  entry.term = Term(1);
+  entry.index = LogIndex(1);
+  entry.configuration = std::make_shared<const consensus::Configuration>(std::move(configuration));
+  entry.command = std::make_shared<const std::string>(command.SerializeAsString());
+  // The log first: a crash between the two leaves a directory without a cluster id, which is formed anew
+  // (the entry is then replaced). The other way round it would be a member without a log.
+  DFS_RETURN_IF_ERROR(store.Append(consensus::HardState{Term(1), NodeId()}, {entry}));
+  return store.SetMembership(cluster, self);
+}
+
+}  // namespace dfs::node

@@ -1,0 +1,37 @@
+// How a data directory that belongs to no cluster gets into one.
+#ifndef DFS_SERVER_NODE_JOIN_H_
+#define DFS_SERVER_NODE_JOIN_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/ids.h"
+#include "common/wire_ids.h"
+#include "dfs/internal/v1/leader.pb.h"
+#include "server/replicated_log/log_store.h"
+
+namespace dfs::node {
+
+// Waits up to the given time for a signal to stop; true: stop.
+using Interrupted = std::function<bool(absl::Duration)>;
+
+// Asks the addresses in turn until one answers. Idempotent by storage uuid.
+//   kFailedPrecondition  the cluster refuses this data directory; the message says what to do
+//   kUnavailable         no address answered within `timeout`
+//   kCancelled           stopped
+absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& addresses,
+                                              const rpc::JoinRequest& request,
+                                              absl::Duration timeout,
+                                              const Interrupted& interrupted);
+
+// Forms a cluster of one (rule R4): a fresh cluster id, node 1, and a log whose first entry holds the configuration
+// and the FormCluster command. The store must belong to no cluster.
+absl::Status FormCluster(replicated_log::LogStore& store, const rpc::NodeRow& node);
+
+}  // namespace dfs::node
+
+#endif  // DFS_SERVER_NODE_JOIN_H_

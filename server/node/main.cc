@@ -1,0 +1,56 @@
+// dfs-server: reads the configuration, runs one node until SIGTERM or SIGINT.
+#include <glog/logging.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "server/node/config.h"
+#include "server/node/node.h"
+
+namespace {
+
+// Every connection and file needs a descriptor; running out makes this gRPC deaf for ever.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto parsed = dfs::node::ParseConfig(argc, argv);
+  if (parsed.exit_code >= 0) return parsed.exit_code;
+  if (const absl::Status checked = dfs::node::CheckConfig(parsed.config); !checked.ok()) {
+    std::cerr << "dfs-server: " << checked.message() << "\n";
+    return 64;
+  }
+  FLAGS_logtostderr = true;
+  google::InitGoogleLogging(argv[0]);
+  RaiseFileLimit();
+  signal(SIGPIPE, SIG_IGN);
+  // Blocked here, so in every thread: only sigwait below takes them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  const auto interrupted = [&signals](absl::Duration wait) {
+    const timespec time = absl::ToTimespec(wait);
+    return sigtimedwait(&signals, nullptr, &time) > 0;
+  };
+  auto node = dfs::node::Node::Start(parsed.config, interrupted);
+  if (!node.ok()) {
+    std::cerr << "dfs-server: " << node.status().message() << "\n";
+    return node.status().code() == absl::StatusCode::kInvalidArgument ? 64 : 1;
+  }
+  int received = 0;
+  sigwait(&signals, &received);
+  LOG(INFO) << "stopping on signal " << received;
+  (*node)->Stop();
+  return (*node)->has_failed() ? 1 : 0;
+}

@@ -1,0 +1,112 @@
+#include "server/placement/placement_policy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "common/random.h"
+
+namespace dfs::placement {
+namespace {
+
+bool Contains(const std::vector<NodeId>& nodes, NodeId node) {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
+// Smaller is better: an exponential variate with the free space as its rate, made from (seed, node) only.
+double Cost(const Candidate& candidate, std::uint64_t seed) {
+  Random random(seed * 0x9E3779B97F4A7C15u + candidate.node.value());
+  random.Next();
+  const double uniform = (static_cast<double>(random.Next() >> 11) + 1.0) / 9007199254740993.0;
+  return -std::log(uniform) / (static_cast<double>(candidate.free_bytes) + 1.0);
+}
+
+// Picks one after the other and remembers which nodes and zones are taken.
+class Picker {
+ public:
+  explicit Picker(const Question& question) : question_(question) {
+    for (const Candidate& candidate : question.candidates) {
+      if (!candidate.is_retired) members_.push_back(&candidate);
+    }
+    std::sort(members_.begin(), members_.end(), [&](const Candidate* a, const Candidate* b) {
+      const double cost_a = Cost(*a, question_.seed);
+      const double cost_b = Cost(*b, question_.seed);
+      return cost_a != cost_b ? cost_a < cost_b : a->node < b->node;
+    });
+  }
+
+  [[nodiscard]] std::size_t member_count() const { return members_.size(); }
+  [[nodiscard]] const Candidate* FindMember(NodeId node) const {
+    const auto it = std::find_if(members_.begin(), members_.end(),
+                                 [&](const Candidate* c) { return c->node == node; });
+    return it == members_.end() ? nullptr : *it;
+  }
+  [[nodiscard]] bool HasSpace(const Candidate& c) const {
+    return c.free_bytes >= question_.free_bytes_min;
+  }
+  [[nodiscard]] bool CanTakeCopy(const Candidate& c) const {
+    return c.is_usable && HasSpace(c) && !Contains(question_.avoid, c.node);
+  }
+
+  // Adds it unless it is taken or `out` has `limit` nodes.
+  void Take(const Candidate& c, std::size_t limit, std::vector<NodeId>* out) {
+    if (out->size() >= limit || !taken_.insert(c.node).second) return;
+    zones_.insert(c.zone);
+    out->push_back(c.node);
+  }
+  // Fills `out` up to `limit` with those that may be picked: new zones first, cheapest first.
+  template <class MayPick>
+  void Fill(std::size_t limit, MayPick may_pick, std::vector<NodeId>* out) {
+    while (out->size() < limit) {
+      const Candidate* best = nullptr;
+      for (const Candidate* c : members_) {
+        if (taken_.contains(c->node) || !may_pick(*c)) continue;
+        if (!zones_.contains(c->zone)) {
+          best = c;
+          break;
+        }
+        if (best == nullptr) best = c;
+      }
+      if (best == nullptr) return;
+      Take(*best, limit, out);
+    }
+  }
+
+ private:
+  const Question& question_;
+  std::vector<const Candidate*> members_;  // cheapest first
+  std::set<NodeId> taken_;
+  std::set<std::string> zones_;
+};
+
+}  // namespace
+
+Placement Place(const Question& question) {
+  Placement placement;
+  Picker picker(question);
+  const auto can_take_copy = [&](const Candidate& c) { return picker.CanTakeCopy(c); };
+  // A holder that is full or looks dead still holds the bytes.
+  for (const NodeId holder : question.holders) {
+    if (const Candidate* c = picker.FindMember(holder)) {
+      picker.Take(*c, question.replicas, &placement.replicas);
+    }
+  }
+  if (const Candidate* c = picker.FindMember(question.coordinator); c && can_take_copy(*c)) {
+    picker.Take(*c, question.replicas, &placement.replicas);
+  }
+  picker.Fill(question.replicas, can_take_copy, &placement.replicas);
+
+  // Before the spares are taken: a spare is no member of the set unless it takes a replica's place.
+  placement.set = placement.replicas;
+  Picker spares = picker;
+  const std::size_t set_size = std::min(question.replicas, picker.member_count());
+  picker.Fill(set_size, [&](const Candidate& c) { return c.is_usable && picker.HasSpace(c); },
+              &placement.set);
+  picker.Fill(set_size, [&](const Candidate& c) { return picker.HasSpace(c); }, &placement.set);
+  picker.Fill(set_size, [](const Candidate&) { return true; }, &placement.set);
+
+  spares.Fill(kSparesMax, can_take_copy, &placement.spares);
+  return placement;
+}
+
+}  // namespace dfs::placement

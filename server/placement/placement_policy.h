@@ -1,0 +1,56 @@
+// Which nodes get the copies of a new file. Pure: equal questions get equal answers.
+#ifndef DFS_SERVER_PLACEMENT_PLACEMENT_POLICY_H_
+#define DFS_SERVER_PLACEMENT_PLACEMENT_POLICY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/ids.h"
+
+namespace dfs::placement {
+
+// Below this much free space a node gets no new replicas: what is left is for metadata, compaction
+// and the copies that are on their way.
+inline constexpr std::uint64_t kFreeBytesMin = std::uint64_t{1} << 30;
+inline constexpr std::size_t kSparesMax = 2;
+
+struct Candidate {
+  NodeId node;
+  std::string zone;              // failure domain; empty is a zone as any other
+  std::uint64_t free_bytes = 0;
+  bool is_usable = false;        // alive, as far as the asker knows
+  bool is_retired = false;       // no member (any more): never picked
+};
+
+struct Question {
+  std::vector<Candidate> candidates;  // the members, each once
+  NodeId coordinator;                 // has the bytes at hand; none: nobody is preferred
+  std::vector<NodeId> avoid;          // just failed: neither replica nor spare
+  std::vector<NodeId> holders;        // hold the bytes already: taken first unless retired
+  std::size_t replicas = 3;           // wanted
+  std::uint64_t free_bytes_min = kFreeBytesMin;
+  std::uint64_t seed = 0;             // varies the choice among equals, for instance the transaction's number
+};
+
+struct Placement {
+  // Where to write now: at most `replicas`, fewer if fewer are usable. Holders come first, then the coordinator
+  // if it can take a copy.
+  std::vector<NodeId> replicas;
+  // Next choices, if one of them fails. At most kSparesMax.
+  std::vector<NodeId> spares;
+  // What the version is to name (rule R16): min(replicas, members) distinct nodes, `replicas` first, then those
+  // that stand in as missing.
+  std::vector<NodeId> set;
+};
+
+// Prefers, in this order: holders, the coordinator, zones that have no copy yet, and free space. Free space decides by
+// weighted rendezvous hashing: over many seeds a node with twice the space gets about twice the
+// copies. (Always to take the emptiest would send every put to the same node until its
+// next heartbeat says so, and all load to a node that has just joined.)
+[[nodiscard]] Placement Place(const Question& question);
+
+}  // namespace dfs::placement
+
+#endif  // DFS_SERVER_PLACEMENT_PLACEMENT_POLICY_H_
