@@ -1,0 +1,72 @@
+#include "server/leader/node_directory.h"
+
+namespace dfs::leader {
+namespace {
+
+// A node with less room than two chunks gets no new ones: several puts may be under way at once.
+constexpr std::uint64_t kFullBelowBytes = std::uint64_t{128} << 20;
+
+}  // namespace
+
+bool NodeRows::IsCurrent(const rpc::Ack& ack) const {
+  const auto found = rows.find(NodeId(ack.node_id()));
+  if (found == rows.end() || found->second.state() != rpc::ACTIVE) return false;
+  return UuidFromWire<StorageUuid>(found->second.storage_uuid()) ==
+             UuidFromWire<StorageUuid>(ack.storage_uuid()) &&
+         found->second.boot_epoch() == ack.boot_epoch();
+}
+
+std::shared_ptr<const NodeRows> NodeDirectory::Get() {
+  {
+    MutexLock lock(&mutex_);
+    if (rows_ != nullptr && world_.clock->Now() - read_ < kFreshFor) return rows_;
+  }
+  return Refresh();
+}
+
+std::shared_ptr<const NodeRows> NodeDirectory::Refresh() {
+  const MonotonicTime now = world_.clock->Now();
+  const auto view = world_.view();
+  auto fresh = std::make_shared<NodeRows>();
+  for (auto& row : view->Nodes()) fresh->rows[NodeId(row.node_id())] = std::move(row);
+  fresh->members = view->member_count();
+  MutexLock lock(&mutex_);
+  rows_ = fresh;
+  read_ = now;
+  buckets_.clear();
+  return rows_;
+}
+
+std::optional<rpc::BucketRow> NodeDirectory::FindBucket(BucketId id) {
+  {
+    MutexLock lock(&mutex_);
+    if (const auto found = buckets_.find(id); found != buckets_.end()) return found->second;
+  }
+  auto bucket = world_.view()->FindBucket(id);
+  if (bucket) {
+    MutexLock lock(&mutex_);
+    buckets_[id] = *bucket;
+  }
+  return bucket;
+}
+
+std::vector<CandidateNode> Candidates(const NodeRows& rows,
+                                      const std::vector<NodeLiveness>& liveness) {
+  std::map<NodeId, const NodeLiveness*> by_node;
+  for (const auto& live : liveness) by_node[live.node] = &live;
+  std::vector<CandidateNode> candidates;
+  for (const auto& [node, row] : rows.rows) {
+    if (row.state() != rpc::ACTIVE) continue;
+    CandidateNode candidate{node, row.zone(), false, false, 0};
+    if (const auto found = by_node.find(node); found != by_node.end()) {
+      candidate.is_usable = found->second->is_usable;
+      candidate.free_bytes = found->second->free_bytes;
+      candidate.is_full =
+          found->second->total_bytes > 0 && found->second->free_bytes < kFullBelowBytes;
+    }
+    candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
+}  // namespace dfs::leader
