@@ -28,7 +28,6 @@
 #include "server/coordinator/get_operation.h"
 #include "server/gateway/cluster_service.h"
 #include "server/gateway/file_service.h"
-#include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
 #include "server/leader/leader_service.h"
@@ -79,7 +78,9 @@ class Node::Impl final : public chunk::Confirmer {
   ~Impl() override { Stop(); }
 
   absl::Status Start() {
-    DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open({config_.data_dir}));
+    replicated_log::RocksdbLogStore::Options log_options;
+    log_options.data_dir = config_.data_dir;
+    DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
     DFS_RETURN_IF_ERROR(EnsureMembership());
     const auto& identity = log_store_->identity();
     self_ = identity.node_id;
@@ -94,7 +95,6 @@ class Node::Impl final : public chunk::Confirmer {
     raft_->Start();
     membership_->Start();
     leader_host_->Start();
-    collector_->Start();
     Upkeep();
     return absl::OkStatus();
   }
@@ -148,7 +148,6 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<leader::LeaderHost> leader_host_;
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::GrpcLeaderClient> leader_client_;
-  std::unique_ptr<leader::ChunkCollector> collector_;
 
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
   std::unique_ptr<ThreadPool> writers_;
@@ -235,8 +234,8 @@ absl::Status Node::Impl::EnsureMembership() {
 
 absl::Status Node::Impl::OpenStores() {
   machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state());
-  chunk::LocalChunkStore::Options options;
-  options.data_dir = config_.data_dir;
+  chunk::LocalChunkStoreOptions options;
+  options.folder = config_.data_dir + "/chunks";
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open(options));
   return absl::OkStatus();
 }
@@ -244,7 +243,9 @@ absl::Status Node::Impl::OpenStores() {
 void Node::Impl::BuildPeers() {
   registry_ = std::make_unique<PeerRegistry>(OwnHello());
   raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
-  ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(self_, registry_.get());
+  ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(
+      membership::GrpcMembershipTransport::Parts{registry_.get(),
+                                                 grpc::InsecureChannelCredentials()});
   chunk_peers_ = std::make_unique<chunk::GrpcChunkPeers>(&channels_);
 
   membership::MembershipHost::Parts ring;
@@ -300,18 +301,6 @@ void Node::Impl::BuildLeader() {
   client.machine = machine_.get();
   client.membership = membership_.get();
   leader_client_ = std::make_unique<leader::GrpcLeaderClient>(std::move(client));
-
-  leader::ChunkCollector::Parts collector;
-  collector.self = self_;
-  collector.clock = &clock_;
-  collector.store = store_.get();
-  collector.machine = machine_.get();
-  collector.leader = leader_client_.get();
-  collector.own_ack = [this] { return OwnAck(); };
-  collector.options.question_age = config_.question_age;
-  collector.options.trash_time = config_.trash_time;
-  collector.options.interval = config_.collect_every;
-  collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 }
 
 void Node::Impl::BuildServices() {
@@ -338,7 +327,7 @@ void Node::Impl::BuildServices() {
   raft_service_ = std::make_unique<replicated_log::RaftService>(raft_transport_.get());
   ring_service_ = std::make_unique<membership::MembershipService>(ring_transport_.get());
   leader_service_ = std::make_unique<leader::LeaderService>(leader_host_.get());
-  chunk::ReplicaService::Parts replica;
+  chunk::ReplicaServiceParts replica;
   replica.store = store_.get();
   replica.peers = chunk_peers_.get();
   replica.confirmer = this;
@@ -480,7 +469,6 @@ void Node::Impl::Stop() {
       std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kStopGrace);
   if (client_server_ != nullptr) client_server_->Shutdown(deadline);
   if (upkeep_ != nullptr) upkeep_->Stop();
-  if (collector_ != nullptr) collector_->Stop();
   if (membership_ != nullptr) membership_->Stop();
   if (leader_host_ != nullptr) leader_host_->Stop();
   if (raft_ != nullptr) raft_->Stop();
@@ -488,7 +476,6 @@ void Node::Impl::Stop() {
   if (raft_transport_ != nullptr) raft_transport_->Stop();
   if (ring_transport_ != nullptr) ring_transport_->Stop();
   if (peer_server_ != nullptr) peer_server_->Shutdown(std::chrono::system_clock::now());
-  if (chunk_peers_ != nullptr) chunk_peers_->Stop();
   if (writers_ != nullptr) writers_->Stop();
 }
 
