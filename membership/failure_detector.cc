@@ -81,16 +81,19 @@ void FailureDetector::HandleVouched(MonotonicTime now, NodeId node) {
 }
 
 void FailureDetector::HandleRefused(MonotonicTime now, NodeId node) {
-  AnswerFavours(node, /*is_alive=*/false);
   for (auto& [suspect, opened] : cases_) {
     if (opened.probes) opened.probes->RecordHelperGone(node);
   }
   const Member* const member = table_.Find(node);
-  if (member == nullptr || node == table_.self_id() || member->state == LivenessState::kDead) return;
-  if (const auto found = cases_.find(node); found != cases_.end() && found->second.probes) {
-    found->second.probes->RecordRefused(now);
+  if (member == nullptr || node == table_.self_id()) return;
+  if (member->state != LivenessState::kDead) {
+    if (const auto found = cases_.find(node); found != cases_.end() && found->second.probes) {
+      found->second.probes->RecordRefused(now);
+    }
+    Accuse(now, node, /*is_refused=*/true);
   }
-  Accuse(now, node, /*is_refused=*/true);
+  // After accusing, so that the answer names this node as a witness.
+  AnswerFavours(node, /*is_alive=*/false);
 }
 
 void FailureDetector::Accuse(MonotonicTime now, NodeId node, bool is_refused) {
@@ -208,12 +211,21 @@ std::vector<NodeId> FailureDetector::ChooseHelpers(NodeId target) {
   return helpers;
 }
 
+void FailureDetector::AddRumourOf(NodeId node, Message& message) const {
+  const auto& rumours = message.rumours;
+  if (std::any_of(rumours.begin(), rumours.end(),
+                  [&](const Rumour& rumour) { return rumour.node == node; })) {
+    return;
+  }
+  message.rumours.push_back(table_.RumourOf(node));
+}
+
 void FailureDetector::AskHelpers(NodeId target, const std::vector<NodeId>& helpers) {
   for (const NodeId helper : helpers) {
     Message question = outbox_.Make(MessageKind::kIndirectProbe, helper);
     question.target = target;
     // So that the helper's own probe carries the accusation, and the answer is a refutation.
-    question.rumours.push_back(table_.RumourOf(target));
+    AddRumourOf(target, question);
     outbox_.Send(std::move(question));
   }
 }
@@ -269,9 +281,7 @@ void FailureDetector::AnswerFavour(const Favour& favour, bool is_alive) {
   answer.sequence = favour.sequence;
   answer.target = favour.target;
   answer.is_alive = is_alive;
-  if (table_.Find(favour.target) != nullptr) {
-    answer.rumours.push_back(table_.RumourOf(favour.target));
-  }
+  if (table_.Find(favour.target) != nullptr) AddRumourOf(favour.target, answer);
   outbox_.Send(std::move(answer));
 }
 

@@ -90,6 +90,8 @@ class FailureDetector {
   // The accused showed life, but has not refuted yet.
   void Exonerate(MonotonicTime now, NodeId node, Case& opened);
   void BeginProbes(MonotonicTime now, NodeId node, Case& opened);
+  // Unless `message` says something about it already.
+  void AddRumourOf(NodeId node, Message& message) const;
   void AskHelpers(NodeId target, const std::vector<NodeId>& helpers);
   [[nodiscard]] std::vector<NodeId> ChooseHelpers(NodeId target);
   void AdvanceCase(MonotonicTime now, NodeId node, Case& opened);

@@ -55,9 +55,7 @@ class GrpcMembershipTransport::State {
 
   const Parts parts_;
   Mutex mutex_;
-  CondVar ended_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  std::size_t streams_alive_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const Receiver> receiver_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Refused> refused_ ABSL_GUARDED_BY(mutex_);
   struct Peer {
@@ -78,6 +76,25 @@ class GrpcMembershipTransport::State {
   };
   void OnStreamEnded(const std::shared_ptr<Stream>& stream, const End& end)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void CountStream() ABSL_LOCKS_EXCLUDED(alive_mutex_) {
+    MutexLock lock(&alive_mutex_);
+    ++streams_alive_;
+  }
+  void ForgetStream() ABSL_LOCKS_EXCLUDED(alive_mutex_) {
+    MutexLock lock(&alive_mutex_);
+    --streams_alive_;
+    ended_.SignalAll();
+  }
+  void WaitForStreams() ABSL_LOCKS_EXCLUDED(alive_mutex_) {
+    MutexLock lock(&alive_mutex_);
+    while (streams_alive_ > 0) ended_.Wait(&alive_mutex_);
+  }
+
+ private:
+  // Apart from mutex_: streams are made while that is held.
+  Mutex alive_mutex_;
+  CondVar ended_;
+  std::size_t streams_alive_ ABSL_GUARDED_BY(alive_mutex_) = 0;
 };
 
 // One outbound stream on a channel of its own. Keeps itself alive until gRPC has called OnDone. At most one write is under
@@ -87,7 +104,7 @@ class GrpcMembershipTransport::Stream final
       public std::enable_shared_from_this<Stream> {
  public:
   Stream(std::shared_ptr<State> state, NodeId peer, bool is_fresh)
-      : state_(std::move(state)), peer_(peer), is_fresh_(is_fresh) {}
+      : state_(std::move(state)), alive_(state_), peer_(peer), is_fresh_(is_fresh) {}
 
   void Open(const std::string& address) {
     self_ = shared_from_this();
@@ -223,7 +240,22 @@ class GrpcMembershipTransport::Stream final
     StartWrite(&outgoing_);
   }
 
+  // Stop() waits for this: it ends after the call and the channel, which must not outlive gRPC itself.
+  class Alive {
+   public:
+    explicit Alive(std::shared_ptr<State> state) : state_(std::move(state)) {
+      state_->CountStream();
+    }
+    ~Alive() { state_->ForgetStream(); }
+    Alive(const Alive&) = delete;
+    Alive& operator=(const Alive&) = delete;
+
+   private:
+    const std::shared_ptr<State> state_;
+  };
+
   const std::shared_ptr<State> state_;
+  const Alive alive_;  // before all that belongs to gRPC
   const NodeId peer_;
   const bool is_fresh_;
   std::unique_ptr<rpc::Ring::Stub> stub_;
@@ -258,9 +290,6 @@ void GrpcMembershipTransport::State::OnStreamEnded(const std::shared_ptr<Stream>
     if (end.is_refusal && !is_stopped_) refused = refused_;
   }
   if (refused && *refused) (*refused)(end.peer);
-  MutexLock lock(&mutex_);
-  --streams_alive_;
-  ended_.SignalAll();
 }
 
 GrpcMembershipTransport::GrpcMembershipTransport(Parts parts)
@@ -321,7 +350,6 @@ void GrpcMembershipTransport::Send(Message message, bool is_fresh) {
       }
       stream = peer.stream;
     }
-    if (!address.empty()) ++state.streams_alive_;
     if (now >= state.next_sweep_) {
       state.next_sweep_ = now + kIdle / 4;
       for (auto& [node, other] : state.peers_) {
@@ -349,8 +377,7 @@ void GrpcMembershipTransport::Stop() {
   }
   for (const auto& stream : streams) stream->Cancel();
   streams.clear();
-  MutexLock lock(&state_->mutex_);
-  while (state_->streams_alive_ > 0) state_->ended_.Wait(&state_->mutex_);
+  state_->WaitForStreams();
 }
 
 absl::Status GrpcMembershipTransport::CheckHello(const rpc::PeerHello& hello) {

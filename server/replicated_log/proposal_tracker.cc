@@ -1,45 +1,95 @@
 #include "server/replicated_log/proposal_tracker.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace dfs::replicated_log {
+namespace {
 
-void ProposalTracker::Add(LogIndex index, Term term, bool waits_for_holders, Callback done) {
-  Waiting& waiting = waiting_[index];
+absl::Status UnknownOutcome() {
+  return absl::DeadlineExceededError(
+      "leadership was lost before the change was known to be committed: outcome unknown");
+}
+
+absl::Status DidNotHappen() {
+  return absl::UnavailableError(
+      "leadership was lost and another entry took the place of this change: nothing happened");
+}
+
+}  // namespace
+
+void ProposalTracker::Add(LogIndex index, Term term, bool waits_for_held, Callback done) {
+  Waiting waiting;
   waiting.term = term;
-  waiting.waits_for_holders = waits_for_holders;
+  waiting.waits_for_held = waits_for_held;
   waiting.done = std::move(done);
+  waiting_.emplace(index, std::move(waiting));
 }
 
-void ProposalTracker::RecordApplied(LogIndex index, Term term, const rpc::CommandResult& result) {
-  applied_ = index;
-  const auto found = waiting_.find(index);
-  if (found == waiting_.end()) return;
-  if (found->second.term == term) {
-    found->second.result = result;
-  } else {
-    found->second.result =
-        absl::UnavailableError("another entry took the place of this one; nothing happened");
-    found->second.waits_for_holders = false;
-  }
-}
-
-std::vector<ProposalTracker::Answer> ProposalTracker::TakeAnswered(LogIndex held) {
+std::vector<ProposalTracker::Answer> ProposalTracker::Applied(LogIndex index, Term term,
+                                                              rpc::CommandResult result,
+                                                              LogIndex held) {
   std::vector<Answer> answers;
-  for (auto it = waiting_.begin(); it != waiting_.end() && it->first <= applied_;) {
-    Waiting& waiting = it->second;
-    if (!waiting.result || (waiting.waits_for_holders && it->first > held)) {
-      ++it;
-      continue;
+  auto [at, end] = waiting_.equal_range(index);
+  while (at != end) {
+    Waiting& waiting = at->second;
+    if (waiting.term != term) {
+      answers.push_back({std::move(waiting.done), DidNotHappen()});
+      at = waiting_.erase(at);
+    } else if (waiting.waits_for_held && index > held) {
+      waiting.result = std::move(result);
+      waiting.deadline = absl::InfiniteFuture();  // it happened; only the answer waits
+      ++at;
+    } else {
+      answers.push_back({std::move(waiting.done), std::move(result)});
+      at = waiting_.erase(at);
     }
-    answers.push_back({std::move(waiting.done), *std::move(waiting.result)});
-    it = waiting_.erase(it);
   }
   return answers;
 }
 
-std::vector<ProposalTracker::Answer> ProposalTracker::TakeAll(const absl::Status& reason) {
+std::vector<ProposalTracker::Answer> ProposalTracker::Held(LogIndex held) {
   std::vector<Answer> answers;
-  for (auto& [index, waiting] : waiting_) answers.push_back({std::move(waiting.done), reason});
-  waiting_.clear();
+  for (auto at = waiting_.begin(); at != waiting_.end() && at->first <= held;) {
+    if (!at->second.result) {
+      ++at;
+      continue;
+    }
+    answers.push_back({std::move(at->second.done), *std::move(at->second.result)});
+    at = waiting_.erase(at);
+  }
+  return answers;
+}
+
+void ProposalTracker::LoseLeadership(MonotonicTime deadline) {
+  for (auto& [index, waiting] : waiting_) {
+    waiting.deadline = std::min(waiting.deadline, deadline);
+  }
+}
+
+std::vector<ProposalTracker::Answer> ProposalTracker::GiveUp(MonotonicTime now) {
+  std::vector<Answer> answers;
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    if (at->second.deadline > now) {
+      ++at;
+      continue;
+    }
+    answers.push_back({std::move(at->second.done), UnknownOutcome()});
+    at = waiting_.erase(at);
+  }
+  return answers;
+}
+
+std::vector<ProposalTracker::Answer> ProposalTracker::GiveUpAll() {
+  return GiveUp(absl::InfiniteFuture());
+}
+
+std::vector<ProposalTracker::Answer> ProposalTracker::GiveUpTo(LogIndex index) {
+  std::vector<Answer> answers;
+  for (auto at = waiting_.begin(); at != waiting_.end() && at->first <= index;) {
+    answers.push_back({std::move(at->second.done), UnknownOutcome()});
+    at = waiting_.erase(at);
+  }
   return answers;
 }
 

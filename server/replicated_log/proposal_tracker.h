@@ -1,51 +1,61 @@
-// Which callers wait for which entry of the log.
+// Who waits for which entry: (term, log index) -> caller.
+//
+// A proposal is known to have happened once an entry of its term is applied at its index, and known not to have
+// happened once one of another term is. Pure bookkeeping: the caller runs what is returned, outside of its
+// lock. Not thread-safe.
 #ifndef DFS_SERVER_REPLICATED_LOG_PROPOSAL_TRACKER_H_
 #define DFS_SERVER_REPLICATED_LOG_PROPOSAL_TRACKER_H_
 
 #include <cstddef>
 #include <map>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/clock.h"
 #include "common/ids.h"
 #include "common/wire_ids.h"
 
 namespace dfs::replicated_log {
 
-// A caller waits for (term, index). It is answered when that entry is applied here and, unless the proposal says
-// otherwise, held by enough members (rule R6). Another entry at its index means that it never happened.
-//
-// Pure bookkeeping: no lock, no clock; callbacks are handed back, never called here.
 class ProposalTracker {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<rpc::CommandResult>)>;
   struct Answer {
     Callback done;
     absl::StatusOr<rpc::CommandResult> result;
+    void Run() { done(std::move(result)); }
   };
 
-  void Add(LogIndex index, Term term, bool waits_for_holders, Callback done);
-  // The entry at `index` was applied, with this result. In order of index.
-  void RecordApplied(LogIndex index, Term term, const rpc::CommandResult& result);
-  // Those whose entry is applied and, if they wait for that, at or below `held`.
-  std::vector<Answer> TakeAnswered(LogIndex held);
-  // Leadership is lost: what becomes of the rest is not known here.
-  std::vector<Answer> TakeAll(const absl::Status& reason);
-  [[nodiscard]] std::size_t size() const { return waiting_.size(); }
+  // `waits_for_held`: answered only once min(2, members) members hold the entry (rule R6).
+  void Add(LogIndex index, Term term, bool waits_for_held, Callback done);
+  [[nodiscard]] bool empty() const { return waiting_.empty(); }
+
+  // The entry at `index` was applied; entries up to `held` are held by enough members.
+  [[nodiscard]] std::vector<Answer> Applied(LogIndex index, Term term, rpc::CommandResult result,
+                                            LogIndex held);
+  [[nodiscard]] std::vector<Answer> Held(LogIndex held);
+  // This node no longer leads: the fate of what waits may stay unknown. They wait until `deadline` still,
+  // because the next leader mostly decides soon.
+  void LoseLeadership(MonotonicTime deadline);
+  [[nodiscard]] std::vector<Answer> GiveUp(MonotonicTime now);
+  // Everything that waits: outcome unknown.
+  [[nodiscard]] std::vector<Answer> GiveUpAll();
+  // The same for what waits at or below `index`: a snapshot took the place of these entries.
+  [[nodiscard]] std::vector<Answer> GiveUpTo(LogIndex index);
 
  private:
   struct Waiting {
     Term term;
-    bool waits_for_holders = true;
+    bool waits_for_held = true;
     Callback done;
-    std::optional<absl::StatusOr<rpc::CommandResult>> result;
+    std::optional<rpc::CommandResult> result;  // applied, waits to be held
+    MonotonicTime deadline = absl::InfiniteFuture();
   };
-  std::map<LogIndex, Waiting> waiting_;
-  LogIndex applied_;  // entries up to here have their result
+  // An index may wait twice: proposed in two terms of this node.
+  std::multimap<LogIndex, Waiting> waiting_;
 };
 
 }  // namespace dfs::replicated_log

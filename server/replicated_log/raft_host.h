@@ -63,9 +63,6 @@ class RaftHost {
     std::function<void(LogIndex)> on_applied;
     // Called when the configuration in force changes (addresses of peers), on the host's executor. May be null.
     std::function<void(const consensus::Configuration&)> on_configuration;
-    // Sends the node a snapshot of the state and calls back once with its index, 0 if it failed; never blocks. While it is
-    // null the log is never cut (a peer that lags could not catch up).
-    std::function<void(NodeId, std::function<void(LogIndex)>)> send_snapshot;
     // The store failed, or state hashes differ: the node must stop. Called once.
     std::function<void(absl::Status)> on_fatal;
   };
@@ -79,7 +76,8 @@ class RaftHost {
   using ResultCallback = absl::AnyInvocable<void(absl::StatusOr<rpc::CommandResult>)>;
   // Proposes a command (rpc::Command, its time_us set here from the leader's clock) and calls back once it is
   // applied here and held by min(2, members) (rule R6). Errors:
-  //   kUnavailable         this node does not lead, or is overloaded: nothing happened
+  //   kUnavailable         this node does not lead: nothing happened
+  //   kResourceExhausted   too much waits to be committed: nothing happened, retry later
   //   kDeadlineExceeded    leadership was lost before the entry was known to be committed: outcome unknown
   // The callback runs on an internal thread: return at once. Thread-safe, never blocks.
   // `only_in_term`: if not none, rejected (kUnavailable, nothing happened) unless this is the term (rule R13).

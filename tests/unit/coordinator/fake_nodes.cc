@@ -166,6 +166,16 @@ void FakeLeader::ReportReplica(rpc::ReplicaChange change) {
   reported.push_back(std::move(change));
 }
 
+void FakeLeader::ApplyReported() {
+  rpc::Command command;
+  {
+    MutexLock lock(&mutex_);
+    for (auto& change : reported) *command.mutable_change_replicas()->add_changes() = change;
+    reported.clear();
+  }
+  if (command.has_change_replicas()) Apply(std::move(command));
+}
+
 FakeNodes::FakeNodes(std::uint32_t members) {
   rpc::Command form;
   *form.mutable_form_cluster()->mutable_cluster_id() = ToWire(ClusterId{1, 1});
@@ -194,12 +204,43 @@ FakeNodes::FakeNodes(std::uint32_t members) {
   parts.leader = &leader;
   parts.machine = &machine;
   parts.clock = &SystemClock();
-  parts.pool = &pool;
-  parts.small_writes = &batcher;
+  parts.pool = pool.get();
+  parts.small_writes = batcher.get();
   parts.own_ack = [] { return AckOf(1); };
   parts.wait_applied = [](LogIndex, absl::Duration) { return absl::OkStatus(); };
   parts.is_usable = [this](NodeId node) { return !peers.down.contains(node.value()); };
   parts.leader_id = [] { return NodeId(1); };
+}
+
+void FakeNodes::Drain() {
+  Event small;
+  chunk::ChunkInfo nothing;
+  nothing.hash = BlockChecksums::HashOf(0, {});
+  batcher->Write(nothing, Slices(), [&](const auto&) { small.Set(); });
+  small.Wait();
+  // Every thread of the pool at one place at once: what was queued before has run.
+  struct Barrier {
+    Mutex mutex;
+    CondVar changed;
+    std::size_t arrived ABSL_GUARDED_BY(mutex) = 0;
+  } barrier;
+  const auto arrive = [&barrier] {
+    MutexLock lock(&barrier.mutex);
+    ++barrier.arrived;
+    barrier.changed.SignalAll();
+    while (barrier.arrived < kWriterThreads + 1) barrier.changed.Wait(&barrier.mutex);
+  };
+  std::vector<std::unique_ptr<Event>> left;
+  for (std::size_t i = 0; i < kWriterThreads; ++i) {
+    left.push_back(std::make_unique<Event>());
+    pool->Post([&arrive, event = left.back().get()] {
+      arrive();
+      event->Set();
+    });
+  }
+  arrive();
+  for (const auto& event : left) event->Wait();
+  leader.ApplyReported();
 }
 
 api::RequestId FakeNodes::NextId() {

@@ -101,6 +101,8 @@ class FakeLeader final : public leader::LeaderClient {
     return rpc::JoinResponse();
   }
   rpc::CommandResult Apply(rpc::Command command);
+  // What was reported so far, as the leader's next batch.
+  void ApplyReported();
 
  private:
   metadata::MetadataMachine* const machine_;
@@ -109,10 +111,12 @@ class FakeLeader final : public leader::LeaderClient {
 };
 
 struct FakeNodes {
+  static constexpr std::size_t kWriterThreads = 8;
   // Nodes 1 to `members`; 1 coordinates.
   explicit FakeNodes(std::uint32_t members = 3);
-  ~FakeNodes() { pool.Stop(); }
 
+  // Waits until the writers have ended and their late copies are in the state: no copy is under way afterwards.
+  void Drain();
   api::RequestId NextId();
   // A put of `bytes` in pieces of `piece` bytes.
   absl::StatusOr<api::PutResponse> Put(const std::string& name, const std::string& bytes,
@@ -127,10 +131,15 @@ struct FakeNodes {
   testing::MemoryChunkStore store;
   FakePeers peers;
   FakeLeader leader{&machine};
-  SmallWriteBatcher batcher{&store, [] { return AckOf(1); }};
-  ThreadPool pool{"test-writer", 8};
+  std::unique_ptr<ThreadPool> pool = std::make_unique<ThreadPool>("test-writer", kWriterThreads);
+  std::unique_ptr<SmallWriteBatcher> batcher = MakeBatcher();
   Parts parts;
   std::uint64_t sequence = 0;
+
+ private:
+  std::unique_ptr<SmallWriteBatcher> MakeBatcher() {
+    return std::make_unique<SmallWriteBatcher>(&store, [] { return AckOf(1); });
+  }
 };
 
 std::string TestBytes(std::size_t size, std::uint64_t seed);

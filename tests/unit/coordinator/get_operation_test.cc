@@ -14,6 +14,7 @@ TEST(GetOperation, ReadsRangesOfAllKinds) {
   FakeNodes nodes;
   const std::string bytes = TestBytes(66 * kMiB + 123, 1);
   ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
   struct Range {
     std::uint64_t offset;
     std::uint64_t length;
@@ -39,6 +40,7 @@ TEST(GetOperation, ADamagedCopyIsNeverServedAndIsReported) {
   FakeNodes nodes;
   const std::string bytes = TestBytes(3 * kMiB, 2);
   ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
   const ChunkId id{FromWire(nodes.Row("f").txn()), 0};
   nodes.store.Damage(id);
   EXPECT_EQ(*nodes.Get("f"), bytes);
@@ -54,6 +56,7 @@ TEST(GetOperation, ASourceThatBreaksIsReplacedMidway) {
   FakeNodes nodes;
   const std::string bytes = TestBytes(3 * kMiB + 5, 3);
   ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
   nodes.store.Drop(ChunkId{FromWire(nodes.Row("f").txn()), 0});
   nodes.peers.cut_reads_after = kMiB;
   EXPECT_EQ(*nodes.Get("f"), bytes);
@@ -63,6 +66,7 @@ TEST(GetOperation, ASourceThatBreaksIsReplacedMidway) {
 TEST(GetOperation, NeedsTwoConfirmations) {
   FakeNodes nodes;
   ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  nodes.Drain();
   nodes.peers.down = {3};
   EXPECT_TRUE(nodes.Get("f").ok());
   nodes.peers.down = {2, 3};
@@ -81,6 +85,7 @@ TEST(GetOperation, NeedsTwoConfirmations) {
 TEST(GetOperation, ALaggingReplicaDoesNotConfirm) {
   FakeNodes nodes;
   ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  nodes.Drain();
   nodes.peers.verdicts = {{2, rpc::ConfirmResponse::LAGGING}, {3, rpc::ConfirmResponse::LAGGING}};
   EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kUnavailable);
   nodes.peers.verdicts.erase(3);
@@ -90,6 +95,7 @@ TEST(GetOperation, ALaggingReplicaDoesNotConfirm) {
 TEST(GetOperation, APurgedVersionBeginsAgainAndEnds) {
   FakeNodes nodes;
   ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  nodes.Drain();
   nodes.peers.verdicts = {{2, rpc::ConfirmResponse::PURGED}, {3, rpc::ConfirmResponse::PURGED}};
   EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kAborted);
 }
@@ -97,6 +103,7 @@ TEST(GetOperation, APurgedVersionBeginsAgainAndEnds) {
 TEST(GetOperation, ConfirmHereAnswersFromTheState) {
   FakeNodes nodes;
   ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  nodes.Drain();
   const auto row = nodes.Row("f");
   rpc::ConfirmItem item;
   item.set_version(row.number());
