@@ -51,9 +51,10 @@ bool IsRefusal(const grpc::Status& status, bool was_open) {
 // What streams and transport share.
 class GrpcMembershipTransport::State {
  public:
-  explicit State(Parts parts) : parts_(std::move(parts)) {}
+  State(Parts parts, Executor* closer) : parts_(std::move(parts)), closer_(closer) {}
 
   const Parts parts_;
+  Executor* const closer_;  // lives until WaitForStreams() has returned
   Mutex mutex_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<const Receiver> receiver_ ABSL_GUARDED_BY(mutex_);
@@ -190,11 +191,15 @@ class GrpcMembershipTransport::Stream final
     }
     VLOG(1) << "ring stream to node " << peer_ << " ended, open " << was_open << ": "
             << status.error_code() << " " << status.error_message();
-    const std::shared_ptr<Stream> self = std::move(self_);
+    std::shared_ptr<Stream> self = std::move(self_);
     state_->OnStreamEnded(self, {.peer = peer_,
                                  .is_fresh = is_fresh_,
                                  .is_refusal = IsRefusal(status, was_open),
                                  .is_unfit = is_unfit});
+    // A process's last channel must not die on a thread of gRPC's callbacks: gRPC 1.51 then joins that thread from
+    // itself and frees its queue twice.
+    Executor* const closer = state_->closer_;
+    closer->Post([self = std::move(self)] {});
   }
 
  private:
@@ -293,7 +298,7 @@ void GrpcMembershipTransport::State::OnStreamEnded(const std::shared_ptr<Stream>
 }
 
 GrpcMembershipTransport::GrpcMembershipTransport(Parts parts)
-    : state_(std::make_shared<State>(std::move(parts))) {}
+    : closer_("ring-closer"), state_(std::make_shared<State>(std::move(parts), &closer_)) {}
 
 GrpcMembershipTransport::~GrpcMembershipTransport() { Stop(); }
 
@@ -378,6 +383,7 @@ void GrpcMembershipTransport::Stop() {
   for (const auto& stream : streams) stream->Cancel();
   streams.clear();
   state_->WaitForStreams();
+  closer_.Stop();
 }
 
 absl::Status GrpcMembershipTransport::CheckHello(const rpc::PeerHello& hello) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "common/clock.h"
+#include "common/executor.h"
 #include "common/ids.h"
 #include "common/peer_registry.h"
 #include "common/wire_ids.h"
@@ -61,6 +62,7 @@ class GrpcMembershipTransport final : public MembershipTransport {
  private:
   class Stream;
   class State;
+  ThreadExecutor closer_;               // where streams are destroyed
   const std::shared_ptr<State> state_;  // shared with the streams, which end later than they are dropped
 };
 

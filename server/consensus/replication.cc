@@ -15,8 +15,8 @@ void SendAppend(RaftState& s, NodeId node, Progress& progress, bool with_entries
   }  // Else (0, 0), which everybody agrees with: a heartbeat that asks nothing.
   std::size_t bytes = 0;
   if (with_entries) {
-    request.entries = s.log.Entries(request.previous_index, s.log.last_index(),
-                                    s.options.append_bytes_max);
+    request.entries =
+        s.log.Entries(request.previous_index, s.log.last_index(), s.options.append_bytes_max);
     for (const Entry& entry : request.entries) bytes += entry.bytes();
   }
   request.commit_index = s.commit_index;
@@ -37,26 +37,27 @@ void MaybeWantSnapshot(RaftState& s, NodeId node, Progress& progress) {
 
 void SendTo(RaftState& s, NodeId node, Progress& progress, bool is_round_new) {
   MaybeWantSnapshot(s, node, progress);
-  if (progress.next_index() <= s.log.base_index() && progress.state() != Progress::State::kSnapshot) {
+  if (progress.next_index() <= s.log.base_index() &&
+      progress.state() != Progress::State::kSnapshot) {
     return;  // a snapshot failed a moment ago
   }
   bool has_sent = false;
-  while (progress.CanSendEntries() &&
-         (progress.state() == Progress::State::kProbe ||
-          progress.next_index() <= s.log.last_index())) {
+  while (progress.CanSendEntries() && (progress.state() == Progress::State::kProbe ||
+                                       progress.next_index() <= s.log.last_index())) {
     SendAppend(s, node, progress, /*with_entries=*/true);
     has_sent = true;
   }
   if (has_sent) return;
-  const bool is_commit_news = progress.state() == Progress::State::kReplicate &&
-                              progress.commit_sent() < s.commit_index;
+  const bool is_commit_news =
+      progress.state() == Progress::State::kReplicate && progress.commit_sent() < s.commit_index;
   const bool is_round_news = is_round_new && s.configuration().IsVoter(node);
   if (s.leadership->is_heartbeat_due || is_commit_news || is_round_news) {
     SendAppend(s, node, progress, /*with_entries=*/false);
   }
 }
 
-// A quorum of echoes, of both sets while joint, says that this member led when the round was closed.
+// A quorum of echoes, of both sets while joint, says that this member led when the round was
+// closed.
 void ConfirmRounds(RaftState& s) {
   Leadership& l = *s.leadership;
   l.reads.Confirm([&](std::uint64_t round) {

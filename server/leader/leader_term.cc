@@ -10,16 +10,18 @@
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "proto/error_detail.h"
-#include "server/leader/replica_choice.h"
+#include "server/placement/placement_policy.h"
 
 namespace dfs::leader {
 namespace {
 
 constexpr absl::Duration kPokeRepairAfter = absl::Milliseconds(1);
 
-absl::Status TooFewNodes(const NodeRows& rows, const std::vector<CandidateNode>& candidates,
-                         const ReplicaChoice& choice, std::uint64_t quorum) {
-  if (choice.is_space_short) {
+absl::Status TooFewNodes(const NodeRows& rows, const std::vector<placement::Candidate>& candidates,
+                         std::uint64_t quorum) {
+  const auto usable = static_cast<std::uint64_t>(
+      std::count_if(candidates.begin(), candidates.end(), [](const auto& c) { return c.is_usable; }));
+  if (usable >= quorum) {
     return ErrorWithReason(absl::StatusCode::kResourceExhausted,
                            "too few nodes have space for another copy", api::ErrorDetail::NO_SPACE);
   }
@@ -34,6 +36,14 @@ absl::Status TooFewNodes(const NodeRows& rows, const std::vector<CandidateNode>&
       absl::StrCat("a put needs ", quorum, " nodes and too few are alive; missing: ",
                    absl::StrJoin(detail.missing_nodes(), ", ")),
       detail);
+}
+
+// Those that just failed are taken only where W cannot be reached without them.
+placement::Placement PlaceWithin(placement::Question& question, std::uint64_t quorum) {
+  placement::Placement placement = placement::Place(question);
+  if (placement.replicas.size() >= quorum || question.avoid.empty()) return placement;
+  question.avoid.clear();
+  return placement::Place(question);
 }
 
 void AddNodes(const std::vector<NodeId>& nodes, google::protobuf::RepeatedField<std::uint32_t>& out) {
@@ -155,11 +165,11 @@ absl::StatusOr<rpc::OpenTransactionsResponse> LeaderTerm::Open(
   const auto bucket = directory_->FindBucket(BucketId(request.bucket_id()));
   if (!bucket) return absl::NotFoundError(absl::StrCat("no bucket ", request.bucket_id()));
   const auto rows = directory_->Get();
-  const auto candidates = Candidates(*rows, state_->world.liveness());
-  ReplicaRequest question;
+  placement::Question question;
+  question.candidates = Candidates(*rows, state_->world.liveness());
   question.coordinator = NodeId(request.coordinator());
   question.replicas = bucket->replicas();
-  question.write_quorum = std::min<std::uint64_t>(bucket->write_quorum(), rows->members);
+  const auto quorum = std::min<std::uint64_t>(bucket->write_quorum(), rows->members);
   for (const std::uint32_t node : request.avoid()) question.avoid.emplace_back(node);
   for (const std::uint32_t node : request.holders()) question.holders.emplace_back(node);
   std::vector<TxnId> txns;
@@ -171,20 +181,20 @@ absl::StatusOr<rpc::OpenTransactionsResponse> LeaderTerm::Open(
                                                          state_->Now()));
   }
   rpc::OpenTransactionsResponse response;
-  response.set_write_quorum(static_cast<std::uint32_t>(question.write_quorum));
+  response.set_write_quorum(static_cast<std::uint32_t>(quorum));
   for (const TxnId& txn : txns) {
     question.seed = (txn.term.value() << 32) ^ txn.sequence;
-    const ReplicaChoice choice = ChooseReplicas(candidates, question);
-    if (choice.is_short) {
+    const placement::Placement placement = PlaceWithin(question, quorum);
+    if (placement.replicas.size() < quorum) {
       MutexLock lock(&state_->mutex);
       for (const TxnId& opened : txns) state_->transactions.Close(opened);
-      return TooFewNodes(*rows, candidates, choice, question.write_quorum);
+      return TooFewNodes(*rows, question.candidates, quorum);
     }
     rpc::OpenTransaction& out = *response.add_transactions();
     *out.mutable_txn() = ToWire(txn);
-    AddNodes(choice.replicas, *out.mutable_replicas());
-    AddNodes(choice.spares, *out.mutable_spares());
-    AddNodes(choice.set, *out.mutable_set());
+    AddNodes(placement.replicas, *out.mutable_replicas());
+    AddNodes(placement.spares, *out.mutable_spares());
+    AddNodes(placement.set, *out.mutable_set());
   }
   return response;
 }

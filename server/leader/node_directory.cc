@@ -1,13 +1,6 @@
 #include "server/leader/node_directory.h"
 
 namespace dfs::leader {
-namespace {
-
-// A node with less room than two chunks gets no new ones: several puts may be under way at once.
-constexpr std::uint64_t kFullBelowBytes = std::uint64_t{128} << 20;
-
-}  // namespace
-
 bool NodeRows::IsCurrent(const rpc::Ack& ack) const {
   const auto found = rows.find(NodeId(ack.node_id()));
   if (found == rows.end() || found->second.state() != rpc::ACTIVE) return false;
@@ -50,19 +43,21 @@ std::optional<rpc::BucketRow> NodeDirectory::FindBucket(BucketId id) {
   return bucket;
 }
 
-std::vector<CandidateNode> Candidates(const NodeRows& rows,
-                                      const std::vector<NodeLiveness>& liveness) {
+std::vector<placement::Candidate> Candidates(const NodeRows& rows,
+                                             const std::vector<NodeLiveness>& liveness) {
   std::map<NodeId, const NodeLiveness*> by_node;
   for (const auto& live : liveness) by_node[live.node] = &live;
-  std::vector<CandidateNode> candidates;
+  std::vector<placement::Candidate> candidates;
   for (const auto& [node, row] : rows.rows) {
     if (row.state() != rpc::ACTIVE) continue;
-    CandidateNode candidate{node, row.zone(), false, false, 0};
+    placement::Candidate candidate;
+    candidate.node = node;
+    candidate.zone = row.zone();
+    // Until a heartbeat says otherwise a node has just enough room.
+    candidate.free_bytes = placement::kFreeBytesMin;
     if (const auto found = by_node.find(node); found != by_node.end()) {
       candidate.is_usable = found->second->is_usable;
-      candidate.free_bytes = found->second->free_bytes;
-      candidate.is_full =
-          found->second->total_bytes > 0 && found->second->free_bytes < kFullBelowBytes;
+      if (found->second->total_bytes > 0) candidate.free_bytes = found->second->free_bytes;
     }
     candidates.push_back(std::move(candidate));
   }

@@ -15,8 +15,8 @@
 #include "common/ids.h"
 #include "common/sync.h"
 #include "common/wire_ids.h"
-#include "server/leader/replica_choice.h"
 #include "server/leader/term_state.h"
+#include "server/placement/placement_policy.h"
 
 namespace dfs::leader {
 
@@ -49,7 +49,7 @@ class NodeDirectory {
 };
 
 // The members that are ACTIVE, as candidates for copies.
-[[nodiscard]] std::vector<CandidateNode> Candidates(
+[[nodiscard]] std::vector<placement::Candidate> Candidates(
     const NodeRows& rows, const std::vector<NodeLiveness>& liveness);
 
 }  // namespace dfs::leader

@@ -9,7 +9,7 @@
 namespace dfs::leader {
 namespace {
 
-using Members = std::map<NodeId, const CandidateNode*>;
+using Members = std::map<NodeId, const placement::Candidate*>;
 
 bool IsUsable(const Members& members, NodeId node) {
   const auto found = members.find(node);
@@ -17,7 +17,7 @@ bool IsUsable(const Members& members, NodeId node) {
 }
 
 bool TakesCopies(const Members& members, NodeId node) {
-  return IsUsable(members, node) && !members.at(node)->is_full;
+  return IsUsable(members, node) && members.at(node)->free_bytes >= placement::kFreeBytesMin;
 }
 
 std::size_t LiveCopies(const Members& members, const IncompleteChunk& chunk) {
@@ -78,7 +78,7 @@ std::vector<NodeId> Sources(const Members& members, const IncompleteChunk& chunk
 }  // namespace
 
 std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
-                                 const std::vector<CandidateNode>& candidates,
+                                 const std::vector<placement::Candidate>& candidates,
                                  const RepairLimits& limits, RepairLoad load) {
   Members members;
   for (const auto& candidate : candidates) members[candidate.node] = &candidate;

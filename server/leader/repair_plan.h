@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/ids.h"
-#include "server/leader/replica_choice.h"
+#include "server/placement/placement_policy.h"
 
 namespace dfs::leader {
 
@@ -49,7 +49,7 @@ struct CopyTask {
 // whose copy is missing or corrupt and that is alive; failing that, if the set is smaller than min(replicas wanted,
 // members), a live node outside it. `members`: all that are ACTIVE.
 [[nodiscard]] std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
-                                               const std::vector<CandidateNode>& members,
+                                               const std::vector<placement::Candidate>& members,
                                                const RepairLimits& limits, RepairLoad load);
 
 }  // namespace dfs::leader

@@ -122,7 +122,7 @@ LoadResult ClientLoad::Put(std::uint64_t size, int count, absl::Duration limit) 
   return Run(count, limit, [&](std::size_t i, int) {
     const std::string name = "bench/" + std::to_string(size) + "/" + std::to_string(++next_file);
     SharedSource source(content, size);
-    const absl::Status status = clients_[i]->Put(name, source).status();
+    absl::Status status = clients_[i]->Put(name, source).status();
     if (status.ok()) names_[i].emplace_back(size, name);
     return status;
   });

@@ -177,7 +177,7 @@ void AddSettings(const Report& report, const testing::ProcessCluster& cluster) {
   std::string cpu = "unknown";
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) == 0) {
+    if (line.starts_with("model name")) {
       cpu = line.substr(line.find(':') + 2);
       break;
     }

@@ -89,7 +89,7 @@ double FieldOf(const std::string& text, const std::string& name) {
   std::istringstream lines(text);
   std::string line;
   while (std::getline(lines, line)) {
-    if (line.rfind(name + ":", 0) == 0) return std::stod(line.substr(name.size() + 1));
+    if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1));
   }
   return 0;
 }

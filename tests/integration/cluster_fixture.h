@@ -18,12 +18,12 @@
 // NOLINTBEGIN(bugprone-macro-parentheses): statements
 #define ASSERT_OK(expression)                            \
   do {                                                   \
-    const ::absl::Status dfs_status = (expression);      \
+    const ::absl::Status& dfs_status = (expression);     \
     ASSERT_TRUE(dfs_status.ok()) << dfs_status.ToString(); \
   } while (false)
 #define EXPECT_OK(expression)                            \
   do {                                                   \
-    const ::absl::Status dfs_status = (expression);      \
+    const ::absl::Status& dfs_status = (expression);     \
     EXPECT_TRUE(dfs_status.ok()) << dfs_status.ToString(); \
   } while (false)
 // NOLINTEND(bugprone-macro-parentheses)

@@ -60,7 +60,7 @@ TEST_F(Network, ClientLeavesABlackHole) {
 double StatusMb(pid_t pid, const std::string& name) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(file, line);) {
-    if (line.rfind(name + ":", 0) == 0) return std::stod(line.substr(name.size() + 1)) / 1'000;
+    if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1)) / 1'000;
   }
   return 0;
 }
@@ -78,7 +78,7 @@ class Memory : public ThreeNodes {
   static CommandResult Shell(const std::string& script) {
     return RunCommand({"sh", "-c", script}, "",
                       {{"DFS_ENDPOINTS", cluster().EndpointList()},
-                       {"PATH", ProcessCluster::BinaryFolder() + ":" + std::getenv("PATH")}},
+                       {"PATH", ProcessCluster::BinaryFolder() + ":/usr/bin:/bin"}},
                       absl::Minutes(2));
   }
 };
@@ -119,6 +119,7 @@ int Descriptors(pid_t pid) {
 
 // FEATURES: leaks of descriptors.
 TEST_F(Memory, DescriptorsStayFlat) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets variables
   const int clients = std::getenv("DFS_TEST_NIGHTLY") != nullptr ? 250 : 40;
   const auto work = [&](int round) {
     client::FileClient one(cluster().Endpoints());

@@ -85,7 +85,7 @@ void ByteProxy::Accept() {
 }
 
 void ByteProxy::Pump(int from, int to) {
-  std::array<char, 65'536> buffer;
+  std::array<char, 65'536> buffer{};
   while (true) {
     const ssize_t received = recv(from, buffer.data(), buffer.size(), 0);
     if (received <= 0) break;

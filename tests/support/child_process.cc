@@ -34,7 +34,7 @@ std::vector<std::string> EnvironmentWith(const Environment& changes) {
     if (!changes.contains(text.substr(0, text.find('=')))) out.push_back(text);
   }
   for (const auto& [name, value] : changes) {
-    if (!value.empty()) out.push_back(name + "=" + value);
+    if (!value.empty()) out.push_back(std::string(name).append("=").append(value));
   }
   return out;
 }
@@ -64,7 +64,7 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   close_range(3, ~0U, 0);
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   execvpe(arguments[0], arguments, environment);
   _exit(kCannotExecute);
 }

@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/random.h"
 #include "common/status_macros.h"
@@ -169,7 +170,7 @@ absl::StatusOr<Fingerprint> ReadCopy(ProcessCluster& cluster, client::FileClient
   std::map<std::uint32_t, v1::Location> wanted;  // by index; what this node should hold
   for (const auto& row : where.locations()) {
     if (row.node() != node) continue;
-    if (row.state() != v1::OK) return absl::NotFoundError(node + " has no ok copy of " + name);
+    if (row.state() != v1::OK) return absl::NotFoundError(absl::StrCat(node, " has no ok copy of ", name));
     if (row.chunk_size() > 0) wanted[row.chunk()] = row;
   }
   if (wanted.size() != where.info().chunks()) {
@@ -187,7 +188,7 @@ absl::StatusOr<Fingerprint> ReadCopy(ProcessCluster& cluster, client::FileClient
   std::uint64_t size = 0;
   for (const auto& [index, row] : wanted) {
     if (!found.contains(index)) {
-      return absl::NotFoundError(node + " does not list chunk " + std::to_string(index) + " of " + name);
+      return absl::NotFoundError(absl::StrCat(node, " does not list chunk ", index, " of ", name));
     }
     DFS_RETURN_IF_ERROR(
         ReadChunk(cluster, n, found[index], row.chunk_size(), row.chunk_hash(), content));

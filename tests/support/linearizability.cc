@@ -15,9 +15,9 @@ namespace {
 using Kind = RegisterOperation::Kind;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-// Makes the unknown writes as definite as the reads allow. One whose value nobody read may be taken as never
-// done: whoever overwrote it might as well have overwritten what was there before. One whose
-// value only it can have written was done before the first read of it returned.
+// Makes the unknown writes as definite as the reads allow. One whose value nobody read may be taken
+// as never done: whoever overwrote it might as well have overwritten what was there before. One
+// whose value only it can have written was done before the first read of it returned.
 std::vector<RegisterOperation> Simplify(std::vector<RegisterOperation> history) {
   std::map<std::uint64_t, std::int64_t> first_read_end;
   std::map<std::uint64_t, int> writers;
@@ -72,16 +72,19 @@ void Extend(Zone& zone, const RegisterOperation& op) {
 absl::Status Contradiction(const char* why, const Zone& a, const Zone& b) {
   return absl::FailedPreconditionError(std::string("not linearizable: ") + why + ": " +
                                        Describe(a.first) + "; " + Describe(a.last) +
-                                       "; against: " + Describe(b.first) + "; " +
-                                       Describe(b.last));
+                                       "; against: " + Describe(b.first) + "; " + Describe(b.last));
 }
 
-// Linearizable if and only if no read ends before its write starts, no two forward zones overlap, and no
-// forward zone contains a backward one (Gibbons and Korach, theorem on known read mappings).
+// Linearizable if and only if no read ends before its write starts, no two forward zones overlap,
+// and no forward zone contains a backward one (Gibbons and Korach, theorem on known read mappings).
 absl::Status CheckZones(const std::vector<RegisterOperation>& history) {
   std::map<std::uint64_t, Zone> zones;
-  RegisterOperation initial{Kind::kWrite, 0, std::numeric_limits<std::int64_t>::min(),
-                            std::numeric_limits<std::int64_t>::min() + 1, false, -1};
+  RegisterOperation initial{Kind::kWrite,
+                            0,
+                            std::numeric_limits<std::int64_t>::min(),
+                            std::numeric_limits<std::int64_t>::min() + 1,
+                            false,
+                            -1};
   zones[0].last_start = initial.start;
   Extend(zones[0], initial);
   zones[0].write_start = initial.start;
@@ -134,8 +137,8 @@ bool HasUniqueValues(const std::vector<RegisterOperation>& history) {
   });
 }
 
-// One search. Events (calls and returns) hang in a list by time; linearizing an operation takes both of
-// its events out, going back puts them in again.
+// One search. Events (calls and returns) hang in a list by time; linearizing an operation takes
+// both of its events out, going back puts them in again.
 class Search {
  public:
   explicit Search(std::vector<RegisterOperation> ops) : ops_(std::move(ops)) {

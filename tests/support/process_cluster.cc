@@ -232,7 +232,7 @@ bool ProcessCluster::IsReady(const std::vector<int>& nodes, std::string* seen) {
 absl::Status ProcessCluster::WaitReady(const std::vector<int>& nodes, absl::Duration timeout) {
   std::string seen;
   int dead = 0;
-  const absl::Status status = Await("ready", timeout, [&] {
+  absl::Status status = Await("ready", timeout, [&] {
     for (const int n : nodes) {
       if (!At(n).process.IsAlive()) dead = n;
     }
@@ -246,7 +246,7 @@ absl::Status ProcessCluster::WaitReady(const std::vector<int>& nodes, absl::Dura
 absl::Status ProcessCluster::WaitUntil(int n, std::string_view what, const Condition& is_met,
                                        absl::Duration timeout) {
   std::string seen;
-  const absl::Status status = Await(what, timeout, [&] {
+  absl::Status status = Await(what, timeout, [&] {
     const auto answer = Status(n);
     seen = answer.ok() ? Brief(*answer) : answer.status().ToString();
     return answer.ok() && is_met(*answer);
@@ -263,7 +263,7 @@ absl::Status ProcessCluster::WaitFullyReplicated(int n, absl::Duration timeout) 
 
 absl::StatusOr<int> ProcessCluster::Leader() {
   int leader = 0;
-  const absl::Status status = Await("a leader", kReadyTimeout, [&] {
+  absl::Status status = Await("a leader", kReadyTimeout, [&] {
     for (const int n : Running()) {
       const auto answer = Status(n);
       // Whoever leads says so itself: others may not have heard of its end.
@@ -276,7 +276,7 @@ absl::StatusOr<int> ProcessCluster::Leader() {
 }
 
 absl::StatusOr<int> ProcessCluster::Follower() {
-  const auto leader = Leader();
+  auto leader = Leader();
   if (!leader.ok()) return leader;
   for (const int n : Running()) {
     if (n != *leader) return n;

@@ -91,7 +91,8 @@ void Workload::PutNew(client::FileClient& client, Random& random, int writer, in
 void Workload::Overwrite(client::FileClient& client, client::FileClient& other, int writer,
                          int number, Overwritten& file) {
   const std::string content = std::to_string(number) + " " +
-                              MakeBytes(static_cast<std::uint64_t>(writer * 1'000'000 + number),
+                              MakeBytes(static_cast<std::uint64_t>(writer) * 1'000'000 +
+                                            static_cast<std::uint64_t>(number),
                                         static_cast<std::size_t>(number * 97 % 5'000));
   const absl::Status put = Put(client, file.name, content);
   switch (FateOf(put)) {

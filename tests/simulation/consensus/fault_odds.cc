@@ -37,16 +37,20 @@ FaultOdds FaultOdds::Draw(Random& random) {
   if (random.OneIn(2, 3)) odds.admin_interval_mean = absl::Milliseconds(random.Between(100, 1'500));
   odds.clock_drift_per_mille = random.OneIn(1, 2) ? random.Between(1, 100) : 0;
   odds.cut_every = random.Below(100) + 5;
-  const std::uint64_t storm = random.Below(6);
-  if (storm == 0) odds.BecomeLeaderChurn(random);
-  if (storm == 1) odds.BecomeSlowDisks(random);
+  const std::uint64_t storm = random.Below(8);
+  if (storm <= 1) odds.BecomeLeaderChurn(random);
+  if (storm == 2) odds.BecomeSlowDisks(random);
   return odds;
 }
 
 void FaultOdds::BecomeLeaderChurn(Random& random) {
-  delay_min = absl::Milliseconds(random.Between(1, 20));
-  delay_max = absl::Milliseconds(random.Between(40, 120));
-  fault_interval_mean = absl::Milliseconds(random.Between(40, 250));
+  delay_min = absl::Milliseconds(random.Between(1, 10));
+  delay_max = absl::Milliseconds(random.Between(20, 90));
+  straggle_per_mille = 0;
+  duplicate_per_mille = 0;
+  loss_per_mille = random.Below(300);
+  fault_interval_mean = absl::Milliseconds(random.Between(60, 300));
+  sync_max = absl::Milliseconds(3);
   crash_weight = 1;
   crash_leader_weight = 20;
   crash_all_weight = 0;
@@ -55,8 +59,10 @@ void FaultOdds::BecomeLeaderChurn(Random& random) {
   isolate_weight = random.Below(4);
   split_weight = 0;
   one_way_weight = random.Below(4);
-  down_max = absl::Milliseconds(random.Between(20, 800));
-  true_hint_per_mille = 800;
+  down_max = absl::Milliseconds(random.Between(20, 400));
+  pause_max = absl::Milliseconds(500);
+  true_hint_per_mille = 900;
+  crash_in_write_per_mille = 0;
   stall_per_mille = 0;
   admin_interval_mean = absl::ZeroDuration();
 }

@@ -38,12 +38,13 @@ struct FaultOdds {
   std::uint64_t crash_weight = 0;         // one member, for up to down_max
   std::uint64_t crash_leader_weight = 0;  // the leader, if there is one
   std::uint64_t crash_all_weight = 0;
-  std::uint64_t pause_weight = 0;  // SIGSTOP: events wait, then come all at once, for up to pause_max
+  std::uint64_t pause_weight =
+      0;  // SIGSTOP: events wait, then come all at once, for up to pause_max
   std::uint64_t pause_all_weight = 0;
-  std::uint64_t isolate_weight = 0;    // one member from all others, both ways
-  std::uint64_t split_weight = 0;      // two halves
-  std::uint64_t one_way_weight = 0;    // a few directed links
-  std::uint64_t heal_weight = 0;       // all links
+  std::uint64_t isolate_weight = 0;     // one member from all others, both ways
+  std::uint64_t split_weight = 0;       // two halves
+  std::uint64_t one_way_weight = 0;     // a few directed links
+  std::uint64_t heal_weight = 0;        // all links
   std::uint64_t false_hint_weight = 0;  // members believe the leader dead though it lives
   absl::Duration down_min = absl::Milliseconds(1);
   absl::Duration down_max = absl::Seconds(2);
@@ -60,7 +61,8 @@ struct FaultOdds {
 
   static FaultOdds Draw(Random& random);
   // Kinds of storm that general odds rarely brew; Draw chooses them for some seeds.
-  // Leaders die soon after they were elected, on a slow network: entries reach a few members each (Figure 3.7).
+  // Leaders die soon after they were elected, on a slow network: entries reach a few members each
+  // (Figure 3.7).
   void BecomeLeaderChurn(Random& random);
   // Writes take longer than elections: what is acknowledged and what is truncated cross.
   void BecomeSlowDisks(Random& random);

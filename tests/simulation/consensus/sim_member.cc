@@ -216,7 +216,8 @@ void SimMember::CarryOut(Output output) {
     if (reading == reading_.end()) continue;
     const auto [from, request] = reading->second;
     reading_.erase(reading);
-    SendTo(from, [request = request](SimMember& m) { m.ReceiveReadIndexAnswer(request, std::nullopt); });
+    SendTo(from,
+           [request = request](SimMember& m) { m.ReceiveReadIndexAnswer(request, std::nullopt); });
   }
   for (const ReadReady& r : output.reads) {
     const auto reading = reading_.find(r.context);
@@ -267,9 +268,8 @@ void SimMember::CheckPromise(const Message& m) {
 
 void SimMember::SendTo(NodeId to, std::function<void(SimMember&)> what) {
   if (to == id()) {
-    AfterInThisBoot(absl::ZeroDuration(), [this, what = std::move(what)] {
-      Run([this, what] { what(*this); });
-    });
+    AfterInThisBoot(absl::ZeroDuration(),
+                    [this, what = std::move(what)] { Run([this, what] { what(*this); }); });
     return;
   }
   network_.Send(id(), to, [this, to, what = std::move(what)] {
@@ -483,8 +483,9 @@ void SimMember::MaybeCut() {
                        core_->ConfigurationAt(machine_.applied), machine_};
   const bool is_machine_only = world_.random().OneIn(1, 4);
   ++world_.counts[is_machine_only ? "machine syncs" : "log cuts"];
-  writes_.push_back(WriteItem{
-      is_machine_only ? WriteItem::Kind::kMachine : WriteItem::Kind::kCut, {}, std::move(snapshot)});
+  writes_.push_back(WriteItem{is_machine_only ? WriteItem::Kind::kMachine : WriteItem::Kind::kCut,
+                              {},
+                              std::move(snapshot)});
   StartNextWrite();
 }
 
@@ -567,7 +568,8 @@ void SimMember::Read(std::uint64_t key, ReadDone done) {
       ReceiveReadIndexRequest(id(), request);
       return;
     }
-    SendTo(leader, [self = id(), request](SimMember& m) { m.ReceiveReadIndexRequest(self, request); });
+    SendTo(leader,
+           [self = id(), request](SimMember& m) { m.ReceiveReadIndexRequest(self, request); });
   });
 }
 

@@ -1,6 +1,6 @@
 // One simulated process: a RaftCore with a disk that forgets what was not synced, a small key-value
-// machine and its driver. Does what input_output.h asks of a driver, in an order that chance decides
-// where the contract leaves it open.
+// machine and its driver. Does what input_output.h asks of a driver, in an order that chance
+// decides where the contract leaves it open.
 #ifndef DFS_TESTS_SIMULATION_CONSENSUS_SIM_MEMBER_H_
 #define DFS_TESTS_SIMULATION_CONSENSUS_SIM_MEMBER_H_
 

@@ -87,7 +87,8 @@ TEST(Linearizability, ZonesAndSearchAgreeWithTheDefinition) {
     const std::size_t count = 2 + random.Below(5);
     std::vector<std::int64_t> times(2 * count);
     std::iota(times.begin(), times.end(), 1);
-    for (std::size_t i = times.size() - 1; i > 0; --i) std::swap(times[i], times[random.Below(i + 1)]);
+    for (std::size_t i = times.size() - 1; i > 0; --i)
+      std::swap(times[i], times[random.Below(i + 1)]);
     std::vector<RegisterOperation> history;
     std::uint64_t written = 0;
     for (std::size_t i = 0; i < count; ++i) {

@@ -154,8 +154,9 @@ TEST(RaftElection, OnlyAnUpToDateLogGetsVotes) {
                         Case{9, 1, false}, Case{0, 0, false}}) {
     RaftCluster cluster;
     cluster.Add(1, StateWith(kThree, LogOfTerms({1, 1, 2}), 2));
-    cluster.Step(1, From(2, 1, 5, PreVoteRequest{Term(6), LogIndex(c.last_index),
-                                                 Term(c.last_term), false}));
+    cluster.Step(
+        1,
+        From(2, 1, 5, PreVoteRequest{Term(6), LogIndex(c.last_index), Term(c.last_term), false}));
     EXPECT_EQ(Take<PreVoteReply>(cluster)[0].second.is_granted, c.is_granted);
     cluster.Step(1, From(2, 1, 5, AskForVote(c.last_index, c.last_term)));
     EXPECT_EQ(Take<VoteReply>(cluster)[0].second.is_granted, c.is_granted)
@@ -353,9 +354,7 @@ TEST(RaftElection, ALeaderExistsWhereSomebodyReachesAMajority) {
     cluster.Elect(1 + links % 5);
     cluster.Advance(absl::Milliseconds(100));
     ASSERT_NE(cluster.Leader(), 0u);
-    cluster.is_dropped = [&](const Message& m) {
-      return !is_linked(m.from.value(), m.to.value());
-    };
+    cluster.is_dropped = [&](const Message& m) { return !is_linked(m.from.value(), m.to.value()); };
     cluster.Advance(absl::Seconds(6));
     const std::uint32_t leader = cluster.Leader();
     bool has_committed = false;
@@ -368,8 +367,8 @@ TEST(RaftElection, ALeaderExistsWhereSomebodyReachesAMajority) {
   }
 }
 
-// 1, 2 and 3 see each other, 4 sees only 2, and 5 only 3: whoever leads stays (Cloudflare 2020; section 9.6
-// with check-quorum and stickiness).
+// 1, 2 and 3 see each other, 4 sees only 2, and 5 only 3: whoever leads stays (Cloudflare 2020;
+// section 9.6 with check-quorum and stickiness).
 TEST(RaftElection, PartialLinksDoNotMakeLeadershipWander) {
   RaftCluster cluster(MakeConfiguration({1, 2, 3, 4, 5}));
   cluster.Elect(1);

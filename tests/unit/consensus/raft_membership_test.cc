@@ -1,4 +1,5 @@
-// Changes of members and voters (dissertation chapter 4), leadership transfer (3.10), rules R6 and R7.
+// Changes of members and voters (dissertation chapter 4), leadership transfer (3.10), rules R6 and
+// R7.
 #include <gtest/gtest.h>
 
 #include "tests/support/raft_cluster.h"

@@ -63,8 +63,8 @@ TEST(RaftRead, NeverJoinsARoundThatWasSent) {
   EXPECT_GT(second[0].second.read_round, round);
   cluster.Step(1, From(2, 1, 1, Success(1, second[0].second.sequence, round)));  // an old echo
   EXPECT_EQ(cluster.node(1).reads.size(), 1u);
-  cluster.Step(1, From(2, 1, 1,
-                       Success(1, second[0].second.sequence, second[0].second.read_round)));
+  cluster.Step(1,
+               From(2, 1, 1, Success(1, second[0].second.sequence, second[0].second.read_round)));
   EXPECT_EQ(cluster.node(1).reads.size(), 2u);
 }
 

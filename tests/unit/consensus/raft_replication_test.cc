@@ -128,13 +128,13 @@ TEST(RaftReplication, TheLeaderBringsAllLogsToAgree) {
   const auto add = [&](std::uint32_t id, const std::vector<std::uint64_t>& terms) {
     cluster.Add(id, StateWith(seven, LogOfTerms(terms), std::max<std::uint64_t>(7, terms.back())));
   };
-  add(1, {1, 1, 1, 4, 4, 5, 5, 6, 6, 6});           // leads term 8
-  add(2, {1, 1, 1, 4, 4, 5, 5, 6, 6});              // (a)
-  add(3, {1, 1, 1, 4});                             // (b)
-  add(4, {1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6});        // (c)
-  add(5, {1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7});     // (d)
-  add(6, {1, 1, 1, 4, 4, 4, 4});                    // (e)
-  add(7, {1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3});        // (f)
+  add(1, {1, 1, 1, 4, 4, 5, 5, 6, 6, 6});        // leads term 8
+  add(2, {1, 1, 1, 4, 4, 5, 5, 6, 6});           // (a)
+  add(3, {1, 1, 1, 4});                          // (b)
+  add(4, {1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6});     // (c)
+  add(5, {1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7});  // (d)
+  add(6, {1, 1, 1, 4, 4, 4, 4});                 // (e)
+  add(7, {1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3});     // (f)
   cluster.Elect(1);
   cluster.Advance(absl::Milliseconds(300));
   ASSERT_EQ(cluster.Leader(), 1u);
@@ -201,9 +201,9 @@ TEST(RaftReplication, AFollowerCommitsOnlyWhatTheMessageVouchesFor) {
 TEST(RaftReplication, MalformedEntriesAreRefused) {
   RaftCluster cluster;
   cluster.Add(2, kThree);
-  cluster.Step(2, From(1, 2, 1, Append(0, 0, {MakeEntry(2, 1)})));                    // a gap
-  cluster.Step(2, From(1, 2, 1, Append(0, 0, {MakeEntry(1, 2)})));                    // of the future
-  cluster.Step(2, From(1, 2, 3, Append(0, 0, {MakeEntry(1, 3), MakeEntry(2, 2)})));   // backwards
+  cluster.Step(2, From(1, 2, 1, Append(0, 0, {MakeEntry(2, 1)})));  // a gap
+  cluster.Step(2, From(1, 2, 1, Append(0, 0, {MakeEntry(1, 2)})));  // of the future
+  cluster.Step(2, From(1, 2, 3, Append(0, 0, {MakeEntry(1, 3), MakeEntry(2, 2)})));  // backwards
   EXPECT_EQ(LogOf(cluster.core(2)), "");
   EXPECT_TRUE(Take<AppendReply>(cluster).empty());
 }
@@ -243,7 +243,7 @@ TEST(RaftReplication, ALateReportAboutATruncatedEntryIsNoAcknowledgement) {
   cluster.node(2).hold_disk = true;
   cluster.Step(2, From(1, 2, 1, Append(1, 1, {MakeEntry(2, 1, "a")})));  // A
   cluster.Step(2, From(3, 2, 2, Append(1, 1, {MakeEntry(2, 2, "b")})));  // B truncates A
-  cluster.PersistOne(2);                                                  // A is durable, and gone
+  cluster.PersistOne(2);                                                 // A is durable, and gone
   cluster.queue().clear();
   cluster.Step(2, From(3, 2, 2, Append(2, 2, {})));
   for (const auto& [m, reply] : Take<AppendReply>(cluster)) EXPECT_LT(reply.index, LogIndex(2));
@@ -279,6 +279,19 @@ TEST(RaftReplication, ANewLeaderDoesNotCountALateReportOfItsTimeAsFollower) {
   EXPECT_LT(cluster.core(1).commit_index(), LogIndex(3));
 }
 
+TEST(RaftReplication, AnAcknowledgementCountsForTheIndexItNames) {
+  RaftCluster cluster;
+  cluster.Add(1, kThree);
+  MakeLeader(cluster);
+  cluster.Step(1, From(2, 1, 1, Success(1, 1)));
+  ASSERT_TRUE(cluster.Propose(1, "a"));
+  ASSERT_TRUE(cluster.Propose(1, "b"));
+  // Both are sent; the answer to the last message says that the disk has the first of them.
+  cluster.Step(1, From(2, 1, 1, Success(2, 4)));
+  EXPECT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(2));
+  EXPECT_EQ(cluster.core(1).commit_index(), LogIndex(2));
+}
+
 TEST(RaftReplication, LateRefusalsMoveNothing) {
   RaftCluster cluster;
   cluster.Add(1, StateWith(kThree, LogOfTerms({1, 1, 1}), 1));
@@ -300,6 +313,24 @@ TEST(RaftReplication, AnAcknowledgementBeyondTheLogIsIgnored) {
   cluster.Step(1, From(2, 1, 1, Success(99, 1)));
   EXPECT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(0));
   EXPECT_EQ(cluster.core(1).commit_index(), LogIndex(0));
+}
+
+TEST(RaftReplication, ANewRunOfAPeerMustAcknowledgeAnew) {
+  RaftCluster cluster;
+  cluster.Add(1, kThree);
+  MakeLeader(cluster);
+  cluster.Step(1, From(2, 1, 1, Success(1, 1)));
+  ASSERT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(1));
+  cluster.queue().clear();
+  cluster.Step(1, PeerRestarted{NodeId(2)});
+  EXPECT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(0));
+  EXPECT_EQ(cluster.core(1).commit_index(), LogIndex(1)) << "what is committed stays";
+  const auto probes = Take<AppendRequest>(cluster);
+  ASSERT_EQ(probes.size(), 1u);
+  cluster.Step(1, From(2, 1, 1, Success(1, 1)));  // of the run before
+  EXPECT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(0));
+  cluster.Step(1, From(2, 1, 1, Success(1, probes[0].second.sequence)));
+  EXPECT_EQ(cluster.core(1).Peers()[0].match_index, LogIndex(1));
 }
 
 TEST(RaftReplication, LostMessagesAreNoticedByTheNextHeartbeat) {
@@ -406,8 +437,8 @@ TEST(RaftSnapshot, APeerBehindTheLogGetsASnapshotOnce) {
   EXPECT_EQ(cluster.node(1).snapshots_wanted.size(), 1u);
   cluster.Advance(absl::Milliseconds(60));
   ASSERT_EQ(cluster.node(1).snapshots_wanted.size(), 2u);
-  cluster.Step(3, SnapshotInstalled{cut, cluster.core(1).TermAt(cut),
-                                    cluster.core(1).ConfigurationAt(cut)});
+  cluster.Step(
+      3, SnapshotInstalled{cut, cluster.core(1).TermAt(cut), cluster.core(1).ConfigurationAt(cut)});
   cluster.Step(1, SnapshotSent{NodeId(3), cut});
   const auto index = cluster.Propose(1, "after");
   cluster.Advance(absl::Milliseconds(110));

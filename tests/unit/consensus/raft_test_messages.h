@@ -76,9 +76,9 @@ inline InitialState StateWith(const Configuration& configuration, std::vector<En
 inline std::vector<Entry> LogOfTerms(const std::vector<std::uint64_t>& terms) {
   std::vector<Entry> entries;
   for (const std::uint64_t term : terms) {
-    entries.push_back(MakeEntry(entries.size() + 1, term,
-                                "e" + std::to_string(entries.size() + 1) + "." +
-                                    std::to_string(term)));
+    entries.push_back(
+        MakeEntry(entries.size() + 1, term,
+                  "e" + std::to_string(entries.size() + 1) + "." + std::to_string(term)));
   }
   return entries;
 }
