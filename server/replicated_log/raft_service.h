@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-// dfs.internal.v1.Raft on the peer port.
-=======
 // gRPC service dfs.internal.v1.Raft: hands calls over to the transport. Only the peer port serves it.
->>>>>>> refs/heads/log
 #ifndef DFS_SERVER_REPLICATED_LOG_RAFT_SERVICE_H_
 #define DFS_SERVER_REPLICATED_LOG_RAFT_SERVICE_H_
 
@@ -13,14 +9,6 @@ namespace dfs::replicated_log {
 
 class RaftService final : public rpc::Raft::CallbackService {
  public:
-<<<<<<< HEAD
-  // `transport` outlives the service.
-  explicit RaftService(GrpcRaftTransport* transport) : transport_(transport) {}
-
-  grpc::ServerBidiReactor<rpc::RaftEnvelope, rpc::RaftEnvelope>* Exchange(
-      grpc::CallbackServerContext* /*context*/) override {
-    return transport_->Accept();
-=======
   explicit RaftService(GrpcRaftTransport* transport) : transport_(transport) {}
 
   grpc::ServerBidiReactor<rpc::RaftEnvelope, rpc::RaftEnvelope>* Exchange(
@@ -30,7 +18,6 @@ class RaftService final : public rpc::Raft::CallbackService {
   grpc::ServerReadReactor<rpc::SnapshotPiece>* InstallSnapshot(
       grpc::CallbackServerContext* context, rpc::SnapshotReply* reply) override {
     return transport_->AcceptSnapshot(context, reply);
->>>>>>> refs/heads/log
   }
 
  private:
