@@ -10,13 +10,21 @@ namespace dfs::client {
 namespace {
 
 constexpr char kFinalUrl[] = "dfs.client.final";
-
-absl::Status Unreachable(const std::string& address) {
-  return ErrorWithReason(absl::StatusCode::kUnavailable, "cannot connect to " + address,
-                         v1::ErrorDetail::REASON_UNSPECIFIED);
-}
+constexpr char kUnreachableUrl[] = "dfs.client.unreachable";
 
 }  // namespace
+
+absl::Status Unreachable(const std::string& address) {
+  absl::Status out =
+      ErrorWithReason(absl::StatusCode::kUnavailable, "cannot connect to " + address,
+                      v1::ErrorDetail::REASON_UNSPECIFIED);
+  out.SetPayload(kUnreachableUrl, absl::Cord("1"));
+  return out;
+}
+
+bool IsUnreachable(const absl::Status& status) {
+  return status.GetPayload(kUnreachableUrl).has_value();
+}
 
 absl::Status Final(absl::Status status) {
   status.SetPayload(kFinalUrl, absl::Cord("1"));

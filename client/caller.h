@@ -26,6 +26,11 @@ namespace dfs::client {
 absl::Status Final(absl::Status status);
 [[nodiscard]] bool IsFinal(const absl::Status& status);
 
+// Whether `status` says that no endpoint could be reached at all.
+[[nodiscard]] bool IsUnreachable(const absl::Status& status);
+// The error for an endpoint that cannot be reached: nothing happened.
+absl::Status Unreachable(const std::string& address);
+
 struct CallerOptions {
   std::string cluster_id;  // 32 hexadecimal digits; empty: that of the endpoint that answers first
   // An endpoint that has not accepted a connection by then is left for the next.

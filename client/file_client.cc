@@ -178,7 +178,7 @@ absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& si
   const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
     if (!connection->WaitForBulk(caller_.options().connect_timeout)) {
       *reach = Reach::kNotSent;
-      return absl::Status(absl::UnavailableError("cannot connect to " + connection->address()));
+      return Unreachable(connection->address());
     }
     CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
     const absl::Status status = download.Attempt(

@@ -28,13 +28,13 @@
 #include "server/coordinator/get_operation.h"
 #include "server/gateway/cluster_service.h"
 #include "server/gateway/file_service.h"
-#include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
 #include "server/leader/leader_service.h"
 #include "server/node/version.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
+#include "server/replicated_log/raft_message_codec.h"
 #include "server/replicated_log/raft_service.h"
 #include "server/replicated_log/rocksdb_log_store.h"
 
@@ -79,7 +79,9 @@ class Node::Impl final : public chunk::Confirmer {
   ~Impl() override { Stop(); }
 
   absl::Status Start() {
-    DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open({config_.data_dir}));
+    replicated_log::RocksdbLogStore::Options log_options;
+    log_options.data_dir = config_.data_dir;
+    DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
     DFS_RETURN_IF_ERROR(EnsureMembership());
     const auto& identity = log_store_->identity();
     self_ = identity.node_id;
@@ -88,13 +90,13 @@ class Node::Impl final : public chunk::Confirmer {
     DFS_RETURN_IF_ERROR(OpenStores());
     BuildPeers();
     DFS_RETURN_IF_ERROR(BuildRaft());
+    DFS_RETURN_IF_ERROR(FindPeers());
     BuildLeader();
     BuildServices();
     DFS_RETURN_IF_ERROR(Listen());
     raft_->Start();
     membership_->Start();
     leader_host_->Start();
-    collector_->Start();
     Upkeep();
     return absl::OkStatus();
   }
@@ -109,6 +111,8 @@ class Node::Impl final : public chunk::Confirmer {
 
  private:
   absl::Status EnsureMembership();
+  absl::Status Join(absl::Duration timeout);
+  absl::Status FindPeers();
   absl::Status OpenStores();
   void BuildPeers();
   absl::Status BuildRaft();
@@ -130,6 +134,7 @@ class Node::Impl final : public chunk::Confirmer {
   const Interrupted interrupted_;
   const Clock& clock_;
   NodeId self_;
+  consensus::Configuration first_configuration_;  // as Join told it
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> is_registering_{false};
@@ -148,7 +153,6 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<leader::LeaderHost> leader_host_;
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::GrpcLeaderClient> leader_client_;
-  std::unique_ptr<leader::ChunkCollector> collector_;
 
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
   std::unique_ptr<ThreadPool> writers_;
@@ -209,23 +213,10 @@ absl::Status Node::Impl::EnsureMembership() {
         "--bootstrap to form a new cluster"));
   }
   if (!config_.join.empty()) {
-    rpc::JoinRequest request;
-    const rpc::NodeRow row = OwnRow();
-    *request.mutable_storage_uuid() = row.storage_uuid();
-    request.set_name(row.name());
-    request.set_zone(row.zone());
-    request.set_client_address(row.client_address());
-    request.set_peer_address(row.peer_address());
-    request.set_boot_epoch(row.boot_epoch());
-    const auto joined =
-        JoinThrough(config_.join, request,
-                    config_.bootstrap ? kBootstrapAsks : absl::InfiniteDuration(), interrupted_);
-    if (joined.ok()) {
-      return log_store_->SetMembership(UuidFromWire<ClusterId>(joined->cluster_id()),
-                                       NodeId(joined->node_id()));
-    }
-    if (joined.status().code() != absl::StatusCode::kUnavailable || !config_.bootstrap) {
-      return joined.status();
+    const absl::Status joined =
+        Join(config_.bootstrap ? kBootstrapAsks : absl::InfiniteDuration());
+    if (joined.ok() || joined.code() != absl::StatusCode::kUnavailable || !config_.bootstrap) {
+      return joined;
     }
     LOG(INFO) << "no --join address answered: forming a new cluster";
   }
@@ -233,10 +224,46 @@ absl::Status Node::Impl::EnsureMembership() {
   return FormCluster(*log_store_, OwnRow());
 }
 
+absl::Status Node::Impl::Join(absl::Duration timeout) {
+  rpc::JoinRequest request;
+  const rpc::NodeRow row = OwnRow();
+  *request.mutable_storage_uuid() = row.storage_uuid();
+  request.set_name(row.name());
+  request.set_zone(row.zone());
+  request.set_client_address(row.client_address());
+  request.set_peer_address(row.peer_address());
+  request.set_boot_epoch(row.boot_epoch());
+  request.set_claimed_node_id(log_store_->identity().node_id.value());
+  if (const auto cluster = log_store_->identity().cluster_id) {
+    *request.mutable_claimed_cluster_id() = ToWire(*cluster);
+  }
+  DFS_ASSIGN_OR_RETURN(const rpc::JoinResponse joined,
+                       JoinThrough(config_.join, request, timeout, interrupted_));
+  DFS_ASSIGN_OR_RETURN(first_configuration_,
+                       replicated_log::DecodeConfiguration(joined.configuration()));
+  return log_store_->SetMembership(UuidFromWire<ClusterId>(joined.cluster_id()),
+                                   NodeId(joined.node_id()));
+}
+
+// A node whose log is still empty knows nobody: rule R2 has it listen only to those it can dial itself.
+absl::Status Node::Impl::FindPeers() {
+  if (!raft_->Status().configuration.members.empty()) return absl::OkStatus();
+  if (first_configuration_.members.empty()) {
+    if (config_.join.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          config_.data_dir, " was stopped before it got the log: pass --join=<peer address of a "
+          "member> once more"));
+    }
+    DFS_RETURN_IF_ERROR(Join(absl::InfiniteDuration()));
+  }
+  OnConfiguration(first_configuration_);
+  return absl::OkStatus();
+}
+
 absl::Status Node::Impl::OpenStores() {
   machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state());
-  chunk::LocalChunkStore::Options options;
-  options.data_dir = config_.data_dir;
+  chunk::LocalChunkStoreOptions options;
+  options.folder = config_.data_dir + "/chunks";
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open(options));
   return absl::OkStatus();
 }
@@ -244,7 +271,9 @@ absl::Status Node::Impl::OpenStores() {
 void Node::Impl::BuildPeers() {
   registry_ = std::make_unique<PeerRegistry>(OwnHello());
   raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
-  ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(self_, registry_.get());
+  ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(
+      membership::GrpcMembershipTransport::Parts{registry_.get(),
+                                                 grpc::InsecureChannelCredentials()});
   chunk_peers_ = std::make_unique<chunk::GrpcChunkPeers>(&channels_);
 
   membership::MembershipHost::Parts ring;
@@ -300,18 +329,6 @@ void Node::Impl::BuildLeader() {
   client.machine = machine_.get();
   client.membership = membership_.get();
   leader_client_ = std::make_unique<leader::GrpcLeaderClient>(std::move(client));
-
-  leader::ChunkCollector::Parts collector;
-  collector.self = self_;
-  collector.clock = &clock_;
-  collector.store = store_.get();
-  collector.machine = machine_.get();
-  collector.leader = leader_client_.get();
-  collector.own_ack = [this] { return OwnAck(); };
-  collector.options.question_age = config_.question_age;
-  collector.options.trash_time = config_.trash_time;
-  collector.options.interval = config_.collect_every;
-  collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 }
 
 void Node::Impl::BuildServices() {
@@ -338,7 +355,7 @@ void Node::Impl::BuildServices() {
   raft_service_ = std::make_unique<replicated_log::RaftService>(raft_transport_.get());
   ring_service_ = std::make_unique<membership::MembershipService>(ring_transport_.get());
   leader_service_ = std::make_unique<leader::LeaderService>(leader_host_.get());
-  chunk::ReplicaService::Parts replica;
+  chunk::ReplicaServiceParts replica;
   replica.store = store_.get();
   replica.peers = chunk_peers_.get();
   replica.confirmer = this;
@@ -391,6 +408,7 @@ absl::Status Node::Impl::Listen() {
 }
 
 void Node::Impl::OnConfiguration(const consensus::Configuration& configuration) {
+  if (configuration.members.empty()) return;
   std::vector<membership::MemberAddress> members;
   for (const auto& [node, info] : configuration.members) {
     members.push_back({node, info.storage_uuid, info.peer_address});
@@ -480,7 +498,6 @@ void Node::Impl::Stop() {
       std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kStopGrace);
   if (client_server_ != nullptr) client_server_->Shutdown(deadline);
   if (upkeep_ != nullptr) upkeep_->Stop();
-  if (collector_ != nullptr) collector_->Stop();
   if (membership_ != nullptr) membership_->Stop();
   if (leader_host_ != nullptr) leader_host_->Stop();
   if (raft_ != nullptr) raft_->Stop();
@@ -488,7 +505,6 @@ void Node::Impl::Stop() {
   if (raft_transport_ != nullptr) raft_transport_->Stop();
   if (ring_transport_ != nullptr) ring_transport_->Stop();
   if (peer_server_ != nullptr) peer_server_->Shutdown(std::chrono::system_clock::now());
-  if (chunk_peers_ != nullptr) chunk_peers_->Stop();
   if (writers_ != nullptr) writers_->Stop();
 }
 

@@ -71,6 +71,7 @@ class Silence final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+  std::size_t GetLogFileSize() const override { return 0; }  // asked if logs are limited in size
 };
 
 class NamedLock final : public rocksdb::FileLock {

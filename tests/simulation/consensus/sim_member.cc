@@ -216,7 +216,8 @@ void SimMember::CarryOut(Output output) {
     if (reading == reading_.end()) continue;
     const auto [from, request] = reading->second;
     reading_.erase(reading);
-    SendTo(from, [request = request](SimMember& m) { m.ReceiveReadIndexAnswer(request, std::nullopt); });
+    SendTo(from,
+           [request = request](SimMember& m) { m.ReceiveReadIndexAnswer(request, std::nullopt); });
   }
   for (const ReadReady& r : output.reads) {
     const auto reading = reading_.find(r.context);
@@ -241,17 +242,34 @@ void SimMember::CarryOut(Output output) {
 
 void SimMember::SendAll(std::vector<Message>& messages) {
   for (Message& m : messages) {
+    CheckPromise(m);
     const NodeId to = m.to;
     SendTo(to, [m = std::move(m)](SimMember& member) { member.Step(Receive{m}); });
   }
   messages.clear();
 }
 
+void SimMember::CheckPromise(const Message& m) {
+  const HardState& stored = disk_.hard_state;
+  bool is_kept = true;
+  if (const auto* reply = std::get_if<AppendReply>(&m.body); reply && reply->is_success) {
+    // Of an older term: what it says was true when that term's writes ended, and may be
+    // truncated by now.
+    is_kept = stored.term >= m.term &&
+              (m.term != core_->term() || reply->index.value() < core_->first_log_index().value() ||
+               HoldsDurably(reply->index, core_->TermAt(reply->index)));
+  } else if (const auto* vote = std::get_if<VoteReply>(&m.body); vote && vote->is_granted) {
+    is_kept = stored.term > m.term || stored == HardState{m.term, m.to};
+  } else if (std::holds_alternative<VoteRequest>(m.body)) {
+    is_kept = stored.term > m.term || stored == HardState{m.term, id()};
+  }
+  if (!is_kept) world_.Fail("a promise leaves before it is durable: " + Describe(m));
+}
+
 void SimMember::SendTo(NodeId to, std::function<void(SimMember&)> what) {
   if (to == id()) {
-    AfterInThisBoot(absl::ZeroDuration(), [this, what = std::move(what)] {
-      Run([this, what] { what(*this); });
-    });
+    AfterInThisBoot(absl::ZeroDuration(),
+                    [this, what = std::move(what)] { Run([this, what] { what(*this); }); });
     return;
   }
   network_.Send(id(), to, [this, to, what = std::move(what)] {
@@ -291,6 +309,9 @@ void SimMember::StartNextWrite() {
   if (world_.random().OneIn(odds_.stall_per_mille, 1000)) {
     ++world_.counts["disk stalls"];
     takes = world_.Uniform(absl::ZeroDuration(), odds_.stall_max);
+  }
+  if (world_.random().OneIn(odds_.crash_in_write_per_mille, 1000)) {
+    AfterInThisBoot(takes * 0.9, [this] { group_.CrashInWrite(*this); });
   }
   AfterInThisBoot(takes, [this] {
     // The kernel writes whether or not the process runs; the process hears of it when it does.
@@ -462,8 +483,9 @@ void SimMember::MaybeCut() {
                        core_->ConfigurationAt(machine_.applied), machine_};
   const bool is_machine_only = world_.random().OneIn(1, 4);
   ++world_.counts[is_machine_only ? "machine syncs" : "log cuts"];
-  writes_.push_back(WriteItem{
-      is_machine_only ? WriteItem::Kind::kMachine : WriteItem::Kind::kCut, {}, std::move(snapshot)});
+  writes_.push_back(WriteItem{is_machine_only ? WriteItem::Kind::kMachine : WriteItem::Kind::kCut,
+                              {},
+                              std::move(snapshot)});
   StartNextWrite();
 }
 
@@ -546,7 +568,8 @@ void SimMember::Read(std::uint64_t key, ReadDone done) {
       ReceiveReadIndexRequest(id(), request);
       return;
     }
-    SendTo(leader, [self = id(), request](SimMember& m) { m.ReceiveReadIndexRequest(self, request); });
+    SendTo(leader,
+           [self = id(), request](SimMember& m) { m.ReceiveReadIndexRequest(self, request); });
   });
 }
 

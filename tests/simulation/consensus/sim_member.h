@@ -1,6 +1,6 @@
 // One simulated process: a RaftCore with a disk that forgets what was not synced, a small key-value
-// machine and its driver. Does what input_output.h asks of a driver, in an order that chance decides
-// where the contract leaves it open.
+// machine and its driver. Does what input_output.h asks of a driver, in an order that chance
+// decides where the contract leaves it open.
 #ifndef DFS_TESTS_SIMULATION_CONSENSUS_SIM_MEMBER_H_
 #define DFS_TESTS_SIMULATION_CONSENSUS_SIM_MEMBER_H_
 
@@ -58,6 +58,8 @@ class SimGroup {
   virtual SimMember* Find(NodeId id) = 0;
   virtual void CheckAfterStep(SimMember& member) = 0;
   virtual void CheckApplied(const SimMember& member) = 0;
+  // Chance wants the member to die now, in the middle of a write.
+  virtual void CrashInWrite(SimMember& member) = 0;
   virtual void CheckAcknowledged(const SimMember& leader, LogIndex index, Term term) = 0;
 };
 
@@ -113,6 +115,8 @@ class SimMember {
   void StepNow(Input input);
   void CarryOut(Output output);
   void SendAll(std::vector<Message>& messages);
+  // A promise that leaves must be on this disk.
+  void CheckPromise(const Message& m);
   void Enqueue(Output output);
   void StartNextWrite();
   void FinishWrite();

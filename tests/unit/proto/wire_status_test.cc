@@ -60,9 +60,9 @@ TEST(WireStatus, UnavailableMadeByTheTransportIsOfUnknownOutcome) {
             ErrorDetail::NOTHING_CHANGED);
 }
 
-// A peer may send any number as its code.
+// A peer may send any number as its code (here: those that the enumeration can hold).
 TEST(WireStatus, CodesThatDoNotExistAreUnknownAndNeverOk) {
-  for (const int code : {17, 99, -1, 100'000}) {
+  for (const int code : {17, 25, 31}) {
     const absl::Status status =
         FromGrpc(grpc::Status(static_cast<grpc::StatusCode>(code), "strange"));
     EXPECT_FALSE(status.ok());
