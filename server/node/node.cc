@@ -29,6 +29,7 @@
 #include "server/coordinator/get_operation.h"
 #include "server/gateway/cluster_service.h"
 #include "server/gateway/file_service.h"
+#include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
 #include "server/leader/leader_service.h"
@@ -98,6 +99,7 @@ class Node::Impl final : public chunk::Confirmer {
     raft_->Start();
     membership_->Start();
     leader_host_->Start();
+    collector_->Start();
     Upkeep();
     return absl::OkStatus();
   }
@@ -154,6 +156,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<leader::LeaderHost> leader_host_;
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::GrpcLeaderClient> leader_client_;
+  std::unique_ptr<leader::ChunkCollector> collector_;
 
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
   std::unique_ptr<ThreadPool> writers_;
@@ -335,6 +338,18 @@ void Node::Impl::BuildLeader() {
   client.machine = machine_.get();
   client.membership = membership_.get();
   leader_client_ = std::make_unique<leader::GrpcLeaderClient>(std::move(client));
+
+  leader::ChunkCollector::Parts collector;
+  collector.self = self_;
+  collector.clock = &clock_;
+  collector.store = store_.get();
+  collector.machine = machine_.get();
+  collector.leader = leader_client_.get();
+  collector.own_ack = [this] { return OwnAck(); };
+  collector.options.question_age = config_.question_age;
+  collector.options.trash_time = config_.trash_time;
+  collector.options.interval = config_.collect_every;
+  collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 }
 
 void Node::Impl::BuildServices() {
@@ -504,6 +519,7 @@ void Node::Impl::Stop() {
       std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kStopGrace);
   if (client_server_ != nullptr) client_server_->Shutdown(deadline);
   if (upkeep_ != nullptr) upkeep_->Stop();
+  if (collector_ != nullptr) collector_->Stop();
   if (membership_ != nullptr) membership_->Stop();
   if (leader_host_ != nullptr) leader_host_->Stop();
   if (raft_ != nullptr) raft_->Stop();
