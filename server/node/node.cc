@@ -6,6 +6,7 @@
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -247,7 +248,12 @@ absl::Status Node::Impl::Join(absl::Duration timeout) {
 
 // A node whose log is still empty knows nobody: rule R2 has it listen only to those it can dial itself.
 absl::Status Node::Impl::FindPeers() {
-  if (!raft_->Status().configuration.members.empty()) return absl::OkStatus();
+  DFS_ASSIGN_OR_RETURN(const consensus::InitialState stored, log_store_->Load());
+  const bool has_configuration =
+      !stored.base_configuration.members.empty() ||
+      std::any_of(stored.entries.begin(), stored.entries.end(),
+                  [](const consensus::Entry& entry) { return entry.configuration != nullptr; });
+  if (has_configuration) return absl::OkStatus();
   if (first_configuration_.members.empty()) {
     if (config_.join.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -262,8 +268,8 @@ absl::Status Node::Impl::FindPeers() {
 
 absl::Status Node::Impl::OpenStores() {
   machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state());
-  chunk::LocalChunkStoreOptions options;
-  options.folder = config_.data_dir + "/chunks";
+  chunk::LocalChunkStore::Options options;
+  options.data_dir = config_.data_dir;
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open(options));
   return absl::OkStatus();
 }
@@ -355,7 +361,7 @@ void Node::Impl::BuildServices() {
   raft_service_ = std::make_unique<replicated_log::RaftService>(raft_transport_.get());
   ring_service_ = std::make_unique<membership::MembershipService>(ring_transport_.get());
   leader_service_ = std::make_unique<leader::LeaderService>(leader_host_.get());
-  chunk::ReplicaServiceParts replica;
+  chunk::ReplicaService::Parts replica;
   replica.store = store_.get();
   replica.peers = chunk_peers_.get();
   replica.confirmer = this;
