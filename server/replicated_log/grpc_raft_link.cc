@@ -5,6 +5,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/clock.h"
@@ -15,8 +16,9 @@ namespace dfs::replicated_log {
 namespace {
 
 constexpr absl::Duration kRetry = absl::Milliseconds(100);
-// Of a peer that answers but refuses this node's Hello.
-constexpr absl::Duration kRetryRefused = absl::Seconds(1);
+// Of a peer that answers but refuses this node's Hello: doubled each time. (While it starts it may not know yet who is
+// a member.)
+constexpr absl::Duration kRetryRefusedMax = absl::Seconds(1);
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments arguments = ArgumentsFor(ChannelUse::kControl);
@@ -177,6 +179,7 @@ void GrpcRaftLink::OnStreamReady(Stream* stream) {
 }
 
 void GrpcRaftLink::OnStreamDone(Stream* stream, bool was_ready, const grpc::Status& status) {
+  absl::Duration pause = absl::ZeroDuration();  // a stream that broke is opened again at once
   {
     MutexLock lock(&mutex_);
     if (stream_.get() != stream) return;
@@ -187,11 +190,11 @@ void GrpcRaftLink::OnStreamDone(Stream* stream, bool was_ready, const grpc::Stat
     const std::string text = status.error_message();
     if (text != last_refusal_) LOG(INFO) << "node " << peer_ << " at " << address_ << ": " << text;
     last_refusal_ = text;
+    const bool is_away = status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    retry_ = is_away || was_ready ? kRetry : std::min(2 * retry_, kRetryRefusedMax);
+    if (!was_ready) pause = retry_;
   }
   if (IsEvidence(was_ready, status)) hub_->ReportRefused(peer_);
-  const bool is_away = status.error_code() == grpc::StatusCode::UNAVAILABLE;
-  const absl::Duration pause =
-      was_ready ? absl::ZeroDuration() : is_away ? kRetry : kRetryRefused;
   hub_->timers().PostAt(SystemClock().Now() + pause,
                         [link = weak_from_this()] {
                           if (const auto alive = link.lock()) alive->Connect();

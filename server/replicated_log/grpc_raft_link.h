@@ -43,6 +43,7 @@ class GrpcRaftLink : public std::enable_shared_from_this<GrpcRaftLink> {
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
   bool is_ready_ ABSL_GUARDED_BY(mutex_) = false;
   GrpcRaftOutbox outbox_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration retry_ ABSL_GUARDED_BY(mutex_) = absl::Milliseconds(50);
   std::string last_refusal_ ABSL_GUARDED_BY(mutex_);  // logged once
 };
 

@@ -94,6 +94,11 @@ absl::StatusOr<std::unique_ptr<RocksdbDatabase>> RocksdbDatabase::Open(
                                             " was durable here. Wipe the data directory and let "
                                             "the node join again under a new id"));
   }
+  // RocksDB syncs its own folder, not the name of it.
+  DFS_RETURN_IF_ERROR(FromRocksdb(env->CreateDirIfMissing(path), path));
+  std::unique_ptr<rocksdb::Directory> folder;
+  DFS_RETURN_IF_ERROR(FromRocksdb(env->NewDirectory(data_dir, &folder), data_dir));
+  DFS_RETURN_IF_ERROR(FromRocksdb(folder->Fsync(), data_dir));
   std::unique_ptr<RocksdbDatabase> database(new RocksdbDatabase());
   database->env_ = env;
   auto status = database->OpenFamilies(path);

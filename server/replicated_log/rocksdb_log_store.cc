@@ -69,6 +69,10 @@ absl::Status RocksdbLogStore::OpenAll() {
     DFS_RETURN_IF_ERROR(PrepareDataDirectory(folder));
   } else {
     DFS_RETURN_IF_ERROR(FromRocksdb(env_->CreateDirIfMissing(folder), folder));
+    std::unique_ptr<rocksdb::Directory> parent;
+    const std::string above = folder.substr(0, folder.rfind('/') + 1);
+    DFS_RETURN_IF_ERROR(FromRocksdb(env_->NewDirectory(above, &parent), above));
+    DFS_RETURN_IF_ERROR(FromRocksdb(parent->Fsync(), above));
   }
   DFS_ASSIGN_OR_RETURN(mark_, RocksdbDurableMark::Open(env_, folder + "/durable_through"));
   DFS_ASSIGN_OR_RETURN(database_, RocksdbDatabase::Open(env_, folder, mark_->found()));

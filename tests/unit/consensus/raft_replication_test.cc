@@ -306,6 +306,15 @@ TEST(RaftReplication, LateRefusalsMoveNothing) {
   EXPECT_TRUE(Take<AppendRequest>(cluster).empty());
 }
 
+TEST(RaftReplication, AcknowledgementsOfStrangersCountForNothing) {
+  RaftCluster cluster;
+  cluster.Add(1, kThree);
+  MakeLeader(cluster);
+  cluster.Step(1, From(9, 1, 1, Success(1, 1)));
+  EXPECT_EQ(cluster.core(1).commit_index(), LogIndex(0));
+  EXPECT_EQ(cluster.core(1).Peers().size(), 2u);
+}
+
 TEST(RaftReplication, AnAcknowledgementBeyondTheLogIsIgnored) {
   RaftCluster cluster;
   cluster.Add(1, kThree);
