@@ -271,8 +271,8 @@ absl::Status Node::Impl::FindPeers() {
 
 absl::Status Node::Impl::OpenStores() {
   machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state());
-  chunk::LocalChunkStoreOptions options;
-  options.folder = config_.data_dir + "/chunks";
+  chunk::LocalChunkStore::Options options;
+  options.data_dir = config_.data_dir;
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open(options));
   return absl::OkStatus();
 }
@@ -376,7 +376,7 @@ void Node::Impl::BuildServices() {
   raft_service_ = std::make_unique<replicated_log::RaftService>(raft_transport_.get());
   ring_service_ = std::make_unique<membership::MembershipService>(ring_transport_.get());
   leader_service_ = std::make_unique<leader::LeaderService>(leader_host_.get());
-  chunk::ReplicaServiceParts replica;
+  chunk::ReplicaService::Parts replica;
   replica.store = store_.get();
   replica.peers = chunk_peers_.get();
   replica.confirmer = this;
