@@ -433,9 +433,10 @@ void Node::Impl::OnConfiguration(const consensus::Configuration& configuration) 
   std::vector<membership::MemberAddress> members;
   for (const auto& [node, info] : configuration.members) {
     members.push_back({node, info.storage_uuid, info.peer_address});
+    // Its own address, too: a leader asks itself for copies as it asks the others.
+    channels_.SetAddress(node, node == self_ ? config_.peer_listen : info.peer_address);
     if (node == self_) continue;
     registry_->SetKnown(node, info.storage_uuid, BootEpoch());
-    channels_.SetAddress(node, info.peer_address);
   }
   raft_transport_->SetMembers(configuration);
   membership_->SetMembers(std::move(members));

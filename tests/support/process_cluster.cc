@@ -88,6 +88,9 @@ std::string Brief(const v1::StatusResponse& status) {
   return std::move(out).str();
 }
 
+// How many of so many members vote.
+int VotersOf(int members) { return members >= 3 ? 3 : 1; }
+
 std::string NameOf(int n) { return "n" + std::to_string(n); }
 
 }  // namespace
@@ -176,12 +179,10 @@ void ProcessCluster::Wipe(int n) {
   std::filesystem::remove_all(DataFolder(n));
 }
 
-void ProcessCluster::SwapData(int a, int b) {
-  CHECK(!IsRunning(a) && !IsRunning(b));
-  const std::string between = folder_.File("swap");
-  std::filesystem::rename(DataFolder(a), between);
-  std::filesystem::rename(DataFolder(b), DataFolder(a));
-  std::filesystem::rename(between, DataFolder(b));
+void ProcessCluster::MoveData(int from, int to) {
+  CHECK(!IsRunning(from) && !IsRunning(to));
+  std::filesystem::create_directories(std::filesystem::path(DataFolder(to)).parent_path());
+  std::filesystem::rename(DataFolder(from), DataFolder(to));
 }
 
 absl::Status ProcessCluster::Await(std::string_view what, absl::Duration timeout,
@@ -200,6 +201,8 @@ absl::Status ProcessCluster::Await(std::string_view what, absl::Duration timeout
 
 bool ProcessCluster::IsReady(const std::vector<int>& nodes, std::string* seen) {
   std::set<std::string> leaders;
+  int voters = 0;
+  int members = 0;
   for (const int asked : nodes) {
     const auto status = Status(asked);
     if (!status.ok()) {
@@ -208,9 +211,12 @@ bool ProcessCluster::IsReady(const std::vector<int>& nodes, std::string* seen) {
     }
     *seen = NameOf(asked) + ": " + Brief(*status);
     std::set<std::string> alive;
+    voters = 0;
     for (const auto& node : status->nodes()) {
       if (node.state() == "alive") alive.insert(node.name());
+      voters += node.role() == "voter" || node.role() == "leader" ? 1 : 0;
     }
+    members = status->nodes_size();
     for (const int n : nodes) {
       if (!alive.contains(NameOf(n))) return false;
     }
@@ -219,7 +225,7 @@ bool ProcessCluster::IsReady(const std::vector<int>& nodes, std::string* seen) {
   if (leaders.size() != 1 || leaders.contains("")) return false;
   bool leads_one_of_them = false;
   for (const int n : nodes) leads_one_of_them |= leaders.contains(NameOf(n));
-  if (!leads_one_of_them) return false;
+  if (!leads_one_of_them || voters < VotersOf(members)) return false;
   for (const int n : nodes) {
     if (!ServesStrongReads(*ClientChannel(n))) {
       *seen += "; no strong read at " + NameOf(n);
@@ -288,7 +294,9 @@ absl::StatusOr<v1::StatusResponse> ProcessCluster::Status(int n) {
   const auto cluster = v1::Cluster::NewStub(ClientChannel(n));
   grpc::ClientContext context;
   context.set_deadline(In(kStatusTimeout));
-  context.set_wait_for_ready(false);
+  // A call that fails at once on a broken channel also stops driving the attempt to connect again: in a process
+  // without other gRPC threads nobody does it then, for seconds.
+  context.set_wait_for_ready(true);
   v1::StatusResponse response;
   if (const auto status = cluster->Status(&context, {}, &response); !status.ok()) {
     return FromGrpc(status);

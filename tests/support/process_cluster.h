@@ -55,11 +55,11 @@ class ProcessCluster {
   absl::StatusOr<int> Terminate(int n);
   // Removes the data of a node that does not run.
   void Wipe(int n);
-  // Exchanges the data of two nodes that do not run.
-  void SwapData(int a, int b);
+  // Gives the data of node `from` to node `to`, as if a disk were put into another machine. Neither runs.
+  void MoveData(int from, int to);
 
-  // Waits until those nodes are live members in the eyes of all of them, agree on one leader among them, and a strong
-  // read works at each.
+  // Waits until those nodes are live members in the eyes of all of them, agree on one leader among them, three vote (of
+  // fewer than three members, one), and a strong read works at each.
   [[nodiscard]] absl::Status WaitReady(const std::vector<int>& nodes,
                                        absl::Duration timeout = kReadyTimeout);
   // Waits until `is_met` holds of the status that node `n` gives.
