@@ -46,8 +46,8 @@ class Caller {
          const Clock& clock = SystemClock());
 
   // Makes one call at `connection`. Sets `*reach` to kNotSent if nothing of it left this machine.
-  using Attempt = absl::FunctionRef<absl::Status(const std::shared_ptr<Connection>& connection,
-                                                 Reach* reach)>;
+  using Attempt =
+      absl::FunctionRef<absl::Status(const std::shared_ptr<Connection>& connection, Reach* reach)>;
   // Repeats `attempt`, at one endpoint after another, until it succeeds or `retry` says that it is
   // over. Blocks. The error is the one to report; retry.has_unknown_attempt() tells whether a
   // change must be settled first.

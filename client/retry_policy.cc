@@ -10,10 +10,10 @@ namespace {
 using v1::ErrorDetail;
 
 enum class Kind {
-  kFinal,      // the same again would be answered the same
-  kShort,      // nothing happened, and it soon may work: repeat within the definite window
-  kLong,       // overloaded, or a change of unknown end: repeat until the timeout
-  kDamaged,    // bytes were damaged on their way
+  kFinal,    // the same again would be answered the same
+  kShort,    // nothing happened, and it soon may work: repeat within the definite window
+  kLong,     // overloaded, or a change of unknown end: repeat until the timeout
+  kDamaged,  // bytes were damaged on their way
 };
 
 Kind KindOf(const absl::Status& status, bool is_change) {

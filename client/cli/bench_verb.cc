@@ -122,9 +122,8 @@ absl::Status DoOne(FileClient& client, const std::string& op, const std::string&
   if (op == "put") {
     PatternSource source(pattern, size);
     DFS_ASSIGN_OR_RETURN(const v1::PutResponse put, client.Put(name, source));
-    outcome.replicas_min = outcome.replicas_min == 0
-                               ? put.replicas()
-                               : std::min(outcome.replicas_min, put.replicas());
+    outcome.replicas_min =
+        outcome.replicas_min == 0 ? put.replicas() : std::min(outcome.replicas_min, put.replicas());
     return absl::OkStatus();
   }
   NullSink sink;
@@ -212,22 +211,24 @@ void PrintBench(Session& session, const BenchPlan& plan, const std::string& op,
                 const Outcome& outcome) {
   const Json json = JsonOfBench(plan, op, outcome);
   char text[400];
-  std::snprintf(text, sizeof(text),
-                "%s  %llu files of %llu bytes, %llu at once: %.3f s, %.1f/s, %.1f MB/s, p50 %.3f ms, "
-                "p99 %.3f ms, max %.3f ms, %llu errors\n",
-                op.c_str(), static_cast<unsigned long long>(plan.count),
-                static_cast<unsigned long long>(plan.size),
-                static_cast<unsigned long long>(plan.concurrency), json["seconds"].get<double>(),
-                json["ops_per_s"].get<double>(), json["bytes_per_s"].get<double>() / 1e6,
-                json["p50_ms"].get<double>(), json["p99_ms"].get<double>(),
-                json["max_ms"].get<double>(), static_cast<unsigned long long>(outcome.errors));
+  std::snprintf(
+      text, sizeof(text),
+      "%s  %llu files of %llu bytes, %llu at once: %.3f s, %.1f/s, %.1f MB/s, p50 %.3f ms, "
+      "p99 %.3f ms, max %.3f ms, %llu errors\n",
+      op.c_str(), static_cast<unsigned long long>(plan.count),
+      static_cast<unsigned long long>(plan.size), static_cast<unsigned long long>(plan.concurrency),
+      json["seconds"].get<double>(), json["ops_per_s"].get<double>(),
+      json["bytes_per_s"].get<double>() / 1e6, json["p50_ms"].get<double>(),
+      json["p99_ms"].get<double>(), json["max_ms"].get<double>(),
+      static_cast<unsigned long long>(outcome.errors));
   session.Print(text);
   if (op == "put") {
     session.Print("     durable (synced) on at least " + std::to_string(outcome.replicas_min) +
                   " nodes when answered; CRC32C verified by every replica\n");
   } else {
-    session.Print("     strong consistency; CRC32C verified by this client; server cache warm, "
-                  "no client cache\n");
+    session.Print(
+        "     strong consistency; CRC32C verified by this client; server cache warm, "
+        "no client cache\n");
   }
 }
 

@@ -55,9 +55,8 @@ void PrintStatus(Session& session, const v1::StatusResponse& status) {
                   reason.text() + (reason.advice().empty() ? "" : "  (" + reason.advice() + ")") +
                   "\n");
   }
-  session.Print("leader    " +
-                (status.leader().empty() ? "none known" : status.leader()) + ", term " +
-                std::to_string(status.term()) + "\n");
+  session.Print("leader    " + (status.leader().empty() ? "none known" : status.leader()) +
+                ", term " + std::to_string(status.term()) + "\n");
   session.Print("files     " + std::to_string(status.files()) + ", " +
                 FormatBytes(status.bytes(), session.flags().is_human) + " bytes, " +
                 std::to_string(status.under_replicated()) + " under-replicated, " +
@@ -176,12 +175,9 @@ Verb MembersVerb() {
 }
 
 Verb VersionVerb() {
-  return {"version",
-          {},
-          "version",
-          "versions of this program and of the server",
-          {"dfs-cli version"},
-          [](CLI::App&) -> RunVerb { return RunVersion; }};
+  return {"version",           {},
+          "version",           "versions of this program and of the server",
+          {"dfs-cli version"}, [](CLI::App&) -> RunVerb { return RunVersion; }};
 }
 
 }  // namespace dfs::client::cli

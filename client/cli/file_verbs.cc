@@ -52,12 +52,13 @@ int RunPut(Session& session, const PutFlags& flags) {
     put = session.client().Put(remote, **source, options);
   }
   if (!put.ok()) {
-    const bool exists = flags.is_if_absent && ReasonOf(put.status()) == v1::ErrorDetail::PRECONDITION;
-    return session.Fail(exists ? ErrorWithReason(absl::StatusCode::kAlreadyExists,
-                                                 "there is a file of this name",
-                                                 v1::ErrorDetail::PRECONDITION)
-                               : put.status(),
-                        remote);
+    const bool exists =
+        flags.is_if_absent && ReasonOf(put.status()) == v1::ErrorDetail::PRECONDITION;
+    return session.Fail(
+        exists ? ErrorWithReason(absl::StatusCode::kAlreadyExists, "there is a file of this name",
+                                 v1::ErrorDetail::PRECONDITION)
+               : put.status(),
+        remote);
   }
   if (session.is_json()) {
     session.PrintJson(JsonOf(*put));
@@ -261,7 +262,8 @@ Verb RemoveVerb() {
             auto flags = std::make_shared<RemoveFlags>();
             app.add_option("REMOTE", flags->remotes, "names in the cluster")->required();
             app.add_flag("-f,--force", flags->is_forced, "a file that is not there is no error");
-            app.add_option("--if-version", flags->if_version, "only if this is the current version");
+            app.add_option("--if-version", flags->if_version,
+                           "only if this is the current version");
             return [flags](Session& session) { return RunRemove(session, *flags); };
           }};
 }

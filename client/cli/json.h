@@ -2,9 +2,8 @@
 #ifndef DFS_CLIENT_CLI_JSON_H_
 #define DFS_CLIENT_CLI_JSON_H_
 
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "absl/status/status.h"
 #include "dfs/v1/cluster.pb.h"
@@ -15,9 +14,9 @@ namespace dfs::client::cli {
 using Json = nlohmann::ordered_json;
 
 // All carry "status": "success".
-Json JsonOf(const v1::FileInfo& file);           // stat, ls, get
-Json JsonOf(const v1::PutResponse& put);         // with the replicas that were durable
-Json JsonOf(const v1::Location& location);       // a row of locate
+Json JsonOf(const v1::FileInfo& file);      // stat, ls, get
+Json JsonOf(const v1::PutResponse& put);    // with the replicas that were durable
+Json JsonOf(const v1::Location& location);  // a row of locate
 Json JsonOf(const v1::HereChunk& chunk, const std::string& node);
 Json JsonOf(const v1::NodeStatus& node);
 Json JsonOf(const v1::StatusResponse& status);

@@ -87,8 +87,8 @@ int RunLsHere(Session& session, const std::string& node) {
   std::string answered_by;
   {
     Table table(session, "<>><<<");
-    status = session.client().ListHere(
-        id, [&](const std::string& from, const v1::HereChunk& chunk) {
+    status =
+        session.client().ListHere(id, [&](const std::string& from, const v1::HereChunk& chunk) {
           answered_by = from;
           if (session.is_json()) {
             session.PrintJson(JsonOf(chunk, from));
@@ -114,17 +114,16 @@ int RunStat(Session& session, const std::string& remote, const std::string& cons
     session.PrintJson(JsonOf(*file));
     return kExitOk;
   }
-  session.Print(FormatTable(
-      {{"name", file->name()},
-       {"bucket", file->bucket()},
-       {"size", FormatBytes(file->size(), session.flags().is_human)},
-       {"version", std::to_string(file->version())},
-       {"time", FormatTime(file->time_us())},
-       {"health", FormatHealth(*file)},
-       {"crc32c", FormatCrc(file->crc32c())},
-       {"content", FormatHex(file->content_hash()) + " (XXH3-128)"},
-       {"chunks", std::to_string(file->chunks())}},
-      "<<"));
+  session.Print(FormatTable({{"name", file->name()},
+                             {"bucket", file->bucket()},
+                             {"size", FormatBytes(file->size(), session.flags().is_human)},
+                             {"version", std::to_string(file->version())},
+                             {"time", FormatTime(file->time_us())},
+                             {"health", FormatHealth(*file)},
+                             {"crc32c", FormatCrc(file->crc32c())},
+                             {"content", FormatHex(file->content_hash()) + " (XXH3-128)"},
+                             {"chunks", std::to_string(file->chunks())}},
+                            "<<"));
   return kExitOk;
 }
 

@@ -1,8 +1,8 @@
+#include <glog/logging.h>
+
 #include <cstdio>
 #include <string>
 #include <vector>
-
-#include <glog/logging.h>
 
 #include "client/cli/command_line.h"
 #include "client/cli/interrupt.h"

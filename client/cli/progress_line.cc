@@ -29,8 +29,8 @@ std::string FormatProgress(const std::string& name, std::uint64_t bytes, std::ui
                                 : std::uint64_t{0};
   std::string out = name + "  ";
   if (total > 0) {
-    const int percent = static_cast<int>(100.0 * static_cast<double>(bytes) /
-                                         static_cast<double>(total));
+    const int percent =
+        static_cast<int>(100.0 * static_cast<double>(bytes) / static_cast<double>(total));
     out += std::to_string(percent) + "%  ";
   }
   return out + FormatBytes(bytes, true) + "  " + FormatBytes(rate, true) + "/s";

@@ -33,9 +33,7 @@ Session::Session(const GlobalFlags& flags, std::vector<std::string> endpoints,
                  const FileClientOptions& options)
     : flags_(flags), has_color_(WantsColor(flags)), client_(std::move(endpoints), options) {}
 
-void Session::Print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-}
+void Session::Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 void Session::PrintJson(const Json& json) { Print(Line(json) + "\n"); }
 

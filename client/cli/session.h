@@ -41,7 +41,8 @@ class Session {
   void PrintJson(const Json& json);
   // To standard error, unless -q or --json.
   void Say(const std::string& text) const;
-  // Reports an error as --json wants it, and returns the exit code. `name`: of the file it is about.
+  // Reports an error as --json wants it, and returns the exit code. `name`: of the file it is
+  // about.
   int Fail(const absl::Status& error, const std::string& name = "");
   // Flushes; `code`, or kExitLocal if standard output could not be written.
   int Finish(int code);

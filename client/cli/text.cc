@@ -54,8 +54,9 @@ std::size_t Distance(std::string_view a, std::string_view b) {
 
 // Terminal columns of UTF-8 text, counting each character as one.
 std::size_t WidthOf(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 }  // namespace
@@ -77,8 +78,7 @@ std::string FormatBytes(std::uint64_t bytes, bool is_human) {
 std::string FormatTime(std::uint64_t micros) {
   const auto bounded = static_cast<std::int64_t>(
       std::min<std::uint64_t>(micros, std::numeric_limits<std::int64_t>::max()));
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMicros(bounded),
-                          absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMicros(bounded), absl::UTCTimeZone());
 }
 
 std::string FormatHealth(const v1::FileInfo& file) {
@@ -95,7 +95,8 @@ std::string FormatHex(std::string_view bytes) {
   std::string out;
   for (const char byte : bytes) {
     char text[3];
-    std::snprintf(text, sizeof(text), "%02x", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+    std::snprintf(text, sizeof(text), "%02x",
+                  static_cast<unsigned>(static_cast<unsigned char>(byte)));
     out += text;
   }
   return out;
@@ -103,18 +104,25 @@ std::string FormatHex(std::string_view bytes) {
 
 std::string NameOf(v1::ReplicaState state) {
   switch (state) {
-    case v1::OK: return "ok";
-    case v1::MISSING: return "missing";
-    case v1::CORRUPT: return "corrupt";
-    default: return "unknown";
+    case v1::OK:
+      return "ok";
+    case v1::MISSING:
+      return "missing";
+    case v1::CORRUPT:
+      return "corrupt";
+    default:
+      return "unknown";
   }
 }
 
 std::string NameOf(v1::Health health) {
   switch (health) {
-    case v1::HEALTH_OK: return "OK";
-    case v1::HEALTH_WARN: return "WARN";
-    default: return "ERR";  // what cannot be said is not good
+    case v1::HEALTH_OK:
+      return "OK";
+    case v1::HEALTH_WARN:
+      return "WARN";
+    default:
+      return "ERR";  // what cannot be said is not good
   }
 }
 
@@ -123,7 +131,8 @@ absl::StatusOr<std::uint64_t> ParseBytes(std::string_view text) {
   const auto number = ParseNumber(text.substr(0, digits));
   const std::uint64_t factor = FactorOf(std::string(text.substr(digits)));
   if (!number || factor == 0 || *number > std::numeric_limits<std::uint64_t>::max() / factor) {
-    return absl::InvalidArgumentError("not a size: \"" + std::string(text) + "\" (try 64K, 1MiB, 1G)");
+    return absl::InvalidArgumentError("not a size: \"" + std::string(text) +
+                                      "\" (try 64K, 1MiB, 1G)");
   }
   return *number * factor;
 }

@@ -30,8 +30,8 @@ std::string FlagsText(const CLI::App& app) {
 
 const std::vector<Verb>& Verbs() {
   static const auto* const kVerbs = new std::vector<Verb>{
-      PutVerb(),  GetVerb(),    RemoveVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
-      StatVerb(), ClearVerb(),  StatusVerb(), MembersVerb(), BenchVerb(), VersionVerb()};
+      PutVerb(),  GetVerb(),   RemoveVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
+      StatVerb(), ClearVerb(), StatusVerb(), MembersVerb(), BenchVerb(), VersionVerb()};
   return *kVerbs;
 }
 
@@ -53,7 +53,8 @@ std::string OverviewText(const CLI::App& app) {
          "Stores files on several machines: each is on three nodes, two of them before a put is\n"
          "answered.\n\nVERBS\n" +
          FormatTable(rows, "<<") + "\nFLAGS of every verb\n" + FlagsText(app) +
-         "\nEvery flag may also come from the environment: --json from DFS_JSON, and so on; a flag\n"
+         "\nEvery flag may also come from the environment: --json from DFS_JSON, and so on; a "
+         "flag\n"
          "wins. Data goes to standard output, everything else to standard error.\n\n"
          "EXIT  0 all worked, 1 other, 2 partly done, 12 not found, 13 conflict or exists,\n"
          "      14 precondition failed, 15 quorum not met (nothing changed), 16 outcome unknown,\n"

@@ -2,11 +2,10 @@
 #ifndef DFS_CLIENT_CLI_VERBS_H_
 #define DFS_CLIENT_CLI_VERBS_H_
 
+#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "client/cli/session.h"
 

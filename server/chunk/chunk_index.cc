@@ -28,8 +28,10 @@ constexpr std::size_t kProtectionBytes = 8;
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
+// Of a read. Only what was read and found wrong counts as damage: a lack of file descriptors must not.
 absl::Status ErrorOf(const rocksdb::Status& status) {
-  return absl::DataLossError("chunk index: " + status.ToString());
+  const std::string message = "chunk index: " + status.ToString();
+  return status.IsCorruption() ? absl::DataLossError(message) : absl::UnavailableError(message);
 }
 
 // Rule R22.
@@ -238,11 +240,13 @@ absl::Status ChunkIndex::Apply(const IndexChange& change, bool is_synced) {
     check(time_us ? batch.Put(families_[kTouched], EncodeKey(txn), EncodeTime(*time_us))
                   : batch.Delete(families_[kTouched], EncodeKey(txn)));
   }
-  if (!status.ok()) return ErrorOf(status);
-  rocksdb::WriteOptions options;
-  options.sync = is_synced;
-  status = db_->Write(options, &batch);
-  return status.ok() ? absl::OkStatus() : ErrorOf(status);
+  if (status.ok()) {
+    rocksdb::WriteOptions options;
+    options.sync = is_synced;
+    status = db_->Write(options, &batch);
+  }
+  if (status.ok()) return absl::OkStatus();
+  return absl::DataLossError("chunk index: " + status.ToString());
 }
 
 }  // namespace dfs::chunk

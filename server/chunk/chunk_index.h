@@ -37,7 +37,7 @@ class PinnedBytes {
 };
 
 // Thread-safe, but knows nothing of who changes what: ChunkStore locks. All calls block on disk.
-// Errors: kDataLoss (the device failed or a record is damaged).
+// Errors: kDataLoss (a record is damaged, or a write failed), kUnavailable (it cannot be read now).
 class ChunkIndex {
  public:
   // Opens or makes the database at `path`, whose parent must exist. `env` null: the machine's own.
@@ -112,7 +112,7 @@ class IndexChange {
     bool is_changed = false;
   };
   absl::Status AddReference(ObjectId id);
-  void DropReference(ObjectId id);
+  absl::Status DropReference(ObjectId id);
 
   ChunkIndex* const index_;
   std::map<ChunkId, Entry<ChunkRecord>> chunks_;

@@ -30,30 +30,32 @@ absl::Status IndexChange::AddReference(ObjectId id) {
   return absl::OkStatus();
 }
 
-void IndexChange::DropReference(ObjectId id) {
+absl::Status IndexChange::DropReference(ObjectId id) {
   const auto record = FindObject(id);
+  if (!record.ok() && !absl::IsDataLoss(record.status())) return record.status();
   if (!record.ok() || !*record) {
     // Lost already: the chunk must be replaceable and removable all the same.
-    LOG(WARNING) << "object " << id << " is named, but " << record.status();
-    return;
+    LOG(WARNING) << "object " << id << " is named, but lost or damaged: " << record.status();
+    return absl::OkStatus();
   }
   auto& entry = objects_[id];
   entry.is_changed = true;
   if (entry.record->references > 1) {
     --entry.record->references;
-    return;
+    return absl::OkStatus();
   }
   dropped_[id] = entry.record->kind;
   bytes_added_ -= static_cast<std::int64_t>(entry.record->size);
   bytes_.erase(id);
   entry.record.reset();
+  return absl::OkStatus();
 }
 
 absl::Status IndexChange::PutChunk(const ChunkId& id, const ChunkRecord& record) {
   DFS_ASSIGN_OR_RETURN(const auto before, FindChunk(id));
   if (!before || before->object != record.object) {
     DFS_RETURN_IF_ERROR(AddReference(record.object));
-    if (before) DropReference(before->object);
+    if (before) DFS_RETURN_IF_ERROR(DropReference(before->object));
   }
   chunks_[id] = {record, true};
   return absl::OkStatus();
@@ -62,7 +64,7 @@ absl::Status IndexChange::PutChunk(const ChunkId& id, const ChunkRecord& record)
 absl::Status IndexChange::DropChunk(const ChunkId& id) {
   DFS_ASSIGN_OR_RETURN(const auto before, FindChunk(id));
   if (!before) return absl::OkStatus();
-  DropReference(before->object);
+  DFS_RETURN_IF_ERROR(DropReference(before->object));
   chunks_[id] = {std::nullopt, true};
   return absl::OkStatus();
 }

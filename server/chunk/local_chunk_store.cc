@@ -237,6 +237,8 @@ std::vector<absl::Status> LocalChunkStore::CommitSmall(std::span<const Verified>
     if (!results[i].ok()) continue;
     results[i] = Place(&change, objects[i]).status();
     if (results[i].ok()) counting.push_back(objects[i].info.id);
+    // Any other error may have left half of it in the change.
+    if (!results[i].ok() && !absl::IsFailedPrecondition(results[i])) return fail_all(results[i]);
   }
   if (counting.empty()) return results;
   const absl::Status applied = Apply(change, counting);

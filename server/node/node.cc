@@ -6,6 +6,7 @@
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -28,6 +29,7 @@
 #include "server/coordinator/get_operation.h"
 #include "server/gateway/cluster_service.h"
 #include "server/gateway/file_service.h"
+#include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
 #include "server/leader/leader_service.h"
@@ -97,6 +99,7 @@ class Node::Impl final : public chunk::Confirmer {
     raft_->Start();
     membership_->Start();
     leader_host_->Start();
+    collector_->Start();
     Upkeep();
     return absl::OkStatus();
   }
@@ -153,6 +156,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<leader::LeaderHost> leader_host_;
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::GrpcLeaderClient> leader_client_;
+  std::unique_ptr<leader::ChunkCollector> collector_;
 
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
   std::unique_ptr<ThreadPool> writers_;
@@ -247,7 +251,12 @@ absl::Status Node::Impl::Join(absl::Duration timeout) {
 
 // A node whose log is still empty knows nobody: rule R2 has it listen only to those it can dial itself.
 absl::Status Node::Impl::FindPeers() {
-  if (!raft_->Status().configuration.members.empty()) return absl::OkStatus();
+  DFS_ASSIGN_OR_RETURN(const consensus::InitialState stored, log_store_->Load());
+  const bool has_configuration =
+      !stored.base_configuration.members.empty() ||
+      std::any_of(stored.entries.begin(), stored.entries.end(),
+                  [](const consensus::Entry& entry) { return entry.configuration != nullptr; });
+  if (has_configuration) return absl::OkStatus();
   if (first_configuration_.members.empty()) {
     if (config_.join.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -262,8 +271,8 @@ absl::Status Node::Impl::FindPeers() {
 
 absl::Status Node::Impl::OpenStores() {
   machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state());
-  chunk::LocalChunkStoreOptions options;
-  options.folder = config_.data_dir + "/chunks";
+  chunk::LocalChunkStore::Options options;
+  options.data_dir = config_.data_dir;
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open(options));
   return absl::OkStatus();
 }
@@ -329,6 +338,18 @@ void Node::Impl::BuildLeader() {
   client.machine = machine_.get();
   client.membership = membership_.get();
   leader_client_ = std::make_unique<leader::GrpcLeaderClient>(std::move(client));
+
+  leader::ChunkCollector::Parts collector;
+  collector.self = self_;
+  collector.clock = &clock_;
+  collector.store = store_.get();
+  collector.machine = machine_.get();
+  collector.leader = leader_client_.get();
+  collector.own_ack = [this] { return OwnAck(); };
+  collector.options.question_age = config_.question_age;
+  collector.options.trash_time = config_.trash_time;
+  collector.options.interval = config_.collect_every;
+  collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 }
 
 void Node::Impl::BuildServices() {
@@ -355,7 +376,7 @@ void Node::Impl::BuildServices() {
   raft_service_ = std::make_unique<replicated_log::RaftService>(raft_transport_.get());
   ring_service_ = std::make_unique<membership::MembershipService>(ring_transport_.get());
   leader_service_ = std::make_unique<leader::LeaderService>(leader_host_.get());
-  chunk::ReplicaServiceParts replica;
+  chunk::ReplicaService::Parts replica;
   replica.store = store_.get();
   replica.peers = chunk_peers_.get();
   replica.confirmer = this;
@@ -498,6 +519,7 @@ void Node::Impl::Stop() {
       std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kStopGrace);
   if (client_server_ != nullptr) client_server_->Shutdown(deadline);
   if (upkeep_ != nullptr) upkeep_->Stop();
+  if (collector_ != nullptr) collector_->Stop();
   if (membership_ != nullptr) membership_->Stop();
   if (leader_host_ != nullptr) leader_host_->Stop();
   if (raft_ != nullptr) raft_->Stop();

@@ -1,10 +1,10 @@
 // The parts of dfs-cli that need no server.
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <set>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "client/caller.h"
 #include "client/cli/command_line.h"
@@ -64,9 +64,8 @@ TEST(ExitCode, SentenceSaysWhetherAnythingHappenedAndWhoIsMissing) {
 
 TEST(Json, ErrorHasMessageCodeTypeAndOutcome) {
   const Json json = JsonOfError(Error(absl::StatusCode::kNotFound), "a");
-  EXPECT_EQ(Line(json),
-            R"({"status":"error","name":"a","error":{"message":"text","code":12,)"
-            R"("type":"not_found","outcome":"nothing_changed"}})");
+  EXPECT_EQ(Line(json), R"({"status":"error","name":"a","error":{"message":"text","code":12,)"
+                        R"("type":"not_found","outcome":"nothing_changed"}})");
 }
 
 TEST(Json, FileHasItsFieldsInOrder) {
@@ -108,8 +107,8 @@ TEST(Text, SizesAsPeopleWriteThem) {
   EXPECT_EQ(*ParseBytes("100MB"), 100'000'000U);
   EXPECT_EQ(*ParseBytes("1g"), std::uint64_t{1} << 30);
   EXPECT_EQ(*ParseBytes("12b"), 12U);
-  for (const char* text : {"", "K", "-1", "1X", "1KK", "1.5M", "99999999999999999999", "20000000T",
-                           " 1"}) {
+  for (const char* text :
+       {"", "K", "-1", "1X", "1KK", "1.5M", "99999999999999999999", "20000000T", " 1"}) {
     EXPECT_FALSE(ParseBytes(text).ok()) << text;
   }
 }

@@ -1,9 +1,9 @@
 #include "tests/unit/client/fake_cluster.h"
 
-#include <chrono>
-
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
+
+#include <chrono>
 
 #include "common/checksum.h"
 #include "proto/channel_arguments.h"

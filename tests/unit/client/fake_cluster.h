@@ -3,6 +3,8 @@
 #ifndef DFS_TESTS_UNIT_CLIENT_FAKE_CLUSTER_H_
 #define DFS_TESTS_UNIT_CLIENT_FAKE_CLUSTER_H_
 
+#include <grpcpp/server.h>
+
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -10,8 +12,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <grpcpp/server.h>
 
 #include "absl/base/thread_annotations.h"
 #include "common/sync.h"
@@ -23,15 +23,15 @@ namespace dfs::client {
 // What happens to the next call of a method, instead of the ordinary.
 enum class Fault {
   kNone,
-  kNotLeader,         // UNAVAILABLE, nothing changed
-  kNoQuorum,          // UNAVAILABLE with reason NO_QUORUM, nothing changed
-  kOverloaded,        // RESOURCE_EXHAUSTED, nothing changed
-  kBreakBefore,       // the connection breaks and nothing happened; the client cannot know
-  kBreakAfter,        // it happened, and the connection breaks before the answer
-  kBreakMidway,       // Put: after the first message; Get: after one data message
-  kHang,              // no answer until the call is cancelled
+  kNotLeader,    // UNAVAILABLE, nothing changed
+  kNoQuorum,     // UNAVAILABLE with reason NO_QUORUM, nothing changed
+  kOverloaded,   // RESOURCE_EXHAUSTED, nothing changed
+  kBreakBefore,  // the connection breaks and nothing happened; the client cannot know
+  kBreakAfter,   // it happened, and the connection breaks before the answer
+  kBreakMidway,  // Put: after the first message; Get: after one data message
+  kHang,         // no answer until the call is cancelled
   kSessionExpired,
-  kDamage,            // Get: one byte is flipped; Put: answered as if one was
+  kDamage,  // Get: one byte is flipped; Put: answered as if one was
 };
 
 // Files and results that several nodes share.

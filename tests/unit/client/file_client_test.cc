@@ -1,6 +1,7 @@
 // The library against nodes in this process that break on demand.
 #include "client/file_client.h"
 
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,8 +11,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "client/posix_byte_stream.h"
 #include "common/checksum.h"
@@ -58,9 +57,9 @@ class FileClientTest : public ::testing::Test {
 
 TEST_F(FileClientTest, BytesOfEverySizeComeBack) {
   const auto client = Client();
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{262'144},
-                                 std::size_t{262'145}, std::size_t{1} << 20,
-                                 (std::size_t{1} << 20) + 1, std::size_t{7} << 20}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{262'144}, std::size_t{262'145},
+        std::size_t{1} << 20, (std::size_t{1} << 20) + 1, std::size_t{7} << 20}) {
     const std::string bytes = Pattern(size);
     StringSource source(bytes);
     const auto put = client->Put("f", source);
@@ -435,8 +434,8 @@ class OneWaySource final : public ByteSource {
 
 TEST_F(FileClientTest, SourceOfUnknownSizeIsStoredWhole) {
   const auto client = Client();
-  for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{1} << 20,
-                                 (std::size_t{2} << 20) + 3}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{5}, std::size_t{1} << 20, (std::size_t{2} << 20) + 3}) {
     OneWaySource source(Pattern(size));
     ASSERT_TRUE(client->Put("f", source).ok());
     EXPECT_TRUE(StoredBytes("f") == Pattern(size)) << size;
@@ -469,9 +468,9 @@ TEST_F(FileClientTest, ListGoesOnAtAnotherNodeWhereItBroke) {
   std::vector<std::string> names;
   ListOptions options;
   options.prefix = "p/";
-  ASSERT_TRUE(Client()->List(options, [&](const v1::FileInfo& file) {
-    names.push_back(file.name());
-  }).ok());
+  ASSERT_TRUE(Client()
+                  ->List(options, [&](const v1::FileInfo& file) { names.push_back(file.name()); })
+                  .ok());
   ASSERT_EQ(names.size(), 10U);
   EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 10U);

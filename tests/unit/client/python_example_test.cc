@@ -1,11 +1,10 @@
 // client/examples/put_get.py against a node in this process.
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
 #include <memory>
 #include <string>
-
-#include <gtest/gtest.h>
 
 #include "tests/unit/client/fake_cluster.h"
 

@@ -1,9 +1,9 @@
 #include "client/request_ids.h"
 
+#include <gtest/gtest.h>
+
 #include <optional>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace dfs::client {
 namespace {

@@ -1,8 +1,8 @@
 #include "client/retry_policy.h"
 
-#include <vector>
-
 #include <gtest/gtest.h>
+
+#include <vector>
 
 #include "proto/wire_status.h"
 
@@ -48,16 +48,15 @@ class RetryPolicyTest : public ::testing::Test {
 
   const absl::Status not_leader = Error(absl::StatusCode::kUnavailable, ErrorDetail::NOT_LEADER);
   const absl::Status no_quorum = Error(absl::StatusCode::kUnavailable, ErrorDetail::NO_QUORUM);
-  const absl::Status broken = Error(absl::StatusCode::kUnavailable,
-                                    ErrorDetail::REASON_UNSPECIFIED, ErrorDetail::UNKNOWN);
+  const absl::Status broken =
+      Error(absl::StatusCode::kUnavailable, ErrorDetail::REASON_UNSPECIFIED, ErrorDetail::UNKNOWN);
 };
 
 TEST_F(RetryPolicyTest, AnswersThatWillNotChangeAreFinal) {
-  for (const auto code :
-       {absl::StatusCode::kInvalidArgument, absl::StatusCode::kNotFound,
-        absl::StatusCode::kAlreadyExists, absl::StatusCode::kFailedPrecondition,
-        absl::StatusCode::kOutOfRange, absl::StatusCode::kPermissionDenied,
-        absl::StatusCode::kUnauthenticated, absl::StatusCode::kUnimplemented}) {
+  for (const auto code : {absl::StatusCode::kInvalidArgument, absl::StatusCode::kNotFound,
+                          absl::StatusCode::kAlreadyExists, absl::StatusCode::kFailedPrecondition,
+                          absl::StatusCode::kOutOfRange, absl::StatusCode::kPermissionDenied,
+                          absl::StatusCode::kUnauthenticated, absl::StatusCode::kUnimplemented}) {
     for (const bool is_change : {false, true}) {
       RetryPolicy policy = New(is_change);
       EXPECT_TRUE(Fail(policy, absl::Status(code, "x"), absl::Milliseconds(1)).is_over) << code;
@@ -66,7 +65,8 @@ TEST_F(RetryPolicyTest, AnswersThatWillNotChangeAreFinal) {
   }
   RetryPolicy full = New(true);
   EXPECT_TRUE(Fail(full, Error(absl::StatusCode::kResourceExhausted, ErrorDetail::NO_SPACE),
-                   absl::Milliseconds(1)).is_over);
+                   absl::Milliseconds(1))
+                  .is_over);
 }
 
 TEST_F(RetryPolicyTest, OtherEndpointsAreTriedAtOnceAndThenAfterAWhile) {
@@ -104,16 +104,18 @@ TEST_F(RetryPolicyTest, AdviceOfTheServerIsFollowedWithinLimits) {
     Fail(policy, ErrorWithDetail(absl::StatusCode::kUnavailable, "", detail), absl::ZeroDuration());
   }
   EXPECT_GE(Fail(policy, ErrorWithDetail(absl::StatusCode::kUnavailable, "", detail),
-                 absl::ZeroDuration()).wait,
+                 absl::ZeroDuration())
+                .wait,
             absl::Milliseconds(300));
   detail.set_retry_after_ms(3'600'000);
   RetryPolicy other = New(true);
   for (int i = 0; i < 2; ++i) {
     Fail(other, ErrorWithDetail(absl::StatusCode::kUnavailable, "", detail), absl::ZeroDuration());
   }
-  EXPECT_LE(Fail(other, ErrorWithDetail(absl::StatusCode::kUnavailable, "", detail),
-                 absl::ZeroDuration()).wait,
-            limits.backoff_max);
+  EXPECT_LE(
+      Fail(other, ErrorWithDetail(absl::StatusCode::kUnavailable, "", detail), absl::ZeroDuration())
+          .wait,
+      limits.backoff_max);
 }
 
 TEST_F(RetryPolicyTest, QuickDefiniteFailuresAreReportedWithinFiveSeconds) {
@@ -157,11 +159,12 @@ TEST_F(RetryPolicyTest, NodeKilledLateInALongUploadIsReplaced) {
   for (int i = 0; i < 5; ++i) {
     policy.RecordAttempt(now);
     for (int piece = 0; piece < 200; ++piece) policy.RecordMotion(now += absl::Milliseconds(100));
-    EXPECT_FALSE(policy
-                     .HandleFailure(now, Error(absl::StatusCode::kUnavailable,
-                                               ErrorDetail::REASON_UNSPECIFIED),
-                                    Reach::kSent, kEndpoints, random)
-                     .is_over);
+    EXPECT_FALSE(
+        policy
+            .HandleFailure(now,
+                           Error(absl::StatusCode::kUnavailable, ErrorDetail::REASON_UNSPECIFIED),
+                           Reach::kSent, kEndpoints, random)
+            .is_over);
   }
 }
 

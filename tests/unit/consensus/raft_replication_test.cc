@@ -306,6 +306,15 @@ TEST(RaftReplication, LateRefusalsMoveNothing) {
   EXPECT_TRUE(Take<AppendRequest>(cluster).empty());
 }
 
+TEST(RaftReplication, AcknowledgementsOfStrangersCountForNothing) {
+  RaftCluster cluster;
+  cluster.Add(1, kThree);
+  MakeLeader(cluster);
+  cluster.Step(1, From(9, 1, 1, Success(1, 1)));
+  EXPECT_EQ(cluster.core(1).commit_index(), LogIndex(0));
+  EXPECT_EQ(cluster.core(1).Peers().size(), 2u);
+}
+
 TEST(RaftReplication, AnAcknowledgementBeyondTheLogIsIgnored) {
   RaftCluster cluster;
   cluster.Add(1, kThree);
@@ -417,6 +426,25 @@ TEST(RaftReplication, MergedOutputsWriteWhatTheLastOneLeaves) {
   ASSERT_EQ(first.entries.size(), 2u);
   EXPECT_EQ(first.entries[1].term, Term(2));
   EXPECT_EQ(first.hard_state->term, Term(2));
+}
+
+TEST(RaftReplication, MergedOutputsSpeakOnceToEachMember) {
+  RaftCluster cluster(kThree);
+  cluster.Elect(1);
+  RaftCore& leader = cluster.core(1);
+  Output all = leader.Step(cluster.now(), consensus::Propose{1, Command("a")});
+  all.Merge(leader.Step(cluster.now(), consensus::Propose{2, Command("b")}));
+  all.Merge(leader.Step(cluster.now(), consensus::Propose{3, Command("c")}));
+  ASSERT_EQ(all.messages.size(), 2u);
+  const auto& append = std::get<AppendRequest>(all.messages[0].body);
+  EXPECT_EQ(append.previous_index, LogIndex(1));
+  ASSERT_EQ(append.entries.size(), 3u);
+  EXPECT_EQ(append.entries[2].index, LogIndex(4));
+  RaftCore& follower = cluster.core(2);
+  Output reply = follower.Step(cluster.now(), Receive{all.messages[0]});
+  reply.Merge(follower.Step(cluster.now(), Receive{all.messages[0]}));
+  ASSERT_EQ(reply.messages_after_persist.size(), 1u);
+  EXPECT_EQ(std::get<AppendReply>(reply.messages_after_persist[0].body).index, LogIndex(4));
 }
 
 TEST(RaftSnapshot, APeerBehindTheLogGetsASnapshotOnce) {

@@ -1,8 +1,8 @@
 #include "proto/wire_status.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
+
+#include <string>
 
 namespace dfs {
 namespace {
@@ -79,8 +79,7 @@ TEST(WireStatus, OutcomeOfErrorsWithoutDetailFollowsTheCode) {
                             status.code() == absl::StatusCode::kUnknown ||
                             status.code() == absl::StatusCode::kDeadlineExceeded ||
                             status.code() == absl::StatusCode::kInternal;
-    EXPECT_EQ(OutcomeOf(status),
-              is_unknown ? ErrorDetail::UNKNOWN : ErrorDetail::NOTHING_CHANGED)
+    EXPECT_EQ(OutcomeOf(status), is_unknown ? ErrorDetail::UNKNOWN : ErrorDetail::NOTHING_CHANGED)
         << code;
   }
 }
