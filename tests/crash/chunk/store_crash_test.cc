@@ -31,7 +31,7 @@ class Workload {
   absl::Status Open() {
     store_.reset();
     auto opened = LocalChunkStore::Open(
-        {.folder = "/data/chunks", .disk = disk_, .env = system_->env(), .clock = clock_});
+        {.data_dir = "/data", .disk = disk_, .env = system_->env(), .clock = clock_});
     if (!opened.ok()) return opened.status();
     store_ = *std::move(opened);
     return absl::OkStatus();
@@ -275,8 +275,8 @@ TEST(CrashUnderLoad, WhatWasAcknowledgedToAnyThreadIsThere) {
     FixedClock clock;
     ASSERT_TRUE(disk.MakeFolder("/data").ok());
     ASSERT_TRUE(disk.SyncFolder("/").ok());
-    const LocalChunkStoreOptions options{
-        .folder = "/data/chunks", .disk = &disk, .env = system.env(), .clock = &clock};
+    const LocalChunkStore::Options options{
+        .data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock};
     auto store = LocalChunkStore::Open(options);
     ASSERT_TRUE(store.ok());
     system.StopAt(system.operations() + 1 + random.Below(150));
