@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::uint64_t kReserveBytes = std::uint64_t{256} << 20;
 
-std::string ParentOf(const std::string& path) {
-  const auto slash = path.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 absl::Status NotHeld(const ChunkId& id) {
   return absl::NotFoundError("chunk " + ToString(id) + " is not held here");
 }
@@ -37,9 +31,9 @@ std::uint64_t ReserveOf(std::uint64_t total_bytes) {
   return std::min(std::max(kReserveBytes, total_bytes / 50), total_bytes / 10);
 }
 
-LocalChunkStore::LocalChunkStore(const LocalChunkStoreOptions& options,
+LocalChunkStore::LocalChunkStore(const Options& options,
                                  std::unique_ptr<ChunkIndex> index)
-    : root_(options.folder),
+    : root_(options.data_dir + "/chunks"),
       reserve_bytes_(options.reserve_bytes),
       disk_(options.disk != nullptr ? *options.disk : PosixDisk()),
       clock_(options.clock != nullptr ? *options.clock : SystemClock()),
@@ -49,16 +43,17 @@ LocalChunkStore::LocalChunkStore(const LocalChunkStoreOptions& options,
 LocalChunkStore::~LocalChunkStore() = default;
 
 absl::StatusOr<std::unique_ptr<LocalChunkStore>> LocalChunkStore::Open(
-    const LocalChunkStoreOptions& options) {
+    const Options& options) {
   Disk& disk = options.disk != nullptr ? *options.disk : PosixDisk();
-  const std::string index_folder = options.folder + "/index";
-  DFS_RETURN_IF_ERROR(disk.MakeFolder(options.folder));
-  DFS_RETURN_IF_ERROR(disk.SyncFolder(ParentOf(options.folder)));
+  const std::string root = options.data_dir + "/chunks";
+  const std::string index_folder = root + "/index";
+  DFS_RETURN_IF_ERROR(disk.MakeFolder(root));
+  DFS_RETURN_IF_ERROR(disk.SyncFolder(options.data_dir));
   DFS_RETURN_IF_ERROR(disk.MakeFolder(index_folder));
   DFS_ASSIGN_OR_RETURN(auto index, ChunkIndex::Open(index_folder, options.env));
   std::unique_ptr<LocalChunkStore> store(new LocalChunkStore(options, std::move(index)));
   DFS_RETURN_IF_ERROR(store->files_.Prepare());
-  DFS_RETURN_IF_ERROR(disk.SyncFolder(options.folder));
+  DFS_RETURN_IF_ERROR(disk.SyncFolder(root));
   DFS_RETURN_IF_ERROR(store->Load());
   return store;
 }

@@ -32,15 +32,6 @@ namespace dfs::chunk {
 // Relinks of one call.
 inline constexpr std::size_t kRelinksMax = 4096;
 
-struct LocalChunkStoreOptions {
-  std::string folder;              // <data_dir>/chunks; its parent must exist
-  Disk* disk = nullptr;            // null: the machine's own
-  rocksdb::Env* env = nullptr;     // null: the machine's own
-  const Clock* clock = nullptr;    // null: the machine's own
-  // Kept free for compaction and repair. Absent: ReserveOf(size of the disk).
-  std::optional<std::uint64_t> reserve_bytes;
-};
-
 // 2 %, at least 256 MiB, but never more than a tenth, so that a small disk can be used too.
 std::uint64_t ReserveOf(std::uint64_t total_bytes);
 
@@ -50,11 +41,18 @@ std::uint64_t ReserveOf(std::uint64_t total_bytes);
 // while the disk is waited for; what changes the index holds those of all it touches.
 class LocalChunkStore final : public ChunkStore {
  public:
+  struct Options {
+    std::string data_dir;          // must exist; everything is in <data_dir>/chunks
+    Disk* disk = nullptr;          // null: the machine's own
+    rocksdb::Env* env = nullptr;   // null: the machine's own
+    const Clock* clock = nullptr;  // null: the machine's own
+    // Kept free for compaction and repair. Absent: ReserveOf(size of the disk).
+    std::optional<std::uint64_t> reserve_bytes;
+  };
   // Makes the folder if need be. Removes files that the index does not name, and remembers objects
   // whose file is gone as damaged. Blocks on disk, longer with more files.
   // kDataLoss: the index is damaged (nothing changed; the text says what to do) or the disk failed.
-  static absl::StatusOr<std::unique_ptr<LocalChunkStore>> Open(
-      const LocalChunkStoreOptions& options);
+  static absl::StatusOr<std::unique_ptr<LocalChunkStore>> Open(const Options& options);
   ~LocalChunkStore() override;
 
   absl::StatusOr<std::unique_ptr<ChunkWriter>> Create(const ChunkId& id,
@@ -84,7 +82,7 @@ class LocalChunkStore final : public ChunkStore {
     ObjectId object;
     ObjectKind kind = ObjectKind::kSmall;
   };
-  LocalChunkStore(const LocalChunkStoreOptions& options, std::unique_ptr<ChunkIndex> index);
+  LocalChunkStore(const Options& options, std::unique_ptr<ChunkIndex> index);
 
   absl::Status Load();
   absl::Status Sweep(const std::vector<ObjectId>& indexed_files);

@@ -56,7 +56,7 @@ class ReadBuffer {
 
 }  // namespace
 
-ReplicaService::ReplicaService(ReplicaServiceParts parts) : parts_(std::move(parts)) {
+ReplicaService::ReplicaService(Parts parts) : parts_(std::move(parts)) {
   AddClientStreaming("/dfs.internal.v1.Replicas/WriteChunk", &ReplicaService::WriteChunk);
   AddUnary("/dfs.internal.v1.Replicas/WriteSmall", &ReplicaService::WriteSmall);
   AddUnary("/dfs.internal.v1.Replicas/Relink", &ReplicaService::Relink);

@@ -49,26 +49,26 @@ class Admission {
   std::atomic<int> calls_ = 0;
 };
 
-struct ReplicaServiceParts {
-  ChunkStore* store = nullptr;
-  ChunkPeers* peers = nullptr;      // for CopyChunk
-  Confirmer* confirmer = nullptr;
-  // This node's identity as of now: what its acknowledgements carry. Thread-safe, never blocks.
-  std::function<rpc::Ack()> own_ack;
-  // A stream on which nothing moves for so long is cancelled.
-  absl::Duration stall_timeout = absl::Minutes(2);
-};
-
 // Thread-safe. The parts outlive it; it outlives the server it is registered with.
 class ReplicaService final : public RawService {
  public:
+  struct Parts {
+    ChunkStore* store = nullptr;
+    ChunkPeers* peers = nullptr;      // for CopyChunk
+    Confirmer* confirmer = nullptr;
+    // This node's identity as of now: what its acknowledgements carry. Thread-safe, never blocks.
+    std::function<rpc::Ack()> own_ack;
+    // A stream on which nothing moves for so long is cancelled.
+    absl::Duration stall_timeout = absl::Minutes(2);
+  };
+
   static constexpr int kWritesMax = 64;
   static constexpr int kSmallWritesMax = 64;
   static constexpr int kReadsMax = 64;
   static constexpr int kCopiesMax = 8;
   static constexpr int kConfirmsMax = 64;  // calls; each may wait for a second
 
-  explicit ReplicaService(ReplicaServiceParts parts);
+  explicit ReplicaService(Parts parts);
 
  private:
   grpc::Status WriteChunk(grpc::ServerContext* context,
@@ -99,7 +99,7 @@ class ReplicaService final : public RawService {
   [[nodiscard]] grpc::Status Answer(const absl::Status& status) const;
   [[nodiscard]] rpc::ChunkAck AckOf(const ChunkInfo& info) const;
 
-  const ReplicaServiceParts parts_;
+  const Parts parts_;
   Admission writes_{kWritesMax};
   Admission small_writes_{kSmallWritesMax};
   Admission reads_{kReadsMax};

@@ -184,7 +184,7 @@ TEST_F(Damage, IndexThatCannotBeReadIsRefusedWithAdvice) {
     if (path.ends_with(".log") && system.Read(path)->size() > 4000) Flip(path, 3000);
   }
   const auto opened = LocalChunkStore::Open(
-      {.folder = kFolder, .disk = &disk, .env = system.env(), .clock = &clock});
+      {.data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock});
   ASSERT_FALSE(opened.ok()) << "records that were acknowledged must not vanish silently";
   EXPECT_TRUE(absl::IsDataLoss(opened.status()));
   EXPECT_THAT(std::string(opened.status().message()), ::testing::HasSubstr("remove this node's"));

@@ -148,13 +148,13 @@ TEST_F(OwnDisk, FilesAndFolders) {
 TEST_F(OwnDisk, StoreRunsOnIt) {
   const std::string large = BytesOfLength((std::size_t{20} << 20) + 77);
   for (int i = 0; i < 2; ++i) {
-    auto store = LocalChunkStore::Open({.folder = root + "/chunks", .reserve_bytes = 0});
+    auto store = LocalChunkStore::Open({.data_dir = root, .reserve_bytes = 0});
     ASSERT_TRUE(store.ok()) << store.status();
     if (i == 0) {
       EXPECT_TRUE(Put(store->get(), Id(1), large).ok());
       EXPECT_TRUE(Put(store->get(), Id(2), "small").ok());
       EXPECT_GT((*store)->SyncP99(), absl::ZeroDuration());
-      EXPECT_FALSE(LocalChunkStore::Open({.folder = root + "/chunks"}).ok()) << "open already";
+      EXPECT_FALSE(LocalChunkStore::Open({.data_dir = root}).ok()) << "open already";
     }
     EXPECT_TRUE(Holds(store->get(), Id(1), large));
     EXPECT_TRUE(Holds(store->get(), Id(2), "small"));

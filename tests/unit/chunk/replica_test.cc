@@ -45,12 +45,12 @@ struct TestNode {
   explicit TestNode(std::uint32_t id, absl::Duration stall_timeout = absl::Minutes(2)) : id(id) {
     CHECK(disk.MakeFolder("/data").ok());
     auto opened = LocalChunkStore::Open(
-        {.folder = "/data/chunks", .disk = &disk, .env = system.env(), .clock = &clock});
+        {.data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock});
     CHECK(opened.ok()) << opened.status();
     store = *std::move(opened);
     peers = std::make_unique<GrpcChunkPeers>(&channels);
     service = std::make_unique<ReplicaService>(
-        ReplicaServiceParts{.store = store.get(),
+        ReplicaService::Parts{.store = store.get(),
                             .peers = peers.get(),
                             .confirmer = &confirmer,
                             .own_ack =

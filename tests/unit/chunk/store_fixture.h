@@ -100,7 +100,7 @@ class StoreFixture : public ::testing::Test {
   void Reopen() {
     store.reset();
     auto opened = LocalChunkStore::Open(
-        {.folder = kFolder, .disk = &disk, .env = system.env(), .clock = &clock});
+        {.data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock});
     ASSERT_TRUE(opened.ok()) << opened.status();
     store = *std::move(opened);
   }
