@@ -171,7 +171,9 @@ struct Output {
   std::vector<NodeId> snapshots_wanted;
   MonotonicTime next_deadline = absl::InfiniteFuture();
 
-  // Appends a later output to this one, so that both can be carried out at once.
+  // Appends a later output to this one, so that both can be carried out at once. Messages to one
+  // member that follow each other become one: entries are joined up to 1 MiB, and of
+  // acknowledgements the last one says all.
   void Merge(Output later);
 };
 

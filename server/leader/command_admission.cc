@@ -4,6 +4,7 @@
 #include <deque>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/mutant.h"
@@ -34,12 +35,29 @@ rpc::CommandResult ResultOf(rpc::CommandResult::Code code, std::string message) 
   return result;
 }
 
+// Copies that may still be on their way when the put is committed.
+std::vector<std::pair<std::uint32_t, NodeId>> MissingCopies(const rpc::CommitPut& put) {
+  std::vector<std::pair<std::uint32_t, NodeId>> missing;
+  for (int k = 0; k < put.chunks_size(); ++k) {
+    const rpc::CommitChunk& chunk = put.chunks(k);
+    for (const std::uint32_t node : chunk.set()) {
+      const bool is_there = std::any_of(chunk.acks().begin(), chunk.acks().end(),
+                                        [&](const auto& ack) { return ack.node_id() == node; });
+      if (!is_there) missing.emplace_back(static_cast<std::uint32_t>(k), NodeId(node));
+    }
+  }
+  return missing;
+}
+
 }  // namespace
 
 struct CommandAdmission::Change {
   rpc::Command command;
   RequestLedger::Key key;
   Answer<rpc::CommandResult> done;
+  // What is needed after the command has moved on; of a CommitPut that owns its transaction.
+  TxnId txn;
+  std::vector<std::pair<std::uint32_t, NodeId>> missing;  // (chunk, node) named and not acknowledged
 };
 
 void CommandAdmission::Submit(rpc::Command command, Answer<rpc::CommandResult> done) {
@@ -160,11 +178,11 @@ std::string CommandAdmission::CountAcks(const rpc::CommitPut& put, std::uint64_t
 }
 
 void CommandAdmission::Propose(const Shared& change, bool owns_transaction) {
-  // The answer needs the request's key and, after a CommitPut, its transaction: the command itself moves on.
   rpc::Command command = std::move(change->command);
   change->command.Clear();
-  if (command.has_commit_put()) {
-    *change->command.mutable_commit_put()->mutable_txn() = command.commit_put().txn();
+  if (owns_transaction) {
+    change->txn = FromWire(command.commit_put().txn());
+    change->missing = MissingCopies(command.commit_put());
   }
   state_->world.consensus->Propose(
       std::move(command), state_->term,
@@ -177,16 +195,16 @@ void CommandAdmission::Propose(const Shared& change, bool owns_transaction) {
 void CommandAdmission::Finish(const Shared& change, bool owns_transaction,
                               absl::StatusOr<rpc::CommandResult> result) {
   if (owns_transaction) {
-    const TxnId txn = FromWire(change->command.commit_put().txn());
     MutexLock lock(&state_->mutex);
     if (result.ok()) {
-      state_->transactions.Close(txn);
+      state_->transactions.Close(change->txn);
+      // A stored result may be that of another attempt.
       if (result->code() == rpc::CommandResult::DONE &&
-          FromWire(result->version().txn()) == txn) {
-        OpenOrders(result->version());
+          FromWire(result->version().txn()) == change->txn) {
+        OpenOrders(*change);
       }
     } else if (IsNothingChanged(result.status())) {
-      state_->transactions.Unpropose(txn, state_->Now());
+      state_->transactions.Unpropose(change->txn, state_->Now());
     }
     // Outcome unknown: it stays proposed, so that nothing is ever said about its chunks in this term.
   }
@@ -204,13 +222,9 @@ void CommandAdmission::Release(const Shared& change, absl::StatusOr<rpc::Command
   for (auto& task : ready) state_->world.executor->Post(std::move(task));
 }
 
-void CommandAdmission::OpenOrders(const rpc::VersionRow& version) {
-  for (int k = 0; k < version.chunks_size(); ++k) {
-    for (const auto& replica : version.chunks(k).replicas()) {
-      if (replica.state() != api::MISSING) continue;
-      state_->orders.Open({FromWire(version.txn()), static_cast<std::uint32_t>(k)},
-                          NodeId(replica.node_id()), NodeId(), false, state_->Now());
-    }
+void CommandAdmission::OpenOrders(const Change& change) {
+  for (const auto& [index, node] : change.missing) {
+    state_->orders.Open({change.txn, index}, node, NodeId(), false, state_->Now());
   }
 }
 

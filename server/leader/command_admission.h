@@ -42,8 +42,7 @@ class CommandAdmission : public std::enable_shared_from_this<CommandAdmission> {
   void Finish(const Shared& change, bool owns_transaction,
               absl::StatusOr<rpc::CommandResult> result);
   void Release(const Shared& change, absl::StatusOr<rpc::CommandResult> result);
-  void OpenOrders(const rpc::VersionRow& version)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex);
+  void OpenOrders(const Change& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex);
 
   const std::shared_ptr<TermState> state_;
   const std::shared_ptr<NodeDirectory> directory_;

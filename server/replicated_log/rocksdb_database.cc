@@ -99,6 +99,7 @@ absl::StatusOr<std::unique_ptr<RocksdbDatabase>> RocksdbDatabase::Open(
   std::unique_ptr<rocksdb::Directory> folder;
   DFS_RETURN_IF_ERROR(FromRocksdb(env->NewDirectory(data_dir, &folder), data_dir));
   DFS_RETURN_IF_ERROR(FromRocksdb(folder->Fsync(), data_dir));
+  DFS_RETURN_IF_ERROR(SyncLogs(env, data_dir));
   std::unique_ptr<RocksdbDatabase> database(new RocksdbDatabase());
   database->env_ = env;
   auto status = database->OpenFamilies(path);

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/status_macros.h"
 #include "server/replicated_log/rocksdb_database.h"
+#include "server/replicated_log/rocksdb_manifest_tail.h"
 #include "server/replicated_log/rocksdb_status.h"
 
 namespace dfs::replicated_log {
@@ -107,6 +108,23 @@ absl::Status CopyDatabase(rocksdb::Env* env, const std::string& from, const std:
     *newest_wal = name;
   }
   return SyncFolder(env, to);
+}
+
+// Cuts the zeros that a power cut left of the unsynced end of the newest MANIFEST.
+absl::Status CutZeroedManifest(rocksdb::Env* env, const std::string& path) {
+  std::string current;
+  DFS_RETURN_IF_ERROR(
+      FromRocksdb(rocksdb::ReadFileToString(env, path + "/CURRENT", &current), path));
+  while (!current.empty() && current.back() == '\n') current.pop_back();
+  const std::string manifest = path + "/" + current;
+  std::string bytes;
+  DFS_RETURN_IF_ERROR(FromRocksdb(rocksdb::ReadFileToString(env, manifest, &bytes), manifest));
+  const auto end = FindZeroedTail(bytes);
+  if (!end) return absl::OkStatus();
+  LOG(WARNING) << manifest << ": cutting an unsynced tail of zeros at byte " << *end;
+  return FromRocksdb(
+      rocksdb::WriteStringToFile(env, bytes.substr(0, *end), manifest, /*should_sync=*/true),
+      manifest);
 }
 
 // Whether everything but the newest write-ahead log is undamaged.
@@ -244,6 +262,21 @@ rocksdb::Status OpenAllFamilies(const rocksdb::DBOptions& options, const std::st
   return status;
 }
 
+absl::Status SyncLogs(rocksdb::Env* env, const std::string& data_dir) {
+  const std::string database = data_dir + "/" + kDatabase;
+  std::vector<std::string> names;
+  DFS_RETURN_IF_ERROR(FromRocksdb(env->GetChildren(database, &names), database));
+  for (const auto& name : names) {
+    if (!WalNumber(name)) continue;
+    const std::string path = database + "/" + name;
+    std::unique_ptr<rocksdb::WritableFile> file;
+    DFS_RETURN_IF_ERROR(FromRocksdb(env->ReopenWritableFile(path, &file, {}), path));
+    DFS_RETURN_IF_ERROR(FromRocksdb(file->Fsync(), path));
+    DFS_RETURN_IF_ERROR(FromRocksdb(file->Close(), path));
+  }
+  return SyncFolder(env, database);
+}
+
 absl::Status FinishRecovery(rocksdb::Env* env, const std::string& data_dir) {
   const std::string database = data_dir + "/" + kDatabase;
   const std::string copy = data_dir + "/" + kCopy;
@@ -268,6 +301,7 @@ absl::Status RecoverFromCopy(rocksdb::Env* env, const std::string& data_dir,
   std::string wal;
   DFS_RETURN_IF_ERROR(CopyDatabase(env, database, copy, &wal));
   if (wal.empty()) return refuse(absl::DataLossError("it has no write-ahead log"));
+  DFS_RETURN_IF_ERROR(CutZeroedManifest(env, copy));
   if (auto status = CheckWithout(env, copy, wal); !status.ok()) return refuse(status);
   DFS_RETURN_IF_ERROR(CopyFile(env, database + "/" + wal, copy + "/" + wal));
   if (auto status = RecoverToDamage(env, copy, mark); !status.ok()) return refuse(status);

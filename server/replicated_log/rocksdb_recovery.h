@@ -46,6 +46,9 @@ rocksdb::Status OpenAllFamilies(const rocksdb::DBOptions& options, const std::st
                                 const std::vector<std::string>& wanted, bool is_read_only,
                                 RocksdbFamilies* out);
 
+// Makes durable what a killed process left unsynced in the write-ahead logs of <data_dir>/meta: opening
+// reads it as valid and begins a new log, and a power cut must not take back what lies before that.
+[[nodiscard]] absl::Status SyncLogs(rocksdb::Env* env, const std::string& data_dir);
 // Ends what a crash left of an earlier swap: <data_dir>/meta is the database afterwards, if there is one.
 [[nodiscard]] absl::Status FinishRecovery(rocksdb::Env* env, const std::string& data_dir);
 // <data_dir>/meta did not open because of `error`. If the damage is in its newest write-ahead log only, and what a copy

@@ -30,8 +30,10 @@
 
 namespace dfs::testing {
 
-// Lines that tests/run collects (tests/README.md).
-inline void Proved(const std::string& what) { std::cout << "PROVED: " << what << std::endl; }
+// A line that tests/run collects (tests/README.md); nothing if the test has failed.
+inline void Proved(const std::string& what) {
+  if (!::testing::Test::HasFailure()) std::cout << "PROVED: " << what << std::endl;
+}
 
 class ThreeNodes : public ::testing::Test {
  protected:

@@ -144,7 +144,7 @@ void ChildProcess::Kill() {
 
 CommandResult RunCommand(const std::vector<std::string>& command, std::string_view in,
                          const Environment& environment, absl::Duration timeout) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(TemporaryFolder::Removal::kAlways);
   ChildStreams streams{.in = folder.File("in"), .out = folder.File("out"), .err = folder.File("err")};
   WriteFile(streams.in, in);
   const MonotonicTime start = SystemClock().Now();
@@ -172,14 +172,14 @@ void WriteFile(const std::string& path, std::string_view content) {
   PCHECK(file.good()) << "cannot write " << path;
 }
 
-TemporaryFolder::TemporaryFolder() {
+TemporaryFolder::TemporaryFolder(Removal removal) : removal_(removal) {
   std::string path = (std::filesystem::temp_directory_path() / "dfs_test.XXXXXX").string();
   PCHECK(mkdtemp(path.data()) != nullptr) << path;
   path_ = path;
 }
 
 TemporaryFolder::~TemporaryFolder() {
-  if (::testing::Test::HasFailure()) {
+  if (removal_ == Removal::kUnlessFailed && ::testing::Test::HasFailure()) {
     std::cerr << "kept for a look: " << path_ << "\n";
     return;
   }

@@ -72,10 +72,11 @@ std::string ReadFile(const std::string& path);
 void WriteFile(const std::string& path, std::string_view content);
 
 // A fresh folder below the system's folder for temporary files, removed with all it holds when this
-// object goes, unless a test has failed by then (its path is printed instead).
+// object goes; with kUnlessFailed not if a test has failed by then (its path is printed instead).
 class TemporaryFolder {
  public:
-  TemporaryFolder();
+  enum class Removal { kUnlessFailed, kAlways };
+  explicit TemporaryFolder(Removal removal = Removal::kUnlessFailed);
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
@@ -83,6 +84,7 @@ class TemporaryFolder {
   [[nodiscard]] std::string File(std::string_view name) const;
 
  private:
+  const Removal removal_;
   std::string path_;
 };
 

@@ -19,6 +19,7 @@ FaultOdds FaultOdds::Draw(Random& random) {
   odds.stall_per_mille = some(60);
   odds.stall_max = absl::Milliseconds(random.Between(50, 1'500));
   odds.merges_writes = random.OneIn(2, 3);
+  if (random.OneIn(1, 2)) odds.gather_for = absl::Microseconds(random.Between(10, 3'000));
   odds.fault_interval_mean = absl::Milliseconds(random.Between(150, 2'000));
   odds.crash_in_write_per_mille = random.OneIn(1, 3) ? random.Below(15) + 1 : 0;
   odds.crash_weight = some(10);

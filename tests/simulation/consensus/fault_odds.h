@@ -33,6 +33,9 @@ struct FaultOdds {
   // A driver that writes what waits as one batch; else each output is one of its own.
   bool merges_writes = true;
 
+  // A driver that steps what arrives within this time before it carries anything out; 0: none does.
+  absl::Duration gather_for = absl::ZeroDuration();
+
   // What strikes at each fault time; the times are apart by up to twice the mean.
   absl::Duration fault_interval_mean = absl::Seconds(1);
   std::uint64_t crash_weight = 0;         // one member, for up to down_max

@@ -12,7 +12,7 @@ namespace {
 constexpr absl::Duration kSnapshotTimeout = absl::Seconds(1);
 // A request to another member for a read index is given up after this time.
 constexpr absl::Duration kReadIndexTimeout = absl::Milliseconds(700);
-// Restarted processes take up to this long before they run.
+// When all clocks were equal.
 const MonotonicTime kEpoch = absl::UnixEpoch() + absl::Hours(1);
 
 std::shared_ptr<const std::string> Encode(std::uint64_t key, std::uint64_t value) {
@@ -97,6 +97,7 @@ void SimMember::Crash() {
   is_paused_ = false;
   deferred_.clear();
   writes_.clear();
+  gathered_.reset();
   is_writing_ = false;
   is_finish_waiting_ = false;
   install_.reset();
@@ -171,7 +172,26 @@ void SimMember::StepNow(Input input) {
   world_.Mix(id().value() * 31 + input.index());
   Output output = core_->Step(LocalNow(), std::move(input));
   group_.CheckAfterStep(*this);
-  CarryOut(std::move(output));
+  CarryOutOrGather(std::move(output));
+}
+
+void SimMember::CarryOutOrGather(Output output) {
+  if (gathered_) {
+    gathered_->Merge(std::move(output));
+    return;
+  }
+  if (odds_.gather_for == absl::ZeroDuration()) {
+    CarryOut(std::move(output));
+    return;
+  }
+  gathered_ = std::move(output);
+  AfterInThisBoot(world_.Uniform(absl::ZeroDuration(), odds_.gather_for), [this] {
+    Run([this] {
+      Output all = std::move(*gathered_);
+      gathered_.reset();
+      CarryOut(std::move(all));
+    });
+  });
 }
 
 void SimMember::RecordOutput(const Output& output) {
@@ -238,6 +258,7 @@ void SimMember::CarryOut(Output output) {
   AnswerWaiting();
   MaybeCut();
   ArmTimer(deadline);
+  StartNextWrite();
 }
 
 void SimMember::SendAll(std::vector<Message>& messages) {
@@ -298,7 +319,7 @@ void SimMember::Enqueue(Output output) {
 
 void SimMember::StartNextWrite() {
   if (is_writing_) return;
-  if (writes_.empty() && install_ && !is_paused_) {
+  if (writes_.empty() && install_ && !is_paused_ && !gathered_) {
     // Nothing else is under way, and nothing is stepped until it is done.
     writes_.push_back(WriteItem{WriteItem::Kind::kInstall, {}, install_->snapshot});
     is_installing_ = true;
@@ -358,8 +379,9 @@ void SimMember::FinishWrite() {
       }
       const LogIndex index = done.snapshot.index;
       SendTo(done.from, [self = id(), attempt = done.attempt, index](SimMember& m) {
-        if (m.snapshot_attempts_.erase(self) == 0) return;
-        (void)attempt;
+        const auto waiting = m.snapshot_attempts_.find(self);
+        if (waiting == m.snapshot_attempts_.end() || waiting->second != attempt) return;
+        m.snapshot_attempts_.erase(waiting);
         m.StepNow(SnapshotSent{self, index});
       });
       std::deque<absl::AnyInvocable<void()>> waiting = std::move(deferred_);

@@ -113,6 +113,7 @@ class SimMember {
 
   void Run(absl::AnyInvocable<void()> what);
   void StepNow(Input input);
+  void CarryOutOrGather(Output output);
   void CarryOut(Output output);
   void SendAll(std::vector<Message>& messages);
   // A promise that leaves must be on this disk.
@@ -154,7 +155,8 @@ class SimMember {
   SimMachine machine_;
   bool is_paused_ = false;
   std::deque<absl::AnyInvocable<void()>> deferred_;
-  std::deque<WriteItem> writes_;  // front: under way if is_writing_
+  std::deque<WriteItem> writes_;    // front: under way if is_writing_
+  std::optional<Output> gathered_;  // stepped and not carried out yet
   bool is_writing_ = false;
   bool is_finish_waiting_ = false;  // the write under way ended while the process was paused
   std::optional<Install> install_;

@@ -428,6 +428,25 @@ TEST(RaftReplication, MergedOutputsWriteWhatTheLastOneLeaves) {
   EXPECT_EQ(first.hard_state->term, Term(2));
 }
 
+TEST(RaftReplication, MergedOutputsSpeakOnceToEachMember) {
+  RaftCluster cluster(kThree);
+  cluster.Elect(1);
+  RaftCore& leader = cluster.core(1);
+  Output all = leader.Step(cluster.now(), consensus::Propose{1, Command("a")});
+  all.Merge(leader.Step(cluster.now(), consensus::Propose{2, Command("b")}));
+  all.Merge(leader.Step(cluster.now(), consensus::Propose{3, Command("c")}));
+  ASSERT_EQ(all.messages.size(), 2u);
+  const auto& append = std::get<AppendRequest>(all.messages[0].body);
+  EXPECT_EQ(append.previous_index, LogIndex(1));
+  ASSERT_EQ(append.entries.size(), 3u);
+  EXPECT_EQ(append.entries[2].index, LogIndex(4));
+  RaftCore& follower = cluster.core(2);
+  Output reply = follower.Step(cluster.now(), Receive{all.messages[0]});
+  reply.Merge(follower.Step(cluster.now(), Receive{all.messages[0]}));
+  ASSERT_EQ(reply.messages_after_persist.size(), 1u);
+  EXPECT_EQ(std::get<AppendReply>(reply.messages_after_persist[0].body).index, LogIndex(4));
+}
+
 TEST(RaftSnapshot, APeerBehindTheLogGetsASnapshotOnce) {
   RaftCluster cluster(kThree);
   cluster.Elect(1);
