@@ -59,6 +59,20 @@ TEST_F(LeaderUpkeepTest, ANewLeaderPurgesNothingForItsFirstTenMinutes) {
   EXPECT_EQ(world_.consensus.CountProposed(rpc::Command::kPurge), 1u);
 }
 
+TEST_F(LeaderUpkeepTest, TrashTimeCountsFromTheEntryAfterALongSilence) {
+  LeaderOptions options;
+  options.purge_quiet = absl::ZeroDuration();
+  world_.clock.Advance(absl::Hours(5));
+  Lead(1, options);
+  world_.executor.Advance(absl::Seconds(5));
+  ASSERT_EQ(CodeOf(Submit(PutCommand(1, OpenOne(), {1}, {1}))), rpc::CommandResult::DONE);
+  ASSERT_EQ(CodeOf(Submit(RemoveCommand(2, "file"))), rpc::CommandResult::DONE);
+  world_.executor.Advance(absl::Minutes(10) - absl::Seconds(1));
+  EXPECT_EQ(world_.consensus.CountProposed(rpc::Command::kPurge), 0u);
+  world_.executor.Advance(absl::Seconds(4));
+  EXPECT_EQ(world_.consensus.CountProposed(rpc::Command::kPurge), 1u);
+}
+
 TEST_F(LeaderUpkeepTest, GoesOnWithAClearUntilItIsDone) {
   Lead();
   for (std::uint64_t i = 1; i <= 5; ++i) (void)PutTwoOfThree(i);
