@@ -11,7 +11,7 @@
 #include "common/peer_channels.h"
 #include "common/sync.h"
 #include "server/chunk/chunk_peers.h"
-#include "server/chunk/peer_batcher.h"
+#include "server/chunk/grpc_peer_batcher.h"
 #include "server/chunk/progress_guard.h"
 #include "server/chunk/replica_methods.h"
 

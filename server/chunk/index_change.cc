@@ -3,7 +3,7 @@
 #include <glog/logging.h>
 
 #include "common/status_macros.h"
-#include "server/chunk/chunk_index.h"
+#include "server/chunk/rocksdb_chunk_index.h"
 
 namespace dfs::chunk {
 

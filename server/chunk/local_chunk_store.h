@@ -20,7 +20,7 @@
 #include "common/disk.h"
 #include "common/sync.h"
 #include "server/chunk/chunk_file.h"
-#include "server/chunk/chunk_index.h"
+#include "server/chunk/rocksdb_chunk_index.h"
 #include "server/chunk/chunk_store.h"
 #include "server/chunk/key_locks.h"
 #include "server/chunk/object_folder.h"

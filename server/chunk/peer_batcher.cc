@@ -1,4 +1,4 @@
-#include "server/chunk/peer_batcher.h"
+#include "server/chunk/grpc_peer_batcher.h"
 
 namespace dfs::chunk {
 

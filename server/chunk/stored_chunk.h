@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "common/disk.h"
-#include "server/chunk/chunk_index.h"
+#include "server/chunk/rocksdb_chunk_index.h"
 #include "server/chunk/chunk_store.h"
 
 namespace dfs::chunk {

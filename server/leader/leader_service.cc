@@ -1,6 +1,7 @@
 #include "server/leader/leader_service.h"
 
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "proto/wire_status.h"
@@ -12,12 +13,33 @@ absl::Duration TimeoutOf(const grpc::CallbackServerContext& context) {
   return absl::FromChrono(context.deadline() - std::chrono::system_clock::now());
 }
 
-// Both live until the reactor has finished.
+// Finishes a call once; at the latest when nobody is left who could answer (a host that stops drops what is queued),
+// because a server waits for its calls for ever.
+class Finisher {
+ public:
+  explicit Finisher(grpc::ServerUnaryReactor* reactor) : reactor_(reactor) {}
+  ~Finisher() {
+    if (reactor_ != nullptr) {
+      Finish(absl::DeadlineExceededError("this node stops; the outcome is unknown"));
+    }
+  }
+  Finisher(const Finisher&) = delete;
+  Finisher& operator=(const Finisher&) = delete;
+  void Finish(const absl::Status& status) {
+    std::exchange(reactor_, nullptr)->Finish(ToGrpc(status));
+  }
+
+ private:
+  grpc::ServerUnaryReactor* reactor_;
+};
+
+// `response` lives until the call has finished.
 template <class Response>
 Answer<Response> FinishWith(grpc::ServerUnaryReactor* reactor, Response* response) {
-  return [reactor, response](absl::StatusOr<Response> answer) {
+  return [finisher = std::make_unique<Finisher>(reactor),
+          response](absl::StatusOr<Response> answer) {
     if (answer.ok()) *response = *std::move(answer);
-    reactor->Finish(ToGrpc(answer.status()));
+    finisher->Finish(answer.status());
   };
 }
 

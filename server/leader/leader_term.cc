@@ -118,7 +118,8 @@ void LeaderTerm::End() {
     if (std::exchange(state_->is_ended, true)) return;
     waiting = state_->requests.Clear();
   }
-  for (auto& task : waiting) state_->world.executor->Post(std::move(task));
+  // Each finds that the term has ended and answers so. Here, because an executor that stops would drop them.
+  for (auto& task : waiting) task();
 }
 
 void LeaderTerm::Repeat(absl::Duration interval, std::function<void()> tick) {

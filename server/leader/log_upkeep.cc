@@ -2,7 +2,6 @@
 
 #include <glog/logging.h>
 
-#include <algorithm>
 #include <set>
 
 namespace dfs::leader {
@@ -18,12 +17,15 @@ constexpr std::size_t kSamplesMax = 1'000;
 
 std::uint64_t LogUpkeep::LogTimeUs(const metadata::MetadataView& view) {
   const MonotonicTime now = state_->Now();
-  if (base_time_ == absl::InfinitePast()) {
+  const auto since_base = [&] {
+    return static_cast<std::uint64_t>(absl::ToInt64Microseconds(now - base_time_));
+  };
+  // Log time stands still while nothing is proposed, also through a night without a leader, and then jumps.
+  if (base_time_ == absl::InfinitePast() || view.log_time_us() > base_log_time_us_ + since_base()) {
     base_time_ = now;
     base_log_time_us_ = view.log_time_us();
   }
-  const auto passed = static_cast<std::uint64_t>(absl::ToInt64Microseconds(now - base_time_));
-  return std::max(view.log_time_us(), base_log_time_us_ + passed);
+  return base_log_time_us_ + since_base();
 }
 
 void LogUpkeep::Tick() {

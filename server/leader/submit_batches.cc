@@ -84,10 +84,13 @@ std::optional<absl::StatusOr<rpc::CommandResult>> SubmitBatches::AskInBatch(
   while (!outcome && route_->Now() < end && !route_->is_stopping()) {
     const absl::Duration left = std::max(end - route_->Now(), absl::ZeroDuration());
     outcome = attempt->answer.WaitFor(std::min(left, LeaderRoute::kLookEvery));
-    if (!outcome) {
-      AbandonStale();
-      Pump();
-    }
+    if (outcome) break;
+    AbandonStale();
+    Pump();
+    // Nobody to send it to by batch any more: this node may lead itself by now.
+    const auto target = route_->Find();
+    MutexLock lock(&mutex_);
+    if ((!target || target->is_local) && std::erase(queue_, attempt) > 0) return std::nullopt;
   }
   MutexLock lock(&mutex_);
   // Whoever is told that nothing happened must not be sent later.

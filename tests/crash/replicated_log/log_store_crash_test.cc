@@ -80,16 +80,16 @@ class LogStoreCrash : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(LogStoreCrash, WhatWasAcknowledgedIsThere) { StopEverywhere(GetParam(), 10, 25, 1); }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, LogStoreCrash, ::testing::Range<std::uint64_t>(1, 9));
+INSTANTIATE_TEST_SUITE_P(Seeds, LogStoreCrash, ::testing::Range<std::uint64_t>(1, 6));
 
 // Large rows: the write-ahead log is switched, families are flushed and compacted meanwhile.
 class LogStoreCrashWithFlushes : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(LogStoreCrashWithFlushes, WhatWasAcknowledgedIsThere) {
-  StopEverywhere(GetParam(), 700'000, 40, 5);
+  StopEverywhere(GetParam(), 700'000, 30, 23);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, LogStoreCrashWithFlushes, ::testing::Range<std::uint64_t>(1, 5));
+INSTANTIATE_TEST_SUITE_P(Seeds, LogStoreCrashWithFlushes, ::testing::Range<std::uint64_t>(1, 4));
 
 }  // namespace
 }  // namespace dfs::replicated_log

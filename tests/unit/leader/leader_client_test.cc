@@ -357,6 +357,23 @@ TEST_F(LeaderClientTest, AChangeThatHangsAtADeposedLeaderGoesToTheNewOne) {
   EXPECT_THAT(third_.batches(), ElementsAre(1));
 }
 
+TEST_F(LeaderClientTest, AQueuedChangeGoesToThisNodeWhenItComesToLead) {
+  second_.Keep(true);
+  Event done;
+  threads_.Post([&] { (void)client_->Submit(Remove(1), kLong); });
+  second_.AwaitKeptSubmits(1);
+  threads_.Post([&] { (void)client_->Submit(Remove(2), kLong); });
+  second_.AwaitKeptSubmits(2);
+  threads_.Post([&] {
+    EXPECT_EQ(client_->Submit(Remove(3), kLong)->count(), 3u);
+    done.Set();
+  });
+  Event never;
+  never.WaitFor(absl::Milliseconds(50));
+  belief_.Set(NodeId(1), Term(7));
+  EXPECT_TRUE(done.WaitFor(absl::Seconds(10)));
+}
+
 TEST_F(LeaderClientTest, OutcomeIsUnknownOnceALeaderMayHaveIt) {
   second_.Keep(true);
   EXPECT_EQ(client_->Submit(Remove(1), absl::Milliseconds(100)).status().code(),

@@ -1,7 +1,7 @@
 // What this node holds: chunk -> object, objects, the bytes of small ones, and when each
 // transaction was last written here. In a RocksDB of its own.
-#ifndef DFS_SERVER_CHUNK_CHUNK_INDEX_H_
-#define DFS_SERVER_CHUNK_CHUNK_INDEX_H_
+#ifndef DFS_SERVER_CHUNK_ROCKSDB_CHUNK_INDEX_H_
+#define DFS_SERVER_CHUNK_ROCKSDB_CHUNK_INDEX_H_
 
 #include <array>
 #include <cstddef>
@@ -125,4 +125,4 @@ class IndexChange {
 
 }  // namespace dfs::chunk
 
-#endif  // DFS_SERVER_CHUNK_CHUNK_INDEX_H_
+#endif  // DFS_SERVER_CHUNK_ROCKSDB_CHUNK_INDEX_H_

@@ -1,4 +1,4 @@
-#include "server/chunk/chunk_index.h"
+#include "server/chunk/rocksdb_chunk_index.h"
 
 #include <algorithm>
 #include <utility>

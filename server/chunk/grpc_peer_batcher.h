@@ -1,6 +1,6 @@
 // Many small requests to one peer, few calls.
-#ifndef DFS_SERVER_CHUNK_PEER_BATCHER_H_
-#define DFS_SERVER_CHUNK_PEER_BATCHER_H_
+#ifndef DFS_SERVER_CHUNK_GRPC_PEER_BATCHER_H_
+#define DFS_SERVER_CHUNK_GRPC_PEER_BATCHER_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -242,4 +242,4 @@ class PeerBatcher {
 
 }  // namespace dfs::chunk
 
-#endif  // DFS_SERVER_CHUNK_PEER_BATCHER_H_
+#endif  // DFS_SERVER_CHUNK_GRPC_PEER_BATCHER_H_
