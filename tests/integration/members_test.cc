@@ -174,29 +174,6 @@ TEST_F(Members, NodeOfAnotherClusterIsRefused) {
   EXPECT_EQ(Join(1, request).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
-// Identity is on the disk; names and addresses are labels.
-TEST_F(Members, DataDirectoryAtAnotherAddressIsTheSameMember) {
-  ASSERT_OK(cluster_.Up(3));
-  client::FileClient client(cluster_.Endpoints());
-  ASSERT_OK(Put(client, "kept", MakeBytes(1, 2'000'000)));
-  ASSERT_OK(cluster_.WaitFullyReplicated(1));
-  const auto before = cluster_.Status(1);
-  ASSERT_OK(before.status());
-  cluster_.Kill(3);
-  cluster_.MoveData(3, 4);
-  cluster_.Start(4);
-  ASSERT_OK(cluster_.WaitReady({1, 2, 4}));
-  const auto after = cluster_.Status(1);
-  ASSERT_OK(after.status());
-  EXPECT_EQ(after->nodes_size(), 3);
-  EXPECT_EQ(AliveByName(*after)["n4"].node_id(), AliveByName(*before)["n3"].node_id());
-  ASSERT_OK(CheckCopies(cluster_, client, {1, 2, 4}, "kept", FingerprintOf(MakeBytes(1, 2'000'000))));
-  // It votes and stores at its new address.
-  ASSERT_OK(Put(client, "new", MakeBytes(2, 2'000'000)));
-  ASSERT_OK(cluster_.WaitFullyReplicated(1));
-  ASSERT_OK(CheckCopies(cluster_, client, {1, 2, 4}, "new", FingerprintOf(MakeBytes(2, 2'000'000))));
-}
-
 // FEATURES: false failure detection.
 TEST_F(Members, IdleClusterChangesNothing) {
   ASSERT_OK(cluster_.Up(3));

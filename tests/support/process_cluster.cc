@@ -179,12 +179,6 @@ void ProcessCluster::Wipe(int n) {
   std::filesystem::remove_all(DataFolder(n));
 }
 
-void ProcessCluster::MoveData(int from, int to) {
-  CHECK(!IsRunning(from) && !IsRunning(to));
-  std::filesystem::create_directories(std::filesystem::path(DataFolder(to)).parent_path());
-  std::filesystem::rename(DataFolder(from), DataFolder(to));
-}
-
 absl::Status ProcessCluster::Await(std::string_view what, absl::Duration timeout,
                                    const std::function<bool()>& is_met) {
   const MonotonicTime end = SystemClock().Now() + timeout;

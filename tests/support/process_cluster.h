@@ -55,8 +55,6 @@ class ProcessCluster {
   absl::StatusOr<int> Terminate(int n);
   // Removes the data of a node that does not run.
   void Wipe(int n);
-  // Gives the data of node `from` to node `to`, as if a disk were put into another machine. Neither runs.
-  void MoveData(int from, int to);
 
   // Waits until those nodes are live members in the eyes of all of them, agree on one leader among them, three vote (of
   // fewer than three members, one), and a strong read works at each.
