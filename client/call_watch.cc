@@ -95,10 +95,9 @@ void CallWatch::LookAt(WatchedCall& call, MonotonicTime now) {
 }
 
 void CallWatch::StartProbe(const std::shared_ptr<Connection>& connection, MonotonicTime now) {
-  const bool is_running =
-      std::any_of(probes_.begin(), probes_.end(), [&](const std::shared_ptr<Probe>& probe) {
-        return probe->connection == connection;
-      });
+  const bool is_running = std::any_of(
+      probes_.begin(), probes_.end(),
+      [&](const std::shared_ptr<Probe>& probe) { return probe->connection == connection; });
   if (is_running) return;
   auto probe = std::make_shared<Probe>();
   probe->connection = connection;
@@ -127,8 +126,7 @@ void CallWatch::StartProbe(const std::shared_ptr<Connection>& connection, Monoto
 void CallWatch::HandleProbe(const std::shared_ptr<Probe>& probe, bool is_alive) {
   if (is_alive) {
     // The next one is due after another silence, which keeping this entry for so long makes sure.
-    executor_.PostAt(probe->began + limits_.silence,
-                     [this, probe] { std::erase(probes_, probe); });
+    executor_.PostAt(probe->began + limits_.silence, [this, probe] { std::erase(probes_, probe); });
   } else {
     std::erase(probes_, probe);
   }

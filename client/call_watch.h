@@ -2,13 +2,13 @@
 #ifndef DFS_CLIENT_CALL_WATCH_H_
 #define DFS_CLIENT_CALL_WATCH_H_
 
+#include <grpcpp/client_context.h>
+
 #include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <vector>
-
-#include <grpcpp/client_context.h>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -64,7 +64,8 @@ class CallWatch {
   CallWatch(const CallWatch&) = delete;
   CallWatch& operator=(const CallWatch&) = delete;
 
-  // Watches a call until it is destroyed. `lives`: the sign of life whose failure ends it (1: the first).
+  // Watches a call until it is destroyed. `lives`: the sign of life whose failure ends it (1: the
+  // first).
   class Guard {
    public:
     Guard(CallWatch& watch, std::shared_ptr<Connection> connection, absl::Duration timeout,

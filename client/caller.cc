@@ -10,13 +10,20 @@ namespace dfs::client {
 namespace {
 
 constexpr char kFinalUrl[] = "dfs.client.final";
-
-absl::Status Unreachable(const std::string& address) {
-  return ErrorWithReason(absl::StatusCode::kUnavailable, "cannot connect to " + address,
-                         v1::ErrorDetail::REASON_UNSPECIFIED);
-}
+constexpr char kUnreachableUrl[] = "dfs.client.unreachable";
 
 }  // namespace
+
+absl::Status Unreachable(const std::string& address) {
+  absl::Status out = ErrorWithReason(absl::StatusCode::kUnavailable, "cannot connect to " + address,
+                                     v1::ErrorDetail::REASON_UNSPECIFIED);
+  out.SetPayload(kUnreachableUrl, absl::Cord("1"));
+  return out;
+}
+
+bool IsUnreachable(const absl::Status& status) {
+  return status.GetPayload(kUnreachableUrl).has_value();
+}
 
 absl::Status Final(absl::Status status) {
   status.SetPayload(kFinalUrl, absl::Cord("1"));
@@ -133,10 +140,10 @@ absl::Status Caller::TakeHello(const v1::HelloResponse& hello, const Connection&
 }
 
 void Caller::RecordFailure(std::size_t index, const absl::Status& status, Reach reach) {
-  const bool is_dead = reach == Reach::kNotSent ||
-                       (status.code() == absl::StatusCode::kUnavailable &&
-                        ReasonOf(status) == v1::ErrorDetail::REASON_UNSPECIFIED &&
-                        OutcomeOf(status) == v1::ErrorDetail::UNKNOWN);
+  const bool is_dead =
+      reach == Reach::kNotSent || (status.code() == absl::StatusCode::kUnavailable &&
+                                   ReasonOf(status) == v1::ErrorDetail::REASON_UNSPECIFIED &&
+                                   OutcomeOf(status) == v1::ErrorDetail::UNKNOWN);
   MutexLock lock(&mutex_);
   if (is_dead) {
     endpoints_.RecordDead(index, clock_.Now());

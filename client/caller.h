@@ -26,6 +26,11 @@ namespace dfs::client {
 absl::Status Final(absl::Status status);
 [[nodiscard]] bool IsFinal(const absl::Status& status);
 
+// Whether `status` says that no endpoint could be reached at all.
+[[nodiscard]] bool IsUnreachable(const absl::Status& status);
+// The error for an endpoint that cannot be reached: nothing happened.
+absl::Status Unreachable(const std::string& address);
+
 struct CallerOptions {
   std::string cluster_id;  // 32 hexadecimal digits; empty: that of the endpoint that answers first
   // An endpoint that has not accepted a connection by then is left for the next.
@@ -41,8 +46,8 @@ class Caller {
          const Clock& clock = SystemClock());
 
   // Makes one call at `connection`. Sets `*reach` to kNotSent if nothing of it left this machine.
-  using Attempt = absl::FunctionRef<absl::Status(const std::shared_ptr<Connection>& connection,
-                                                 Reach* reach)>;
+  using Attempt =
+      absl::FunctionRef<absl::Status(const std::shared_ptr<Connection>& connection, Reach* reach)>;
   // Repeats `attempt`, at one endpoint after another, until it succeeds or `retry` says that it is
   // over. Blocks. The error is the one to report; retry.has_unknown_attempt() tells whether a
   // change must be settled first.

@@ -1,10 +1,10 @@
 #include "client/connection.h"
 
-#include <chrono>
-#include <utility>
-
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+
+#include <chrono>
+#include <utility>
 
 #include "proto/channel_arguments.h"
 
@@ -27,8 +27,7 @@ Connection::Connection(std::string address)
       bulk_data_(bulk_) {}
 
 bool Connection::Wait(grpc::Channel& channel, absl::Duration timeout) {
-  const auto end = std::chrono::system_clock::now() +
-                   absl::ToChronoMicroseconds(timeout);
+  const auto end = std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout);
   // A channel that failed before is in TRANSIENT_FAILURE until its own backoff (100 ms to 1 s) is
   // over; another endpoint is the better use of that time.
   grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);

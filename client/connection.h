@@ -2,11 +2,11 @@
 #ifndef DFS_CLIENT_CONNECTION_H_
 #define DFS_CLIENT_CONNECTION_H_
 
+#include <grpcpp/channel.h>
+
 #include <atomic>
 #include <memory>
 #include <string>
-
-#include <grpcpp/channel.h>
 
 #include "common/clock.h"
 #include "dfs/v1/cluster.grpc.pb.h"

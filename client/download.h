@@ -45,9 +45,7 @@ class Download {
   absl::Status TakeMessage(const RawGetResponse& response);
   absl::Status Begin(const v1::FileInfo& file);
   [[nodiscard]] absl::Status CheckEnd() const;
-  [[nodiscard]] bool IsWhole() const {
-    return wanted_.offset() == 0 && expected_ == file_->size();
-  }
+  [[nodiscard]] bool IsWhole() const { return wanted_.offset() == 0 && expected_ == file_->size(); }
 
   const v1::GetRequest wanted_;
   ByteSink& sink_;

@@ -1,9 +1,9 @@
 #include "client/endpoint_list.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <utility>
-
-#include <glog/logging.h>
 
 namespace dfs::client {
 namespace {
@@ -79,8 +79,7 @@ std::size_t EndpointList::Choose(MonotonicTime now) const {
 
 void EndpointList::RecordDead(std::size_t index, MonotonicTime now) {
   Entry& entry = entries_[index];
-  absl::Duration pass_over =
-      kPassOverFirst * (std::int64_t{1} << std::min(entry.failures, 10));
+  absl::Duration pass_over = kPassOverFirst * (std::int64_t{1} << std::min(entry.failures, 10));
   entry.pass_over_until = now + std::min(pass_over, kPassOverMax);
   ++entry.failures;
   RecordUnable(index);

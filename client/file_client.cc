@@ -178,14 +178,15 @@ absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& si
   const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
     if (!connection->WaitForBulk(caller_.options().connect_timeout)) {
       *reach = Reach::kNotSent;
-      return absl::Status(absl::UnavailableError("cannot connect to " + connection->address()));
+      return Unreachable(connection->address());
     }
     CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
-    const absl::Status status = download.Attempt(
-        connection->bulk_data(), guard, [&](std::uint64_t received, std::uint64_t total) {
-          retry.RecordProgress(caller_.Now());
-          if (options.on_progress) options.on_progress(received, total);
-        });
+    const absl::Status status = download.Attempt(connection->bulk_data(), guard,
+                                                 [&](std::uint64_t received, std::uint64_t total) {
+                                                   retry.RecordProgress(caller_.Now());
+                                                   if (options.on_progress)
+                                                     options.on_progress(received, total);
+                                                 });
     if (status.ok()) return status;
     if (IsLocalError(status)) return Final(status);
     if (status.code() == absl::StatusCode::kDataLoss && download.has_all()) {
@@ -193,9 +194,9 @@ absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& si
     }
     if (!download.HasLostItsVersion(status)) return status;
     // It was replaced meanwhile: begin again with the version that is current now.
-    const absl::Status changed = ErrorWithReason(
-        absl::StatusCode::kAborted, "the file was replaced while it was read",
-        ErrorDetail::REASON_UNSPECIFIED);
+    const absl::Status changed =
+        ErrorWithReason(absl::StatusCode::kAborted, "the file was replaced while it was read",
+                        ErrorDetail::REASON_UNSPECIFIED);
     return download.Restart() ? changed : Final(changed);
   };
   const absl::Status status = caller_.Run(retry, attempt);
@@ -226,9 +227,8 @@ absl::Status FileClient::Change(ChangeAttempt attempt, TakeSettled take) {
       // The cluster cannot know whether an earlier attempt changed something; we know if there
       // was none.
       is_forgotten = true;
-      return retry.has_unknown_attempt()
-                 ? result
-                 : WithOutcome(result, ErrorDetail::NOTHING_CHANGED);
+      return retry.has_unknown_attempt() ? result
+                                         : WithOutcome(result, ErrorDetail::NOTHING_CHANGED);
     });
     if (status.ok()) return status;
     if (is_forgotten) ids_.Forget(id);
@@ -284,13 +284,13 @@ absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSourc
     CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout,
                            is_repeatable ? 1 : kLivesOfUnrepeatable);
     Upload upload;
-    absl::Status status =
-        UploadOnce(*connection, caller_.options().connect_timeout, guard, header, source,
-                   [&](std::uint64_t bytes) {
-                     retry.RecordMotion(caller_.Now());
-                     if (options.on_progress) options.on_progress(bytes, TotalOf(source));
-                   },
-                   &upload);
+    absl::Status status = UploadOnce(
+        *connection, caller_.options().connect_timeout, guard, header, source,
+        [&](std::uint64_t bytes) {
+          retry.RecordMotion(caller_.Now());
+          if (options.on_progress) options.on_progress(bytes, TotalOf(source));
+        },
+        &upload);
     if (status.ok()) {
       out = std::move(upload.response);
       return status;

@@ -41,9 +41,9 @@ struct PutOptions {
 
 struct GetOptions {
   v1::Consistency consistency = v1::STRONG;
-  std::uint64_t offset = 0;               // kOutOfRange if greater than the size
-  std::optional<std::uint64_t> length;    // absent: to the end
-  std::optional<std::uint64_t> version;   // absent: the current one
+  std::uint64_t offset = 0;              // kOutOfRange if greater than the size
+  std::optional<std::uint64_t> length;   // absent: to the end
+  std::optional<std::uint64_t> version;  // absent: the current one
   OnProgress on_progress;
 };
 

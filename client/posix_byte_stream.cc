@@ -60,7 +60,8 @@ absl::StatusOr<Slices> ReadInto(std::size_t bytes_max, const std::string& name, 
     std::free(buffer);
     return out;
   }
-  out.Append(grpc::Slice(buffer, done, [](void* memory) { std::free(memory); }, buffer));
+  out.Append(grpc::Slice(
+      buffer, done, [](void* memory) { std::free(memory); }, buffer));
   return out;
 }
 
@@ -180,7 +181,8 @@ class DescriptorSink final : public ByteSink {
   const std::string name_;
 };
 
-// What is no regular file (a device, a pipe) is written in place: renaming over it would replace it.
+// What is no regular file (a device, a pipe) is written in place: renaming over it would replace
+// it.
 class SpecialFileSink final : public FileSink {
  public:
   SpecialFileSink(int descriptor, std::string path)

@@ -8,8 +8,9 @@
 
 namespace dfs::client {
 
-// A local file could not be read or written: kInternal would be our bug, so it is kFailedPrecondition
-// or kNotFound with this mark, which tells it apart from answers of the cluster.
+// A local file could not be read or written: kInternal would be our bug, so it is
+// kFailedPrecondition or kNotFound with this mark, which tells it apart from answers of the
+// cluster.
 absl::Status LocalError(std::string_view action, std::string_view path, int error_number);
 [[nodiscard]] bool IsLocalError(const absl::Status& status);
 

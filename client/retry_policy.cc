@@ -10,10 +10,10 @@ namespace {
 using v1::ErrorDetail;
 
 enum class Kind {
-  kFinal,      // the same again would be answered the same
-  kShort,      // nothing happened, and it soon may work: repeat within the definite window
-  kLong,       // overloaded, or of unknown end: repeat until the timeout
-  kDamaged,    // bytes were damaged on their way
+  kFinal,    // the same again would be answered the same
+  kShort,    // nothing happened, and it soon may work: repeat within the definite window
+  kLong,     // overloaded, or a change of unknown end: repeat until the timeout
+  kDamaged,  // bytes were damaged on their way
 };
 
 Kind KindOf(const absl::Status& status, bool is_change) {
@@ -28,7 +28,7 @@ Kind KindOf(const absl::Status& status, bool is_change) {
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kInternal:
-      return Kind::kLong;
+      return is_change ? Kind::kLong : Kind::kShort;
     case absl::StatusCode::kDataLoss:
       return Kind::kDamaged;
     case absl::StatusCode::kAborted:

@@ -30,16 +30,16 @@ struct RetryLimits {
 
 // What an attempt came to.
 enum class Reach {
-  kNotSent,   // no connection: nothing left this machine
-  kSent,      // the request may have reached a server
+  kNotSent,  // no connection: nothing left this machine
+  kSent,     // the request may have reached a server
 };
 
 // Follows the attempts of one operation. Not thread-safe.
 class RetryPolicy {
  public:
   struct Decision {
-    bool is_over = false;       // report last_error()
-    absl::Duration wait;        // before the next attempt, at the next endpoint
+    bool is_over = false;  // report last_error()
+    absl::Duration wait;   // before the next attempt, at the next endpoint
   };
 
   RetryPolicy(const RetryLimits& limits, bool is_change, MonotonicTime now);

@@ -2,10 +2,9 @@
 
 #include <utility>
 
-#include "client/posix_byte_stream.h"
+#include "client/caller.h"
 #include "common/checksum.h"
 #include "common/status_macros.h"
-#include "proto/wire_status.h"
 
 namespace dfs::client {
 namespace {
@@ -62,9 +61,7 @@ absl::Status UploadOnce(Connection& connection, absl::Duration connect_timeout,
   DFS_ASSIGN_OR_RETURN(RawPutRequest request, pieces.Next());
   const bool is_small = pieces.is_last() && pieces.sent() <= kOneMessageBytes;
   if (!is_small && !connection.WaitForBulk(connect_timeout)) {
-    return ErrorWithReason(absl::StatusCode::kUnavailable,
-                           "cannot connect to " + connection.address(),
-                           v1::ErrorDetail::REASON_UNSPECIFIED);
+    return Unreachable(connection.address());
   }
   WatchedCall& call = guard.call();
   guard.RecordProgress();

@@ -6,10 +6,6 @@
 #ifndef DFS_PROTO_RAW_METHOD_H_
 #define DFS_PROTO_RAW_METHOD_H_
 
-#include <functional>
-#include <memory>
-#include <utility>
-
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
@@ -22,6 +18,10 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/client_callback.h>
 #include <grpcpp/support/sync_stream.h>
+
+#include <functional>
+#include <memory>
+#include <utility>
 
 #include "proto/data_message.h"
 
@@ -133,8 +133,8 @@ class UnaryMethod {
 class RawService : public grpc::Service {
  protected:
   template <class Service, class Request, class Response>
-  void AddUnary(const char* name, grpc::Status (Service::*handler)(grpc::ServerContext*,
-                                                                   const Request*, Response*)) {
+  void AddUnary(const char* name,
+                grpc::Status (Service::*handler)(grpc::ServerContext*, const Request*, Response*)) {
     Add(name, grpc::internal::RpcMethod::NORMAL_RPC,
         new grpc::internal::RpcMethodHandler<Service, Request, Response>(
             std::mem_fn(handler), static_cast<Service*>(this)));
@@ -160,10 +160,9 @@ class RawService : public grpc::Service {
   }
 
   template <class Service, class Request, class Response>
-  void AddBidiStreaming(
-      const char* name,
-      grpc::Status (Service::*handler)(grpc::ServerContext*,
-                                       grpc::ServerReaderWriter<Response, Request>*)) {
+  void AddBidiStreaming(const char* name,
+                        grpc::Status (Service::*handler)(
+                            grpc::ServerContext*, grpc::ServerReaderWriter<Response, Request>*)) {
     Add(name, grpc::internal::RpcMethod::BIDI_STREAMING,
         new grpc::internal::BidiStreamingHandler<Service, Request, Response>(
             std::mem_fn(handler), static_cast<Service*>(this)));

@@ -5,31 +5,17 @@
 namespace dfs {
 namespace {
 
-constexpr char kDetailUrl[] = "dfs.v1.ErrorDetail";
-
-v1::ErrorDetail::Outcome OutcomeOfOurCode(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kUnknown:
-    case absl::StatusCode::kInternal:
-      return v1::ErrorDetail::UNKNOWN;
-    default:
-      return v1::ErrorDetail::NOTHING_CHANGED;
-  }
-}
-
 // gRPC itself answers with these when a connection breaks or an answer is too large, both of
 // which may come after the work was done.
 v1::ErrorDetail::Outcome OutcomeOfTransportCode(absl::StatusCode code) {
   if (code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kResourceExhausted) {
     return v1::ErrorDetail::UNKNOWN;
   }
-  return OutcomeOfOurCode(code);
+  return OutcomeOf(absl::Status(code, ""));
 }
 
 void Attach(const v1::ErrorDetail& detail, absl::Status& status) {
-  status.SetPayload(kDetailUrl, absl::Cord(detail.SerializeAsString()));
+  status.SetPayload(kErrorDetailUrl, absl::Cord(detail.SerializeAsString()));
 }
 
 }  // namespace
@@ -37,7 +23,7 @@ void Attach(const v1::ErrorDetail& detail, absl::Status& status) {
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   std::string detail;
-  if (const auto payload = status.GetPayload(kDetailUrl)) {
+  if (const auto payload = status.GetPayload(kErrorDetailUrl)) {
     detail = std::string(*payload);
   } else {
     v1::ErrorDetail by_code;
@@ -60,37 +46,6 @@ absl::Status FromGrpc(const grpc::Status& status) {
   }
   Attach(detail, out);
   return out;
-}
-
-absl::Status ErrorWithDetail(absl::StatusCode code, std::string_view message,
-                             const v1::ErrorDetail& detail) {
-  absl::Status out(code, std::string(message));
-  Attach(detail, out);
-  return out;
-}
-
-absl::Status ErrorWithReason(absl::StatusCode code, std::string_view message,
-                             v1::ErrorDetail::Reason reason,
-                             v1::ErrorDetail::Outcome outcome) {
-  v1::ErrorDetail detail;
-  detail.set_reason(reason);
-  detail.set_outcome(outcome);
-  return ErrorWithDetail(code, message, detail);
-}
-
-std::optional<v1::ErrorDetail> DetailOf(const absl::Status& status) {
-  const auto payload = status.GetPayload(kDetailUrl);
-  v1::ErrorDetail detail;
-  if (!payload || !detail.ParseFromString(std::string(*payload))) return std::nullopt;
-  return detail;
-}
-
-v1::ErrorDetail::Outcome OutcomeOf(const absl::Status& status) {
-  if (const auto detail = DetailOf(status);
-      detail && detail->outcome() != v1::ErrorDetail::OUTCOME_UNSPECIFIED) {
-    return detail->outcome();
-  }
-  return OutcomeOfOurCode(status.code());
 }
 
 }  // namespace dfs

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/checksum.h"
 #include "common/ids.h"
 
 namespace dfs::chunk {
@@ -39,6 +40,15 @@ class ChunkWriter {
   // kResourceExhausted: too little space (the reserve), or over kChunkBytesMax; kDataLoss: the disk
   // failed. After an error only destruction is allowed.
   [[nodiscard]] virtual absl::Status Append(std::span<const std::string_view> pieces) = 0;
+  // As Append, and kDataLoss (BAD_CHECKSUM) if `crc` is not the CRC32C of the pieces. A store that computes
+  // the block table anyway looks at each byte once for both.
+  [[nodiscard]] virtual absl::Status AppendChecked(std::span<const std::string_view> pieces,
+                                                   std::uint32_t crc) {
+    std::uint32_t actual = 0;
+    for (const auto piece : pieces) actual = ExtendCrc32c(actual, piece.data(), piece.size());
+    if (actual != crc) return absl::DataLossError("the bytes do not match their checksum");
+    return Append(pieces);
+  }
   // Makes the chunk durable and visible to readers of this store. Call once, last. Blocks on disk.
   // If `expected` is given and differs in size or hash: kDataLoss (BAD_CHECKSUM), nothing is stored.
   // kAlreadyExists never: if the store holds the chunk with equal size and hash that copy stays and OK is returned;

@@ -21,8 +21,8 @@ bool IsWellFormed(const Message& m, const AppendRequest& request) {
   return term <= m.term;
 }
 
-// Whether this log agrees with the leader's up to and including the entry before the message's. What is
-// committed here agrees with every leader (leader completeness).
+// Whether this log agrees with the leader's up to and including the entry before the message's.
+// What is committed here agrees with every leader (leader completeness).
 bool AgreesBefore(const RaftState& s, const AppendRequest& request) {
   return request.previous_index <= s.commit_index ||
          s.log.Holds(request.previous_index, request.previous_term);
@@ -78,8 +78,8 @@ void Acknowledge(RaftState& s, const Message& m, const AppendRequest& request, L
     s.Send(m.from, reply);
   }
   if (!is_durable && is_written_in_this_step) {
-    // Batches become durable in the order in which they were handed out, so this Step's covers all of
-    // `matched`. (If nothing is written now, an earlier message's answer waits for the disk.)
+    // Batches become durable in the order in which they were handed out, so this Step's covers all
+    // of `matched`. (If nothing is written now, an earlier message's answer waits for the disk.)
     reply.index = matched;
     s.SendAfterPersist(m.from, reply);
   }

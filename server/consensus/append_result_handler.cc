@@ -19,7 +19,8 @@ void HandleAppendReply(RaftState& s, const Message& m, const AppendReply& reply)
     if (reply.index <= s.log.last_index()) progress.RecordSuccess(reply.index, reply.sequence);
     return;
   }
-  // At `hint_index` the peer has `hint_term`: where this log has a later term than that, they cannot agree.
+  // At `hint_index` the peer has `hint_term`: where this log has a later term than that, they
+  // cannot agree.
   const LogIndex next_try = s.log.LastIndexUpToTerm(reply.hint_index, reply.hint_term);
   progress.RecordRefusal(reply.index, std::min(next_try, reply.hint_index), reply.sequence);
 }
@@ -34,9 +35,16 @@ void HandleSnapshotSent(RaftState& s, const SnapshotSent& sent) {
   const bool is_done = !sent.index.is_none();
   // After a failure nothing is tried before the next heartbeat, so that an unreachable peer does
   // not keep the driver busy.
-  const LogIndex next = is_done ? std::min(sent.index, s.log.last_index()).Next()
-                                : progress.match_index().Next();
+  const LogIndex next =
+      is_done ? std::min(sent.index, s.log.last_index()).Next() : progress.match_index().Next();
   progress.BecomeProbe(next, /*is_under_way=*/!is_done);
+}
+
+void HandlePeerRestarted(RaftState& s, const PeerRestarted& peer) {
+  if (!s.leadership) return;
+  const auto found = s.leadership->peers.find(peer.node);
+  if (found == s.leadership->peers.end()) return;
+  found->second.StartAnew(s.log.last_index().Next());
 }
 
 }  // namespace dfs::consensus

@@ -44,8 +44,8 @@ absl::Status CheckShape(const Configuration& c) {
 }  // namespace
 
 std::size_t Configuration::ActiveCount() const {
-  return static_cast<std::size_t>(std::count_if(
-      members.begin(), members.end(), [](const auto& m) { return m.second.is_active; }));
+  return static_cast<std::size_t>(std::count_if(members.begin(), members.end(),
+                                                [](const auto& m) { return m.second.is_active; }));
 }
 
 bool Configuration::HasQuorum(const std::function<bool(NodeId)>& has) const {

@@ -9,8 +9,8 @@ namespace {
 absl::Duration Uniform(RaftState& s, absl::Duration low, absl::Duration high) {
   const std::int64_t span = absl::ToInt64Microseconds(high - low);
   if (span <= 0) return low;
-  return low + absl::Microseconds(static_cast<std::int64_t>(
-                   s.random.Below(static_cast<std::uint64_t>(span))));
+  return low + absl::Microseconds(
+                   static_cast<std::int64_t>(s.random.Below(static_cast<std::uint64_t>(span))));
 }
 
 bool HasVoteQuorum(const RaftState& s) {
@@ -45,8 +45,8 @@ void ResetElectionDeadline(RaftState& s) {
 
 bool MayCampaign(const RaftState& s) {
   if (s.configuration().IsVoter(s.self())) return true;
-  // A change that drops this member may have reached it and not those who are to decide without it: then
-  // only its longer log can win (section 4.2.2, Figure 4.6). Its own vote counts for nothing.
+  // A change that drops this member may have reached it and not those who are to decide without it:
+  // then only its longer log can win (section 4.2.2, Figure 4.6). Its own vote counts for nothing.
   return s.log.configuration_index() > s.commit_index &&
          s.log.ConfigurationAt(s.commit_index).IsVoter(s.self());
 }
@@ -77,7 +77,6 @@ void BecomePreCandidate(RaftState& s) {
 void BecomeCandidate(RaftState& s, bool is_transfer) {
   StartCampaign(s, Role::kCandidate);
   s.hard_state = HardState{s.term().Next(), s.self()};
-  s.election.is_transfer = is_transfer;
   // The own vote counts, and others are asked, only once term and vote are durable: a
   // member that forgot them in a crash could vote a second time in this term.
   const VoteRequest request{s.log.last_index(), s.log.last_term(), is_transfer};
@@ -112,8 +111,7 @@ void HandleLeaderSuspected(RaftState& s, const LeaderSuspected& hint) {
   if (s.role != Role::kFollower || hint.leader.is_none()) return;
   if (hint.leader != s.leader || hint.term != s.term() || s.election.is_leader_suspected) return;
   s.election.is_leader_suspected = true;
-  const MonotonicTime soon =
-      s.now + Uniform(s, absl::ZeroDuration(), s.options.hint_stagger_max);
+  const MonotonicTime soon = s.now + Uniform(s, absl::ZeroDuration(), s.options.hint_stagger_max);
   s.election.deadline = std::min(s.election.deadline, soon);
 }
 

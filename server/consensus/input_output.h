@@ -60,7 +60,8 @@ struct Tick {};
 struct Receive {
   Message message;
 };
-// A command for the log. `token` comes back in Output::proposed or Output::rejected, from this same Step.
+// A command for the log. `token` comes back in Output::proposed or Output::rejected, from this same
+// Step.
 struct Propose {
   std::uint64_t token = 0;
   std::shared_ptr<const std::string> command;
@@ -91,11 +92,11 @@ struct Persisted {
   HardState hard_state;
 };
 // The state machine has taken over a snapshot with this content; it is durable, and the stored
-// log begins behind it. From the moment it begins the batch that does this until it has stepped this input, the
-// driver has no other write under way and steps nothing else, so that what is stored and what the
-// core holds are the same. If that has an entry of `term` at `index`, what follows it stays (it may be
-// acknowledged); else all of it goes, also what lies behind `index` (it contradicts the snapshot).
-// Drop a snapshot at or below commit_index() instead.
+// log begins behind it. From the moment it begins the batch that does this until it has stepped
+// this input, the driver has no other write under way and steps nothing else, so that what is
+// stored and what the core holds are the same. If that has an entry of `term` at `index`, what
+// follows it stays (it may be acknowledged); else all of it goes, also what lies behind `index` (it
+// contradicts the snapshot). Drop a snapshot at or below commit_index() instead.
 struct SnapshotInstalled {
   LogIndex index;
   Term term;
@@ -107,6 +108,11 @@ struct SnapshotSent {
   NodeId to;
   LogIndex index;
 };
+// This peer came back as another run of its process (a new boot_epoch). What its earlier runs
+// acknowledged counts for nothing until it says so again; answers to earlier messages are ignored.
+struct PeerRestarted {
+  NodeId node;
+};
 // Entries up to `index` are no longer needed (a snapshot or the synced state machine covers them).
 struct CutLog {
   LogIndex index;
@@ -117,22 +123,24 @@ struct LeaderSuspected {
   NodeId leader;
   Term term;
 };
-// Hands leadership to `to`, or to the most advanced voter if none. Ends by itself after one election timeout.
+// Hands leadership to `to`, or to the most advanced voter if none. Ends by itself after one
+// election timeout.
 struct TransferLeadership {
   NodeId to;
 };
 
-using Input = std::variant<Tick, Receive, Propose, ProposeMembers, ProposeVoters, ReadIndex, Persisted,
-                           SnapshotInstalled, SnapshotSent, CutLog, LeaderSuspected, TransferLeadership>;
+using Input = std::variant<Tick, Receive, Propose, ProposeMembers, ProposeVoters, ReadIndex,
+                           Persisted, SnapshotInstalled, SnapshotSent, PeerRestarted, CutLog,
+                           LeaderSuspected, TransferLeadership>;
 
 // ---- outputs ----
 
 enum class RejectReason {
   kNotLeader,
-  kOverloaded,          // uncommitted_bytes_max or reads_max reached: nothing done, retry later
-  kTransferring,        // leadership is being handed over: nothing done, retry soon
-  kChangePending,       // a configuration change is under way, or this term's first entry is not committed
-  kInvalid,             // Configuration::CheckStep refused it
+  kOverloaded,     // uncommitted_bytes_max or reads_max reached: nothing done, retry later
+  kTransferring,   // leadership is being handed over: nothing done, retry soon
+  kChangePending,  // a change is under way, or this term's first entry is not committed
+  kInvalid,        // Configuration::CheckStep refused it
 };
 struct Proposed {
   std::uint64_t token = 0;
@@ -152,7 +160,8 @@ struct ReadReady {
 struct Output {
   std::vector<Message> messages;
   std::optional<HardState> hard_state;  // set if it must be written
-  std::vector<Entry> entries;           // to be written, contiguous; replace the log from the first's index on
+  // To be written, contiguous; they replace the log from the first one's index on.
+  std::vector<Entry> entries;
   std::vector<Message> messages_after_persist;
   std::vector<Proposed> proposed;
   std::vector<Rejected> rejected;
@@ -162,7 +171,9 @@ struct Output {
   std::vector<NodeId> snapshots_wanted;
   MonotonicTime next_deadline = absl::InfiniteFuture();
 
-  // Appends a later output to this one, so that both can be carried out at once.
+  // Appends a later output to this one, so that both can be carried out at once. Messages to one
+  // member that follow each other become one: entries are joined up to 1 MiB, and of
+  // acknowledgements the last one says all.
   void Merge(Output later);
 };
 

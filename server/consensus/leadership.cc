@@ -12,8 +12,7 @@ bool IsHeard(const RaftState& s, NodeId node) {
   if (node == s.self()) return true;
   const auto peer = s.leadership->peers.find(node);
   if (peer == s.leadership->peers.end()) return false;
-  const MonotonicTime heard =
-      std::max(peer->second.last_heard, s.leadership->silence_counts_from);
+  const MonotonicTime heard = std::max(peer->second.last_heard, s.leadership->silence_counts_from);
   return s.now < heard + s.options.election_timeout_min;
 }
 
@@ -38,10 +37,14 @@ void MaybeAskTarget(RaftState& s) {
 }
 
 // The second half of a change of voters, by whoever leads once the first half is committed
-// (section 4.3). Looks at the log only, so doing it twice is impossible: the entry itself ends joint.
+// (section 4.3). Looks at the log only, so doing it twice is impossible: the entry itself ends
+// joint.
 void MaybeLeaveJoint(RaftState& s) {
   if (!s.configuration().is_joint() || !s.HasCommittedInTerm() || s.leadership->transfer) return;
-  if (s.log.configuration_index() > s.commit_index) return;
+  if (s.log.configuration_index() > s.commit_index &&
+      !DFS_MUTANT(105, "joint is left before it is committed")) {
+    return;
+  }
   AppendAsLeader(s, std::make_shared<const Configuration>(s.configuration().LeaveJoint()), nullptr);
 }
 
@@ -104,7 +107,8 @@ void HandleLeaderTimers(RaftState& s) {
   if (!l.is_heartbeat_due) return;
   l.next_heartbeat = s.now + s.options.heartbeat_interval;
   // Check-quorum: a leader that nobody answers must not hold clients and voters (section 6.2).
-  const bool has_quorum = s.configuration().HasQuorum([&](NodeId node) { return IsHeard(s, node); });
+  const bool has_quorum =
+      s.configuration().HasQuorum([&](NodeId node) { return IsHeard(s, node); });
   if (!has_quorum && !DFS_MUTANT(6, "a leader stays though nobody answers it")) {
     BecomeFollower(s, s.term(), NodeId());
   }

@@ -36,6 +36,7 @@ std::uint64_t Progress::RecordSent(LogIndex last, std::size_t bytes, LogIndex co
 }
 
 void Progress::RecordSuccess(LogIndex index, std::uint64_t sequence) {
+  if (sequence < first_sequence_of_run_) return;
   if (DFS_MUTANT(13, "an acknowledgement is taken for everything that was sent")) {
     index = std::max(index, LogIndex(next_index_.value() - 1));
   }
@@ -46,7 +47,8 @@ void Progress::RecordSuccess(LogIndex index, std::uint64_t sequence) {
   }
   const bool is_current = sequence >= first_valid_sequence_;
   // A current success of a probe says that the logs agree up to next_index_ - 1, durable or not.
-  if (state_ == State::kProbe && (is_current || match_index_ >= LogIndex(next_index_.value() - 1))) {
+  if (state_ == State::kProbe &&
+      (is_current || match_index_ >= LogIndex(next_index_.value() - 1))) {
     BecomeReplicate();
   }
   next_index_ = std::max(next_index_, match_index_.Next());
@@ -57,6 +59,13 @@ bool Progress::RecordRefusal(LogIndex refused, LogIndex next_try, std::uint64_t 
   if (refused <= match_index_ || refused >= next_index_) return false;
   BecomeProbe(std::min(refused, next_try.Next()), /*is_under_way=*/false);
   return true;
+}
+
+void Progress::StartAnew(LogIndex next_index) {
+  match_index_ = LogIndex();
+  read_round = 0;
+  BecomeProbe(next_index, /*is_under_way=*/false);
+  first_sequence_of_run_ = last_sequence_ + 1;
 }
 
 void Progress::BecomeSnapshot() {

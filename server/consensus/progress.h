@@ -5,9 +5,9 @@
 //   snapshot   the peer lies behind the start of the log; nothing but heartbeats is sent
 //
 // `match_index` says what is durable at the peer. It moves by checked acknowledgements of
-// this term only and never falls. Each message to the peer has a sequence number; a refusal counts
-// only if it answers a message that was sent since the state or `next_index` was last set back,
-// so late and doubled answers are harmless.
+// this term only and never falls while the peer's process runs. Each message to the peer has a
+// sequence number; a refusal counts only if it answers a message that was sent since the state or
+// `next_index` was last set back, so late and doubled answers are harmless.
 //
 // Not thread-safe. Does no I/O and keeps no time.
 #ifndef DFS_SERVER_CONSENSUS_PROGRESS_H_
@@ -27,7 +27,8 @@ class Progress {
   enum class State { kProbe, kReplicate, kSnapshot };
 
   // Starts as probe. The bounds are those of Options.
-  Progress(LogIndex next_index, std::size_t in_flight_messages_max, std::size_t in_flight_bytes_max);
+  Progress(LogIndex next_index, std::size_t in_flight_messages_max,
+           std::size_t in_flight_bytes_max);
 
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] LogIndex match_index() const { return match_index_; }
@@ -50,14 +51,17 @@ class Progress {
   // False if the answer is stale: nothing changed.
   bool RecordRefusal(LogIndex refused, LogIndex next_try, std::uint64_t sequence);
 
+  // Forgets what the peer acknowledged and whatever answers are still to come; probes from
+  // `next_index`.
+  void StartAnew(LogIndex next_index);
   // Waits for a snapshot.
   void BecomeSnapshot();
-  // Back to probing from `next_index` (at least match_index + 1). `is_under_way`: as if a probe were out
-  // already, so that nothing is sent before the next heartbeat.
+  // Back to probing from `next_index` (at least match_index + 1). `is_under_way`: as if a probe
+  // were out already, so that nothing is sent before the next heartbeat.
   void BecomeProbe(LogIndex next_index, bool is_under_way);
 
-  // Written by the leader as answers arrive: greatest read-index round that the peer echoed, and when
-  // it was heard last in this term.
+  // Written by the leader as answers arrive: greatest read-index round that the peer echoed, and
+  // when it was heard last in this term.
   std::uint64_t read_round = 0;
   MonotonicTime last_heard = absl::InfinitePast();
 
@@ -78,6 +82,8 @@ class Progress {
   std::uint64_t last_sequence_ = 0;
   // Answers to messages before this one say nothing about next_index_.
   std::uint64_t first_valid_sequence_ = 1;
+  // Answers to messages before this one are of an earlier run of the peer.
+  std::uint64_t first_sequence_of_run_ = 1;
   std::deque<InFlight> in_flight_;  // replicate only; `last` rises
   std::size_t in_flight_bytes_ = 0;
 };

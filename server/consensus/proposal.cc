@@ -1,7 +1,6 @@
 // What clients of the log ask of its leader.
 #include <utility>
 
-#include "common/mutant.h"
 #include "server/consensus/raft_state.h"
 
 namespace dfs::consensus {
@@ -27,22 +26,22 @@ std::optional<RejectReason> Refusal(const RaftState& s, std::size_t bytes) {
 // latter, two leaders could change a configuration in two ways that do not overlap (Ongaro,
 // raft-dev, July 2015).
 bool IsChangePending(const RaftState& s) {
-  if (DFS_MUTANT(3, "configuration changes do not wait for one another")) return false;
   return !s.HasCommittedInTerm() || s.configuration().is_joint() ||
          s.log.configuration_index() > s.commit_index;
 }
 
-void ProposeConfiguration(RaftState& s, std::uint64_t token, Configuration next,
+// `is_allowed`: `next` is what this kind of proposal may ask for.
+void ProposeConfiguration(RaftState& s, std::uint64_t token, Configuration next, bool is_allowed,
                           std::shared_ptr<const std::string> command) {
   if (const auto refusal = Refusal(s, command ? command->size() : 0)) {
     Reject(s, token, *refusal);
   } else if (IsChangePending(s)) {
     Reject(s, token, RejectReason::kChangePending);
-  } else if (!s.configuration().CheckStep(next).ok()) {
+  } else if (!is_allowed || !s.configuration().CheckStep(next).ok()) {
     Reject(s, token, RejectReason::kInvalid);
   } else {
-    const LogIndex index = AppendAsLeader(
-        s, std::make_shared<const Configuration>(std::move(next)), std::move(command));
+    const LogIndex index = AppendAsLeader(s, std::make_shared<const Configuration>(std::move(next)),
+                                          std::move(command));
     s.out.proposed.push_back({token, index, s.term()});
   }
 }
@@ -68,22 +67,16 @@ void HandlePropose(RaftState& s, Propose proposal) {
 }
 
 void HandleProposeMembers(RaftState& s, ProposeMembers proposal) {
-  if (s.leadership && (proposal.next.voters != s.configuration().voters ||
-                       proposal.next.old_voters != s.configuration().old_voters)) {
-    Reject(s, proposal.token, RejectReason::kInvalid);
-    return;
-  }
-  ProposeConfiguration(s, proposal.token, std::move(proposal.next), std::move(proposal.command));
+  const bool keeps_voters = proposal.next.voters == s.configuration().voters &&
+                            proposal.next.old_voters == s.configuration().old_voters;
+  ProposeConfiguration(s, proposal.token, std::move(proposal.next), keeps_voters,
+                       std::move(proposal.command));
 }
 
 void HandleProposeVoters(RaftState& s, ProposeVoters proposal) {
-  if (s.leadership && !s.configuration().is_joint() &&
-      proposal.voters == s.configuration().voters) {
-    Reject(s, proposal.token, RejectReason::kInvalid);
-    return;
-  }
-  ProposeConfiguration(s, proposal.token,
-                       s.configuration().EnterJoint(std::move(proposal.voters)), nullptr);
+  const bool is_change = proposal.voters != s.configuration().voters;
+  ProposeConfiguration(s, proposal.token, s.configuration().EnterJoint(std::move(proposal.voters)),
+                       is_change, nullptr);
 }
 
 void HandleReadIndex(RaftState& s, const ReadIndex& read) {

@@ -13,7 +13,8 @@ namespace {
 // A timer that fires more than this many heartbeats late says that this process was paused:
 // whatever it believed about others is as old as the pause.
 constexpr int kLateHeartbeats = 2;
-// So often in a row a late timer is forgiven; then the machine is simply slow and must act all the same.
+// So often in a row a late timer is forgiven; then the machine is simply slow and must act all the
+// same.
 constexpr int kLateTicksInARowMax = 3;
 
 template <class... F>
@@ -89,17 +90,16 @@ bool ApplyTermRule(RaftState& s, const Message& m) {
 void HandleReceive(RaftState& s, const Message& m) {
   if (m.to != s.self() || m.from == s.self() || m.from.is_none()) return;
   if (!ApplyTermRule(s, m)) return;
-  std::visit(
-      Overloaded{
-          [&](const PreVoteRequest& b) { HandlePreVoteRequest(s, m, b); },
-          [&](const PreVoteReply& b) { HandlePreVoteReply(s, m, b); },
-          [&](const VoteRequest& b) { HandleVoteRequest(s, m, b); },
-          [&](const VoteReply& b) { HandleVoteReply(s, m, b); },
-          [&](const AppendRequest& b) { HandleAppendRequest(s, m, b); },
-          [&](const AppendReply& b) { HandleAppendReply(s, m, b); },
-          [&](const TimeoutNow&) { HandleTimeoutNow(s, m); },
-      },
-      m.body);
+  std::visit(Overloaded{
+                 [&](const PreVoteRequest& b) { HandlePreVoteRequest(s, m, b); },
+                 [&](const PreVoteReply& b) { HandlePreVoteReply(s, m, b); },
+                 [&](const VoteRequest& b) { HandleVoteRequest(s, m, b); },
+                 [&](const VoteReply& b) { HandleVoteReply(s, m, b); },
+                 [&](const AppendRequest& b) { HandleAppendRequest(s, m, b); },
+                 [&](const AppendReply& b) { HandleAppendReply(s, m, b); },
+                 [&](const TimeoutNow&) { HandleTimeoutNow(s, m); },
+             },
+             m.body);
 }
 
 void HandlePersisted(RaftState& s, const Persisted& p) {
@@ -122,6 +122,8 @@ void HandleSnapshotInstalled(RaftState& s, SnapshotInstalled snapshot) {
     return;
   }
   s.commit_index = std::max(s.commit_index, snapshot.index);
+  // No log is of a later term than its member.
+  if (snapshot.term > s.term()) BecomeFollower(s, snapshot.term, NodeId());
 }
 
 void HandleCutLog(RaftState& s, const CutLog& cut) {
@@ -129,22 +131,22 @@ void HandleCutLog(RaftState& s, const CutLog& cut) {
 }
 
 void Dispatch(RaftState& s, Input input) {
-  std::visit(
-      Overloaded{
-          [&](const Tick&) {},
-          [&](const Receive& i) { HandleReceive(s, i.message); },
-          [&](Propose& i) { HandlePropose(s, std::move(i)); },
-          [&](ProposeMembers& i) { HandleProposeMembers(s, std::move(i)); },
-          [&](ProposeVoters& i) { HandleProposeVoters(s, std::move(i)); },
-          [&](const ReadIndex& i) { HandleReadIndex(s, i); },
-          [&](const Persisted& i) { HandlePersisted(s, i); },
-          [&](SnapshotInstalled& i) { HandleSnapshotInstalled(s, std::move(i)); },
-          [&](const SnapshotSent& i) { HandleSnapshotSent(s, i); },
-          [&](const CutLog& i) { HandleCutLog(s, i); },
-          [&](const LeaderSuspected& i) { HandleLeaderSuspected(s, i); },
-          [&](const TransferLeadership& i) { HandleTransferLeadership(s, i); },
-      },
-      input);
+  std::visit(Overloaded{
+                 [&](const Tick&) {},
+                 [&](const Receive& i) { HandleReceive(s, i.message); },
+                 [&](Propose& i) { HandlePropose(s, std::move(i)); },
+                 [&](ProposeMembers& i) { HandleProposeMembers(s, std::move(i)); },
+                 [&](ProposeVoters& i) { HandleProposeVoters(s, std::move(i)); },
+                 [&](const ReadIndex& i) { HandleReadIndex(s, i); },
+                 [&](const Persisted& i) { HandlePersisted(s, i); },
+                 [&](SnapshotInstalled& i) { HandleSnapshotInstalled(s, std::move(i)); },
+                 [&](const SnapshotSent& i) { HandleSnapshotSent(s, i); },
+                 [&](const PeerRestarted& i) { HandlePeerRestarted(s, i); },
+                 [&](const CutLog& i) { HandleCutLog(s, i); },
+                 [&](const LeaderSuspected& i) { HandleLeaderSuspected(s, i); },
+                 [&](const TransferLeadership& i) { HandleTransferLeadership(s, i); },
+             },
+             input);
 }
 
 MonotonicTime NextDeadline(const RaftState& s) {
@@ -180,7 +182,11 @@ RaftState::RaftState(const Options& o, InitialState initial, MonotonicTime start
   CHECK(!options.self.is_none());
   CHECK_LT(options.election_timeout_min, options.election_timeout_max);
   CHECK_LE(commit_index, log.last_index()) << "applied what the log does not hold";
-  CHECK_LE(log.last_term(), hard_state.term) << "the log is of a later term than the hard state";
+  if (log.last_term() > hard_state.term) {
+    // A snapshot of a term that this member never took part in, and no vote in it.
+    CHECK_EQ(log.last_index(), log.base_index()) << "entries of a later term than the hard state";
+    hard_state = HardState{log.last_term(), NodeId()};
+  }
 }
 
 LogIndex RaftState::MatchOf(NodeId node) const {
@@ -280,9 +286,8 @@ std::vector<PeerStatus> RaftCore::Peers() const {
   std::vector<PeerStatus> peers;
   if (!state_->leadership) return peers;
   for (const auto& [node, progress] : state_->leadership->peers) {
-    peers.push_back(
-        {node, progress.match_index(), progress.last_heard,
-         state_->snapshots_under_way.contains(node)});
+    peers.push_back({node, progress.match_index(), progress.last_heard,
+                     state_->snapshots_under_way.contains(node)});
   }
   return peers;
 }

@@ -111,8 +111,8 @@ absl::Status RaftInvariants::CheckLog(const RaftCore& core, Seen& seen) {
     seen.terms.pop_front();
     seen.first = seen.first.Next();
   }
-  // Back from the end to where the log is as it was seen; what lies before cannot have changed, because
-  // a log changes by truncation and appending only.
+  // Back from the end to where the log is as it was seen; what lies before cannot have changed,
+  // because a log changes by truncation and appending only.
   LogIndex known = std::min(LogIndex(seen.first.value() + seen.terms.size() - 1), log.last_index());
   while (known > log.base_index() &&
          seen.terms[known.value() - seen.first.value()] != log.TermAt(known)) {
@@ -165,8 +165,8 @@ absl::Status RaftInvariants::CheckCommit(const RaftCore& core, Seen& seen) {
     const auto [known, is_new] = committed_.emplace(i, Committed{log.TermAt(i), core.term()});
     if (known->second.term != log.TermAt(i)) {
       return Broken("state machine safety: entry ", i, " was committed with term ",
-                    known->second.term, " and node ", core.state_->self(),
-                    " commits it with term ", log.TermAt(i));
+                    known->second.term, " and node ", core.state_->self(), " commits it with term ",
+                    log.TermAt(i));
     }
     if (is_new && log.At(i).configuration) configurations_[i] = log.At(i).configuration;
   }

@@ -39,7 +39,8 @@ bool RaftLog::Holds(LogIndex index, Term term) const {
 LogIndex RaftLog::LastIndexUpToTerm(LogIndex index, Term term) const {
   index = std::min(index, last_index());
   if (index <= base_index_) return base_index_;
-  const auto end = slots_.begin() + static_cast<std::ptrdiff_t>(index.value() - base_index_.value());
+  const auto end =
+      slots_.begin() + static_cast<std::ptrdiff_t>(index.value() - base_index_.value());
   const auto above = std::partition_point(slots_.begin(), end,
                                           [&](const Slot& s) { return s.entry.term <= term; });
   return LogIndex(base_index_.value() + static_cast<std::uint64_t>(above - slots_.begin()));

@@ -29,7 +29,9 @@ class RaftLog {
           std::vector<Entry> entries);
 
   [[nodiscard]] LogIndex base_index() const { return base_index_; }
-  [[nodiscard]] LogIndex last_index() const { return LogIndex(base_index_.value() + slots_.size()); }
+  [[nodiscard]] LogIndex last_index() const {
+    return LogIndex(base_index_.value() + slots_.size());
+  }
   [[nodiscard]] Term last_term() const { return TermAt(last_index()); }
   // Everything up to here is durable and, entry by entry, what this log holds.
   [[nodiscard]] LogIndex durable_index() const { return durable_index_; }
@@ -52,7 +54,9 @@ class RaftLog {
   [[nodiscard]] std::size_t bytes() const { return BytesAfter(base_index_); }
 
   // In force at the end of the log, and where its entry is or, if it was cut off, was.
-  [[nodiscard]] const Configuration& configuration() const { return *configurations_.back().second; }
+  [[nodiscard]] const Configuration& configuration() const {
+    return *configurations_.back().second;
+  }
   [[nodiscard]] LogIndex configuration_index() const { return configurations_.back().first; }
   // base_index() <= index <= last_index().
   [[nodiscard]] const Configuration& ConfigurationAt(LogIndex index) const;
@@ -71,8 +75,8 @@ class RaftLog {
   // RecordPersisted.
   [[nodiscard]] std::vector<Entry> TakeUnemitted(Term term);
   // The driver reports a batch that ended with (index, term), when the newest durable hard state
-  // was of `hard_state_term`. Counts only if this log still holds that entry and handed it out no later
-  // than in that term: an entry that was truncated and came back is durable when its second
+  // was of `hard_state_term`. Counts only if this log still holds that entry and handed it out no
+  // later than in that term: an entry that was truncated and came back is durable when its second
   // write is, not when the report about its first one arrives late.
   void RecordPersisted(LogIndex index, Term term, Term hard_state_term);
 

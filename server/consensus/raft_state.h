@@ -39,8 +39,8 @@ struct Leadership {
   MonotonicTime silence_counts_from;
   ReadIndexQueue reads;
   std::optional<Transfer> transfer;
-  bool is_heartbeat_due = false;    // in this Step
-  bool is_round_announced = true;   // the last closed round went out to the voters
+  bool is_heartbeat_due = false;   // in this Step
+  bool is_round_announced = true;  // the last closed round went out to the voters
 };
 
 // How this member sees elections, whatever its role.
@@ -48,7 +48,6 @@ struct ElectionView {
   MonotonicTime deadline;  // when silence makes it campaign
   MonotonicTime last_leader_contact = absl::InfinitePast();
   bool is_leader_suspected = false;  // own evidence against `leader` of this term (rule R5)
-  bool is_transfer = false;          // this campaign was asked for by the leader
   std::map<NodeId, bool> votes;      // answers to this campaign, own vote included
   int late_ticks_in_a_row = 0;
 };
@@ -58,8 +57,8 @@ struct RaftState {
 
   const Options options;
   Random random;
-  MonotonicTime now;  // of the Step under way
-  Output out;         // of the Step under way
+  MonotonicTime now;                                     // of the Step under way
+  Output out;                                            // of the Step under way
   MonotonicTime next_deadline = absl::InfiniteFuture();  // as given to the driver last
 
   HardState hard_state;
@@ -68,7 +67,7 @@ struct RaftState {
   RaftLog log;
   LogIndex commit_index;
   Role role = Role::kFollower;
-  NodeId leader;  // of this term, if known
+  NodeId leader;                        // of this term, if known
   std::uint64_t echoed_read_round = 0;  // greatest one that was told the leader of this term
   ElectionView election;
   // Peers for which the driver was asked for a snapshot and has not reported its end; outlives a
@@ -136,6 +135,7 @@ void HandleAppendRequest(RaftState& s, const Message& m, const AppendRequest& re
 // ---- append_result_handler.cc ----
 void HandleAppendReply(RaftState& s, const Message& m, const AppendReply& reply);
 void HandleSnapshotSent(RaftState& s, const SnapshotSent& sent);
+void HandlePeerRestarted(RaftState& s, const PeerRestarted& peer);
 
 // ---- proposal.cc ----
 void HandlePropose(RaftState& s, Propose proposal);

@@ -30,8 +30,8 @@ class ReadIndexQueue {
   [[nodiscard]] bool is_round_under_way() const { return last_round_ > confirmed_round_; }
 
   void Add(std::uint64_t context);
-  // Closes the open round (which may be empty) at `index`: everything that may have been answered to anybody
-  // before now lies at or below it.
+  // Closes the open round (which may be empty) at `index`: everything that may have been answered
+  // to anybody before now lies at or below it.
   void Close(LogIndex index);
   // Marks the rounds as confirmed, from the oldest on, for which `has_quorum(round)` holds.
   void Confirm(const std::function<bool(std::uint64_t)>& has_quorum);

@@ -15,8 +15,8 @@ void SendAppend(RaftState& s, NodeId node, Progress& progress, bool with_entries
   }  // Else (0, 0), which everybody agrees with: a heartbeat that asks nothing.
   std::size_t bytes = 0;
   if (with_entries) {
-    request.entries = s.log.Entries(request.previous_index, s.log.last_index(),
-                                    s.options.append_bytes_max);
+    request.entries =
+        s.log.Entries(request.previous_index, s.log.last_index(), s.options.append_bytes_max);
     for (const Entry& entry : request.entries) bytes += entry.bytes();
   }
   request.commit_index = s.commit_index;
@@ -37,23 +37,37 @@ void MaybeWantSnapshot(RaftState& s, NodeId node, Progress& progress) {
 
 void SendTo(RaftState& s, NodeId node, Progress& progress, bool is_round_new) {
   MaybeWantSnapshot(s, node, progress);
-  if (progress.next_index() <= s.log.base_index() && progress.state() != Progress::State::kSnapshot) {
+  if (progress.next_index() <= s.log.base_index() &&
+      progress.state() != Progress::State::kSnapshot) {
     return;  // a snapshot failed a moment ago
   }
   bool has_sent = false;
-  while (progress.CanSendEntries() &&
-         (progress.state() == Progress::State::kProbe ||
-          progress.next_index() <= s.log.last_index())) {
+  while (progress.CanSendEntries() && (progress.state() == Progress::State::kProbe ||
+                                       progress.next_index() <= s.log.last_index())) {
     SendAppend(s, node, progress, /*with_entries=*/true);
     has_sent = true;
   }
   if (has_sent) return;
-  const bool is_commit_news = progress.state() == Progress::State::kReplicate &&
-                              progress.commit_sent() < s.commit_index;
+  const bool is_commit_news =
+      progress.state() == Progress::State::kReplicate && progress.commit_sent() < s.commit_index;
   const bool is_round_news = is_round_new && s.configuration().IsVoter(node);
   if (s.leadership->is_heartbeat_due || is_commit_news || is_round_news) {
     SendAppend(s, node, progress, /*with_entries=*/false);
   }
+}
+
+// A quorum of echoes, of both sets while joint, says that this member led when the round was
+// closed.
+void ConfirmRounds(RaftState& s) {
+  Leadership& l = *s.leadership;
+  l.reads.Confirm([&](std::uint64_t round) {
+    if (DFS_MUTANT(17, "a leader answers reads without asking a quorum")) return true;
+    return s.configuration().HasQuorum([&](NodeId node) {
+      if (node == s.self()) return true;
+      const auto peer = l.peers.find(node);
+      return peer != l.peers.end() && peer->second.read_round >= round;
+    });
+  });
 }
 
 }  // namespace
@@ -73,31 +87,19 @@ void MaybeCommit(RaftState& s) {
 
 void ServeReads(RaftState& s) {
   Leadership& l = *s.leadership;
-  if (l.reads.size() > 0) {
-    // One round at a time; a heartbeat goes to everybody anyway and takes a new one along.
-    const bool must_close = l.reads.has_open_requests() &&
-                            (!l.reads.is_round_under_way() || l.is_heartbeat_due);
-    if (must_close) {
-      // Whatever was answered before now is at most the commit index; what leaders of earlier terms
-      // answered lies below this term's first entry.
-      l.reads.Close(std::max(s.commit_index, l.first_index));
-      l.is_round_announced = false;
-    }
+  ConfirmRounds(s);
+  // One round at a time; a heartbeat goes to everybody anyway and takes a new one along.
+  if (l.reads.has_open_requests() && (!l.reads.is_round_under_way() || l.is_heartbeat_due)) {
+    // Whatever was answered before now is at most the commit index; what leaders of earlier terms
+    // answered lies below this term's first entry.
+    l.reads.Close(std::max(s.commit_index, l.first_index));
+    l.is_round_announced = false;
+    ConfirmRounds(s);  // the only voter asks nobody
   }
-  l.reads.Confirm([&](std::uint64_t round) {
-    if (DFS_MUTANT(17, "a leader answers reads without asking a quorum")) return true;
-    return s.configuration().HasQuorum([&](NodeId node) {
-      if (node == s.self()) return true;
-      const auto peer = l.peers.find(node);
-      return peer != l.peers.end() && peer->second.read_round >= round;
-    });
-  });
-  if (!s.HasCommittedInTerm() && !DFS_MUTANT(2, "reads do not wait for this term's first entry")) {
-    return;
-  }
-  const bool is_mutant = DFS_MUTANT(2, "reads do not wait for this term's first entry");
-  for (ReadReady& ready : l.reads.TakeReady(is_mutant ? s.log.last_index() : s.HeldIndex())) {
-    if (is_mutant) ready.index = std::min(ready.index, s.commit_index);
+  const bool is_too_early = DFS_MUTANT(2, "reads do not wait for this term's first entry");
+  if (!s.HasCommittedInTerm() && !is_too_early) return;
+  for (ReadReady& ready : l.reads.TakeReady(is_too_early ? s.log.last_index() : s.HeldIndex())) {
+    if (is_too_early) ready.index = std::min(ready.index, s.commit_index);
     s.out.reads.push_back(ready);
   }
 }

@@ -7,8 +7,7 @@ namespace dfs::consensus {
 
 // Changes nothing here, neither term nor vote nor timer (section 9.6).
 void HandlePreVoteRequest(RaftState& s, const Message& m, const PreVoteRequest& request) {
-  const bool is_granted = request.next_term > s.term() &&
-                          (request.is_transfer || !IsSticky(s)) &&
+  const bool is_granted = request.next_term > s.term() && (request.is_transfer || !IsSticky(s)) &&
                           IsLogUpToDate(s, request.last_log_index, request.last_log_term);
   s.Send(m.from, PreVoteReply{request.next_term, is_granted});
 }

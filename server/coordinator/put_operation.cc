@@ -33,20 +33,30 @@ absl::Status BadChecksum(std::string_view what) {
 }  // namespace
 
 struct PutOperation::Shared {
+  struct Held {
+    rpc::Ack ack;
+    TxnId under;  // the transaction that the copy counts for at its node
+  };
   struct Chunk {
     QuorumTally tally;
     std::uint64_t size = 0;
     Hash128 hash;
-    std::map<NodeId, rpc::Ack> acks;
+    std::map<NodeId, Held> copies;
     std::vector<NodeId> asked;
+
+    [[nodiscard]] std::size_t CopiesUnder(const TxnId& txn) const {
+      return static_cast<std::size_t>(std::count_if(
+          copies.begin(), copies.end(), [&](const auto& copy) { return copy.second.under == txn; }));
+    }
   };
   Mutex mutex;
   CondVar changed;
   std::vector<Chunk> chunks ABSL_GUARDED_BY(mutex);
-  // Set when the put is committed under the transaction it was written for: from then on acknowledgements that
-  // CommitPut did not name are reported to the leader one by one.
-  bool is_committed ABSL_GUARDED_BY(mutex) = false;
+  // The transaction that the bytes are written for; set before the first is.
   TxnId written_under;
+  // The one that the put was committed with, once it is: copies that CommitPut did not name and that count for it are
+  // reported to the leader one by one from then on.
+  TxnId committed_under ABSL_GUARDED_BY(mutex);
   leader::LeaderClient* leader = nullptr;
 
   void Notify() ABSL_LOCKS_EXCLUDED(mutex) {
@@ -72,8 +82,8 @@ struct PutOperation::Shared {
       Chunk& chunk = chunks[index];
       if (answer.ok()) {
         chunk.tally.RecordAcknowledged(node);
-        chunk.acks[node] = *answer;
-        if (is_committed) late = LateCopy(index, *answer);
+        chunk.copies[node] = {*answer, written_under};
+        if (committed_under == written_under) late = LateCopy(index, *answer);
       } else {
         LOG(INFO) << "replica on node " << node << " of " << written_under << "/" << index
                   << " not written: " << answer.status();
@@ -104,7 +114,7 @@ PutOperation::~PutOperation() {
     bool is_committed = false;
     {
       MutexLock lock(&shared_->mutex);
-      is_committed = shared_->is_committed;
+      is_committed = !shared_->committed_under.is_none();
     }
     parts_.leader->Done(FromWire(txn_.txn()), is_committed);
   }
@@ -290,9 +300,13 @@ absl::Status PutOperation::LostQuorum(std::size_t index) {
   std::vector<NodeId> missing;
   {
     MutexLock lock(&shared_->mutex);
-    const auto& chunk = shared_->chunks[index];
-    for (const NodeId node : chunk.asked) {
-      if (!chunk.tally.acknowledged().contains(node)) missing.push_back(node);
+    const auto& tally = shared_->chunks[index].tally;
+    // Those that refused, or, when time ran out, those that did not answer.
+    const bool is_lost = tally.verdict() == QuorumTally::Verdict::kLost;
+    for (const NodeId node : shared_->chunks[index].asked) {
+      if (is_lost ? tally.refused().contains(node) : !tally.acknowledged().contains(node)) {
+        missing.push_back(node);
+      }
     }
   }
   return NoQuorum(*view_,
@@ -437,8 +451,9 @@ rpc::Command PutOperation::MakeCommit() const {
     const auto name = [&](std::uint32_t node) {
       if (named.insert(node).second) out.add_set(node);
     };
-    for (const auto& [node, ack] : chunk.acks) {
-      *out.add_acks() = ack;
+    for (const auto& [node, copy] : chunk.copies) {
+      if (copy.under != FromWire(txn_.txn())) continue;
+      *out.add_acks() = copy.ack;
       name(node.value());
     }
     for (const NodeId node : chunk.asked) name(node.value());
@@ -468,68 +483,72 @@ absl::StatusOr<api::PutResponse> PutOperation::Commit() {
 
 // Rule R14: a new transaction, with the nodes that hold the bytes, which make them count for it.
 absl::Status PutOperation::BeginAgain() {
-  std::vector<std::vector<chunk::Relink>> relinks_of;  // by holder
-  std::vector<NodeId> holders;
+  std::set<NodeId> holders;
   {
     MutexLock lock(&shared_->mutex);
-    std::set<NodeId> all;
     for (const auto& chunk : shared_->chunks) {
-      for (const auto& [node, ack] : chunk.acks) all.insert(node);
+      for (const auto& [node, copy] : chunk.copies) holders.insert(node);
     }
-    holders.assign(all.begin(), all.end());
   }
   parts_.leader->Done(FromWire(txn_.txn()), false);
   has_txn_ = false;
-  const TxnId old = FromWire(txn_.txn());
-  DFS_ASSIGN_OR_RETURN(txn_,
-                       parts_.leader->Begin(BucketId(bucket_.id()), {}, holders, kQuorumTimeout));
+  DFS_ASSIGN_OR_RETURN(txn_, parts_.leader->Begin(BucketId(bucket_.id()), {},
+                                                  {holders.begin(), holders.end()},
+                                                  kQuorumTimeout));
   has_txn_ = true;
+  const MonotonicTime end = parts_.clock->Now() + kQuorumTimeout;
+  std::set<NodeId> failed;
+  while (true) {
+    RelinkCopies(failed);
+    MutexLock lock(&shared_->mutex);
+    const auto poor = std::find_if(
+        shared_->chunks.begin(), shared_->chunks.end(), [&](const Shared::Chunk& chunk) {
+          return chunk.CopiesUnder(FromWire(txn_.txn())) < quorum_;
+        });
+    if (poor == shared_->chunks.end()) return absl::OkStatus();
+    // A copy that is still on its way may make up for a holder that is gone.
+    const absl::Duration left = end - parts_.clock->Now();
+    if (poor->tally.is_complete() || left <= absl::ZeroDuration()) {
+      return NoQuorum(*view_, "too few nodes still hold the bytes; nothing was stored",
+                      {failed.begin(), failed.end()});
+    }
+    shared_->changed.WaitFor(&shared_->mutex, left);
+  }
+}
+
+// Makes every copy that counts for an older transaction count for the present one. Nodes that cannot do it go into `failed`.
+void PutOperation::RelinkCopies(std::set<NodeId>& failed) {
   const TxnId fresh = FromWire(txn_.txn());
-  for (const NodeId holder : holders) {
-    auto& items = relinks_of.emplace_back();
+  std::map<NodeId, std::vector<chunk::Relink>> relinks;
+  {
     MutexLock lock(&shared_->mutex);
     for (std::uint32_t k = 0; k < shared_->chunks.size(); ++k) {
       const auto& chunk = shared_->chunks[k];
-      if (chunk.acks.contains(holder)) {
-        items.push_back({ChunkId{old, k}, ChunkId{fresh, k}, chunk.size, chunk.hash});
+      for (const auto& [node, copy] : chunk.copies) {
+        if (copy.under == fresh || failed.contains(node)) continue;
+        relinks[node].push_back({ChunkId{copy.under, k}, ChunkId{fresh, k}, chunk.size, chunk.hash});
       }
     }
   }
-  std::map<NodeId, rpc::Ack> acks;
-  for (std::size_t i = 0; i < holders.size(); ++i) {
-    absl::StatusOr<rpc::Ack> ack = absl::UnknownError("");
-    if (holders[i] == parts_.self) {
-      const absl::Status relinked = parts_.store->RelinkAll(relinks_of[i]);
+  for (const auto& [node, items] : relinks) {
+    absl::StatusOr<rpc::Ack> ack = absl::UnavailableError("not reachable");
+    if (node == parts_.self) {
+      const absl::Status relinked = parts_.store->RelinkAll(items);
       if (relinked.ok()) {
         ack = parts_.own_ack();
       } else {
         ack = relinked;
       }
-    } else if (parts_.is_usable(holders[i])) {
-      ack = parts_.peers->RelinkAll(holders[i], relinks_of[i], kQuorumTimeout / 2);
+    } else if (parts_.is_usable(node)) {
+      ack = parts_.peers->RelinkAll(node, items, kQuorumTimeout / 2);
     }
-    if (ack.ok()) acks[holders[i]] = *ack;
-  }
-  std::optional<std::size_t> poor;
-  {
+    if (!ack.ok()) {
+      failed.insert(node);
+      continue;
+    }
     MutexLock lock(&shared_->mutex);
-    // From here on acknowledgements under the old transaction are of no use to the leader.
-    shared_->written_under = TxnId();
-    for (std::size_t k = 0; k < shared_->chunks.size(); ++k) {
-      auto& chunk = shared_->chunks[k];
-      for (auto it = chunk.acks.begin(); it != chunk.acks.end();) {
-        const auto found = acks.find(it->first);
-        if (found == acks.end()) {
-          it = chunk.acks.erase(it);
-        } else {
-          it->second = found->second;
-          ++it;
-        }
-      }
-      if (chunk.acks.size() < quorum_) poor = k;
-    }
+    for (const auto& item : items) shared_->chunks[item.to.index].copies[node] = {*ack, fresh};
   }
-  return poor ? LostQuorum(*poor) : absl::OkStatus();
 }
 
 absl::StatusOr<api::PutResponse> PutOperation::Answer(const rpc::CommandResult& result) {
@@ -537,22 +556,21 @@ absl::StatusOr<api::PutResponse> PutOperation::Answer(const rpc::CommandResult& 
   std::vector<rpc::ReplicaChange> late;
   {
     MutexLock lock(&shared_->mutex);
-    if (shared_->written_under == FromWire(txn_.txn())) {
-      shared_->is_committed = true;
-      // Those that came between the making of CommitPut and now are told now; telling one twice does no harm.
-      for (std::size_t k = 0; k < shared_->chunks.size(); ++k) {
-        if (shared_->chunks[k].acks.size() <= result.replicas()) continue;
-        for (const auto& [node, ack] : shared_->chunks[k].acks) {
-          late.push_back(shared_->LateCopy(k, ack));
-        }
+    shared_->committed_under = FromWire(txn_.txn());
+    // Those that came between the making of CommitPut and now are told now; telling one twice does no harm.
+    for (std::size_t k = 0; k < shared_->chunks.size(); ++k) {
+      if (shared_->committed_under != shared_->written_under) break;
+      if (shared_->chunks[k].copies.size() <= result.replicas()) continue;
+      for (const auto& [node, copy] : shared_->chunks[k].copies) {
+        late.push_back(shared_->LateCopy(k, copy.ack));
       }
     }
   }
   for (auto& change : late) parts_.leader->ReportReplica(std::move(change));
   api::PutResponse response;
   *response.mutable_info() = InfoOf(result.version(), bucket_);
-  response.mutable_info()->set_chunks(
-      static_cast<std::uint32_t>(MakeCommit().commit_put().chunks_size()));
+  response.mutable_info()->set_chunks(static_cast<std::uint32_t>(
+      (received_bytes_ + chunk::kChunkBytesMax - 1) / chunk::kChunkBytesMax));
   response.mutable_info()->set_replicas_ok(result.replicas());
   response.set_replicas(result.replicas());
   return response;

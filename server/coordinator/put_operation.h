@@ -60,6 +60,7 @@ class PutOperation {
   void WaitForLastCopies(absl::Duration grace);
   absl::StatusOr<api::PutResponse> Commit();
   absl::Status BeginAgain();
+  void RelinkCopies(std::set<NodeId>& failed);
   rpc::Command MakeCommit() const;
   absl::StatusOr<api::PutResponse> Answer(const rpc::CommandResult& result);
   absl::Status LostQuorum(std::size_t index);

@@ -6,6 +6,7 @@
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -35,6 +36,7 @@
 #include "server/node/version.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
+#include "server/replicated_log/raft_message_codec.h"
 #include "server/replicated_log/raft_service.h"
 #include "server/replicated_log/rocksdb_log_store.h"
 
@@ -79,7 +81,9 @@ class Node::Impl final : public chunk::Confirmer {
   ~Impl() override { Stop(); }
 
   absl::Status Start() {
-    DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open({config_.data_dir}));
+    replicated_log::RocksdbLogStore::Options log_options;
+    log_options.data_dir = config_.data_dir;
+    DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
     DFS_RETURN_IF_ERROR(EnsureMembership());
     const auto& identity = log_store_->identity();
     self_ = identity.node_id;
@@ -88,6 +92,7 @@ class Node::Impl final : public chunk::Confirmer {
     DFS_RETURN_IF_ERROR(OpenStores());
     BuildPeers();
     DFS_RETURN_IF_ERROR(BuildRaft());
+    DFS_RETURN_IF_ERROR(FindPeers());
     BuildLeader();
     BuildServices();
     DFS_RETURN_IF_ERROR(Listen());
@@ -109,6 +114,8 @@ class Node::Impl final : public chunk::Confirmer {
 
  private:
   absl::Status EnsureMembership();
+  absl::Status Join(absl::Duration timeout);
+  absl::Status FindPeers();
   absl::Status OpenStores();
   void BuildPeers();
   absl::Status BuildRaft();
@@ -130,6 +137,7 @@ class Node::Impl final : public chunk::Confirmer {
   const Interrupted interrupted_;
   const Clock& clock_;
   NodeId self_;
+  consensus::Configuration first_configuration_;  // as Join told it
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> is_registering_{false};
@@ -209,28 +217,56 @@ absl::Status Node::Impl::EnsureMembership() {
         "--bootstrap to form a new cluster"));
   }
   if (!config_.join.empty()) {
-    rpc::JoinRequest request;
-    const rpc::NodeRow row = OwnRow();
-    *request.mutable_storage_uuid() = row.storage_uuid();
-    request.set_name(row.name());
-    request.set_zone(row.zone());
-    request.set_client_address(row.client_address());
-    request.set_peer_address(row.peer_address());
-    request.set_boot_epoch(row.boot_epoch());
-    const auto joined =
-        JoinThrough(config_.join, request,
-                    config_.bootstrap ? kBootstrapAsks : absl::InfiniteDuration(), interrupted_);
-    if (joined.ok()) {
-      return log_store_->SetMembership(UuidFromWire<ClusterId>(joined->cluster_id()),
-                                       NodeId(joined->node_id()));
-    }
-    if (joined.status().code() != absl::StatusCode::kUnavailable || !config_.bootstrap) {
-      return joined.status();
+    const absl::Status joined =
+        Join(config_.bootstrap ? kBootstrapAsks : absl::InfiniteDuration());
+    if (joined.ok() || joined.code() != absl::StatusCode::kUnavailable || !config_.bootstrap) {
+      return joined;
     }
     LOG(INFO) << "no --join address answered: forming a new cluster";
   }
   self_ = NodeId(1);
   return FormCluster(*log_store_, OwnRow());
+}
+
+absl::Status Node::Impl::Join(absl::Duration timeout) {
+  rpc::JoinRequest request;
+  const rpc::NodeRow row = OwnRow();
+  *request.mutable_storage_uuid() = row.storage_uuid();
+  request.set_name(row.name());
+  request.set_zone(row.zone());
+  request.set_client_address(row.client_address());
+  request.set_peer_address(row.peer_address());
+  request.set_boot_epoch(row.boot_epoch());
+  request.set_claimed_node_id(log_store_->identity().node_id.value());
+  if (const auto cluster = log_store_->identity().cluster_id) {
+    *request.mutable_claimed_cluster_id() = ToWire(*cluster);
+  }
+  DFS_ASSIGN_OR_RETURN(const rpc::JoinResponse joined,
+                       JoinThrough(config_.join, request, timeout, interrupted_));
+  DFS_ASSIGN_OR_RETURN(first_configuration_,
+                       replicated_log::DecodeConfiguration(joined.configuration()));
+  return log_store_->SetMembership(UuidFromWire<ClusterId>(joined.cluster_id()),
+                                   NodeId(joined.node_id()));
+}
+
+// A node whose log is still empty knows nobody: rule R2 has it listen only to those it can dial itself.
+absl::Status Node::Impl::FindPeers() {
+  DFS_ASSIGN_OR_RETURN(const consensus::InitialState stored, log_store_->Load());
+  const bool has_configuration =
+      !stored.base_configuration.members.empty() ||
+      std::any_of(stored.entries.begin(), stored.entries.end(),
+                  [](const consensus::Entry& entry) { return entry.configuration != nullptr; });
+  if (has_configuration) return absl::OkStatus();
+  if (first_configuration_.members.empty()) {
+    if (config_.join.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          config_.data_dir, " was stopped before it got the log: pass --join=<peer address of a "
+          "member> once more"));
+    }
+    DFS_RETURN_IF_ERROR(Join(absl::InfiniteDuration()));
+  }
+  OnConfiguration(first_configuration_);
+  return absl::OkStatus();
 }
 
 absl::Status Node::Impl::OpenStores() {
@@ -244,7 +280,9 @@ absl::Status Node::Impl::OpenStores() {
 void Node::Impl::BuildPeers() {
   registry_ = std::make_unique<PeerRegistry>(OwnHello());
   raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
-  ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(self_, registry_.get());
+  ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(
+      membership::GrpcMembershipTransport::Parts{registry_.get(),
+                                                 grpc::InsecureChannelCredentials()});
   chunk_peers_ = std::make_unique<chunk::GrpcChunkPeers>(&channels_);
 
   membership::MembershipHost::Parts ring;
@@ -391,6 +429,7 @@ absl::Status Node::Impl::Listen() {
 }
 
 void Node::Impl::OnConfiguration(const consensus::Configuration& configuration) {
+  if (configuration.members.empty()) return;
   std::vector<membership::MemberAddress> members;
   for (const auto& [node, info] : configuration.members) {
     members.push_back({node, info.storage_uuid, info.peer_address});
@@ -488,7 +527,6 @@ void Node::Impl::Stop() {
   if (raft_transport_ != nullptr) raft_transport_->Stop();
   if (ring_transport_ != nullptr) ring_transport_->Stop();
   if (peer_server_ != nullptr) peer_server_->Shutdown(std::chrono::system_clock::now());
-  if (chunk_peers_ != nullptr) chunk_peers_->Stop();
   if (writers_ != nullptr) writers_->Stop();
 }
 

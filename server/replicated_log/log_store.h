@@ -2,6 +2,7 @@
 #ifndef DFS_SERVER_REPLICATED_LOG_LOG_STORE_H_
 #define DFS_SERVER_REPLICATED_LOG_LOG_STORE_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "server/consensus/message.h"
 #include "server/consensus/raft_core.h"
 #include "server/metadata/key_value_store.h"
+#include "server/replicated_log/snapshot.h"
 
 namespace dfs::replicated_log {
 
@@ -50,6 +52,31 @@ class LogStore {
 
   // The rows of the state machine: the current generation. Lives as long as the store.
   [[nodiscard]] virtual metadata::KeyValueStore* state() = 0;
+  // Whether the rows should grow more slowly for a moment, so that entries never wait behind them (write stalls
+  // are per database). Thread-safe, cheap.
+  [[nodiscard]] virtual bool IsApplyAhead() { return false; }
+
+  // ---- snapshots (rule R9) ----
+
+  // Makes files of all rows of a view (state()->Snapshot()). Thread-safe; slow.
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<SnapshotFiles>> WriteSnapshot(
+      const metadata::RowReader& rows);
+  // Thread-safe. One sink lives at a time: kResourceExhausted otherwise.
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<SnapshotSink>> NewSnapshotSink();
+  // Takes the files into a new, empty generation, reads all rows again and compares them with `content`. Nothing
+  // that is in force changes. `check` looks at the new rows and may refuse them.
+  // Any thread, but one call at a time and not while InstallState runs; slow.
+  //   kDataLoss: the rows are not what `content` says, or the disk failed.
+  using StateCheck = std::function<absl::Status(metadata::KeyValueStore& rows)>;
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<PreparedState>> PrepareState(
+      std::unique_ptr<SnapshotSink> sink, const SnapshotContent& content, const StateCheck& check);
+  // One synced batch: the prepared rows become the current generation, the log begins behind `description.index`;
+  // of what the log holds behind it, `keep_tail` says whether it stays. state() shows the new rows from
+  // then on; readers of the old ones keep them. Nobody may write rows meanwhile. `description.index` must be behind the
+  // base (CHECKed).
+  [[nodiscard]] virtual absl::Status InstallState(std::unique_ptr<PreparedState> prepared,
+                                                  const SnapshotDescription& description,
+                                                  bool keep_tail);
 };
 
 }  // namespace dfs::replicated_log

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,8 @@ class RaftHost {
   using ResultCallback = absl::AnyInvocable<void(absl::StatusOr<rpc::CommandResult>)>;
   // Proposes a command (rpc::Command, its time_us set here from the leader's clock) and calls back once it is
   // applied here and held by min(2, members) (rule R6). Errors:
-  //   kUnavailable         this node does not lead, or is overloaded: nothing happened
+  //   kUnavailable         this node does not lead: nothing happened
+  //   kResourceExhausted   too much waits to be committed: nothing happened, retry later
   //   kDeadlineExceeded    leadership was lost before the entry was known to be committed: outcome unknown
   // The callback runs on an internal thread: return at once. Thread-safe, never blocks.
   // `only_in_term`: if not none, rejected (kUnavailable, nothing happened) unless this is the term (rule R13).
@@ -102,6 +104,7 @@ class RaftHost {
   [[nodiscard]] RaftStatus Status() const;  // thread-safe, cheap (a copy made after each step)
 
  private:
+  RaftHost() = default;
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -40,7 +40,8 @@ PURE_FOLDERS = ["server/consensus", "server/placement"]
 # Every folder with a protocol explains itself.
 README_FOLDERS = sorted(set(ALLOWED) - {"common", "server/node"})
 
-LINES_MAX = 600
+LINES_MAX = 600  # of the product; tests are transcripts and may be longer
+TEST_LINES_MAX = 750
 BAD_NAMES = re.compile(r"(^|_)(util|utils|helper|helpers|misc|manager|processor|impl)(_|\.)")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -142,8 +143,9 @@ def check_file(path, text):
             yield "%s: %s: %s" % (where, what, line.strip())
         if is_pure(path) and PURE_CALLS.search(line):
             yield "%s: a pure file may not do this: %s" % (where, line.strip())
-    if len(code) > LINES_MAX:
-        yield "%s: %d lines, more than %d: cut it by responsibility" % (path, len(code), LINES_MAX)
+    lines_max = TEST_LINES_MAX if path.startswith("tests/") else LINES_MAX
+    if len(code) > lines_max:
+        yield "%s: %d lines, more than %d: cut it by responsibility" % (path, len(code), lines_max)
     if BAD_NAMES.search(os.path.basename(path)):
         yield "%s: a name that says nothing" % path
 

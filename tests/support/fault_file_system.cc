@@ -12,43 +12,6 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-// A file or a folder. Guarded by the file system's mutex.
-struct FaultFileSystem::Node {
-  bool is_folder = false;
-
-  // File: bytes as processes see them. Durable are the first `synced_bytes` of them, unless something below
-  // that was changed: then `durable` holds what a crash brings back.
-  std::string bytes;
-  std::size_t synced_bytes = 0;
-  std::optional<std::string> durable;
-  bool lost_sync = false;  // a Sync failed: later ones make nothing durable
-
-  // Folder: names as processes see them, names after a crash, and the changes between them in order.
-  using Change = std::vector<std::pair<std::string, NodePtr>>;  // null: removed
-  std::map<std::string, NodePtr> children;
-  std::map<std::string, NodePtr> durable_children;
-  std::vector<Change> unsynced;
-
-  void Do(Change change) {
-    for (const auto& [name, node] : change) Set(children, name, node);
-    unsynced.push_back(std::move(change));
-  }
-  static void Set(std::map<std::string, NodePtr>& map, const std::string& name,
-                  const NodePtr& node) {
-    if (node) {
-      map[name] = node;
-    } else {
-      map.erase(name);
-    }
-  }
-  [[nodiscard]] std::string DurableBytes() const {
-    return durable ? *durable : bytes.substr(0, synced_bytes);
-  }
-  void BeforeOverwrite(std::size_t offset) {
-    if (offset < synced_bytes && !durable) durable = bytes.substr(0, synced_bytes);
-  }
-};
-
 namespace {
 
 constexpr char kStopped[] = "the disk has stopped";
@@ -71,6 +34,7 @@ class Silence final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+  std::size_t GetLogFileSize() const override { return 0; }  // asked if logs are limited in size
 };
 
 class NamedLock final : public rocksdb::FileLock {
@@ -342,58 +306,11 @@ IOStatus FaultFileSystem::SyncLocked(const std::string& path, Node& node) {
 
 void FaultFileSystem::Crash(Loss loss, std::uint64_t seed) {
   MutexLock lock(&mutex_);
-  Random random(seed);
-  std::set<Node*> done;
-  CrashLocked(root_, loss, random, done);
+  CrashNode(root_, loss, seed);
   locks_.clear();
   stop_at_ = 0;
   is_stopped_ = false;
   fail_sync_of_.reset();
-}
-
-void FaultFileSystem::CrashLocked(const NodePtr& node, Loss loss, Random& random,
-                                  std::set<Node*>& done) {
-  if (!done.insert(node.get()).second) return;
-  if (node->is_folder) {
-    if (loss != Loss::kNone) {
-      const std::size_t kept = loss == Loss::kDrop ? 0 : random.Below(node->unsynced.size() + 1);
-      node->children = node->durable_children;
-      for (std::size_t i = 0; i < kept; ++i) {
-        for (const auto& [name, child] : node->unsynced[i]) {
-          Node::Set(node->children, name, child);
-        }
-      }
-    }
-    node->durable_children = node->children;
-    node->unsynced.clear();
-    for (const auto& [name, child] : node->children) CrashLocked(child, loss, random, done);
-    return;
-  }
-  if (loss != Loss::kNone) {
-    std::string durable = node->DurableBytes();
-    const bool is_append = !node->durable;
-    if (loss == Loss::kDrop || node->lost_sync) {
-      node->bytes = std::move(durable);
-    } else if (!is_append) {
-      // Overwritten or cut in place: the old bytes, with a random prefix of the new ones over them.
-      std::string mixed = std::move(durable);
-      const std::size_t kept = random.Below(node->bytes.size() + 1);
-      if (mixed.size() < kept) mixed.resize(kept);
-      mixed.replace(0, kept, node->bytes, 0, kept);
-      node->bytes = std::move(mixed);
-    } else {
-      const std::size_t tail = node->bytes.size() - durable.size();
-      const std::size_t kept = durable.size() + random.Below(tail + 1);
-      if (loss == Loss::kTear) {
-        node->bytes.resize(kept);
-      } else {
-        std::fill(node->bytes.begin() + static_cast<std::ptrdiff_t>(kept), node->bytes.end(), '\0');
-      }
-    }
-  }
-  node->durable.reset();
-  node->synced_bytes = node->bytes.size();
-  node->lost_sync = false;
 }
 
 void FaultFileSystem::ListLocked(const std::string& path, const Node& node,

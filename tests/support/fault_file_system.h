@@ -13,8 +13,6 @@
 #define DFS_TESTS_SUPPORT_FAULT_FILE_SYSTEM_H_
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -25,20 +23,14 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 
-#include "common/random.h"
 #include "common/sync.h"
+#include "tests/support/fault_node.h"
 
 namespace dfs::testing {
 
 class FaultFileSystem : public rocksdb::FileSystem {
  public:
-  // What becomes of bytes and names that were not synced.
-  enum class Loss {
-    kNone,  // the process died, the machine went on
-    kDrop,  // all lost
-    kTear,  // a random prefix stays
-    kZero,  // lengths stay; from a random point on the bytes are 0
-  };
+  using Loss = DiskLoss;
 
   FaultFileSystem();
   ~FaultFileSystem() override;
@@ -134,8 +126,8 @@ class FaultFileSystem : public rocksdb::FileSystem {
                                 bool* is_directory, rocksdb::IODebugContext* debug) override;
 
  private:
-  struct Node;
-  using NodePtr = std::shared_ptr<Node>;
+  using Node = FaultNode;
+  using NodePtr = FaultNodePtr;
   class OpenFile;
   class SequentialFile;
   class RandomAccessFile;
@@ -155,8 +147,6 @@ class FaultFileSystem : public rocksdb::FileSystem {
   rocksdb::IOStatus RemoveLocked(const std::string& path, bool is_folder)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   rocksdb::IOStatus SyncLocked(const std::string& path, Node& node)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CrashLocked(const NodePtr& node, Loss loss, Random& random, std::set<Node*>& done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ListLocked(const std::string& path, const Node& node, std::vector<std::string>& out) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

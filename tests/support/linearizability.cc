@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <string>
 #include <utility>
 
 namespace dfs {
@@ -14,9 +15,9 @@ namespace {
 using Kind = RegisterOperation::Kind;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-// Makes the unknown writes as definite as the reads allow. One whose value nobody read may be taken as never
-// done: whoever overwrote it might as well have overwritten what was there before. One whose
-// value only it can have written was done before the first read of it returned.
+// Makes the unknown writes as definite as the reads allow. One whose value nobody read may be taken
+// as never done: whoever overwrote it might as well have overwritten what was there before. One
+// whose value only it can have written was done before the first read of it returned.
 std::vector<RegisterOperation> Simplify(std::vector<RegisterOperation> history) {
   std::map<std::uint64_t, std::int64_t> first_read_end;
   std::map<std::uint64_t, int> writers;
@@ -40,8 +41,104 @@ std::vector<RegisterOperation> Simplify(std::vector<RegisterOperation> history) 
   return history;
 }
 
-// One search. Events (calls and returns) hang in a list by time; linearizing an operation takes both of
-// its events out, going back puts them in again.
+std::string Describe(const RegisterOperation& op) {
+  std::ostringstream text;
+  text << "client " << op.client << (op.kind == Kind::kRead ? " read " : " wrote ") << op.value
+       << " in [" << op.start << ", " << (op.end == kNever ? -1 : op.end) << "]";
+  return text.str();
+}
+
+// A write and the reads of its value. All of them happen while the register holds that value.
+struct Zone {
+  std::int64_t write_start = 0;
+  std::int64_t first_end = kNever;  // least end: the value is there by then
+  std::int64_t last_start = 0;      // greatest start: it is still there then
+  RegisterOperation first;          // who ends first, and who starts last, for messages
+  RegisterOperation last;
+  [[nodiscard]] bool is_forward() const { return first_end < last_start; }
+};
+
+void Extend(Zone& zone, const RegisterOperation& op) {
+  if (op.end <= zone.first_end) {
+    zone.first_end = op.end;
+    zone.first = op;
+  }
+  if (op.start >= zone.last_start) {
+    zone.last_start = op.start;
+    zone.last = op;
+  }
+}
+
+absl::Status Contradiction(const char* why, const Zone& a, const Zone& b) {
+  return absl::FailedPreconditionError(std::string("not linearizable: ") + why + ": " +
+                                       Describe(a.first) + "; " + Describe(a.last) +
+                                       "; against: " + Describe(b.first) + "; " + Describe(b.last));
+}
+
+// Linearizable if and only if no read ends before its write starts, no two forward zones overlap,
+// and no forward zone contains a backward one (Gibbons and Korach, theorem on known read mappings).
+absl::Status CheckZones(const std::vector<RegisterOperation>& history) {
+  std::map<std::uint64_t, Zone> zones;
+  RegisterOperation initial{Kind::kWrite,
+                            0,
+                            std::numeric_limits<std::int64_t>::min(),
+                            std::numeric_limits<std::int64_t>::min() + 1,
+                            false,
+                            -1};
+  zones[0].last_start = initial.start;
+  Extend(zones[0], initial);
+  zones[0].write_start = initial.start;
+  for (const RegisterOperation& op : history) {
+    if (op.kind != Kind::kWrite) continue;
+    Zone& zone = zones[op.value];
+    zone.write_start = op.start;
+    zone.last_start = op.start;
+    Extend(zone, op);
+  }
+  for (const RegisterOperation& op : history) {
+    if (op.kind != Kind::kRead) continue;
+    const auto zone = zones.find(op.value);
+    if (zone == zones.end() || op.end < zone->second.write_start) {
+      return absl::FailedPreconditionError("not linearizable: nobody had written it: " +
+                                           Describe(op));
+    }
+    Extend(zone->second, op);
+  }
+  std::vector<Zone> forward;
+  for (const auto& [value, zone] : zones) {
+    if (zone.is_forward()) forward.push_back(zone);
+  }
+  std::sort(forward.begin(), forward.end(),
+            [](const Zone& a, const Zone& b) { return a.first_end < b.first_end; });
+  for (std::size_t i = 1; i < forward.size(); ++i) {
+    if (forward[i].first_end < forward[i - 1].last_start) {
+      return Contradiction("two values were there at once", forward[i - 1], forward[i]);
+    }
+  }
+  for (const auto& by_value : zones) {
+    const Zone& zone = by_value.second;
+    if (zone.is_forward()) continue;
+    // The last forward zone that starts before this one does; they do not overlap each other.
+    const auto after = std::partition_point(forward.begin(), forward.end(), [&](const Zone& f) {
+      return f.first_end < zone.last_start;
+    });
+    if (after != forward.begin() && zone.first_end < std::prev(after)->last_start) {
+      return Contradiction("a value came and went while another was there", *std::prev(after),
+                           zone);
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool HasUniqueValues(const std::vector<RegisterOperation>& history) {
+  std::set<std::uint64_t> written = {0};
+  return std::all_of(history.begin(), history.end(), [&](const RegisterOperation& op) {
+    return op.kind != Kind::kWrite || written.insert(op.value).second;
+  });
+}
+
+// One search. Events (calls and returns) hang in a list by time; linearizing an operation takes
+// both of its events out, going back puts them in again.
 class Search {
  public:
   explicit Search(std::vector<RegisterOperation> ops) : ops_(std::move(ops)) {
@@ -148,16 +245,8 @@ class Search {
 
   absl::Status Refuse(std::size_t stuck_at, std::size_t deepest) const {
     std::ostringstream text;
-    const RegisterOperation& op = ops_[stuck_at];
     text << "not linearizable: after " << deepest << " of " << ops_.size()
-         << " operations nothing explains the " << (op.kind == Kind::kRead ? "read" : "write")
-         << " of " << op.value << " by client " << op.client << " in [" << op.start << ", "
-         << op.end << "]; operations around it:";
-    for (const RegisterOperation& o : ops_) {
-      if (o.end < op.start - 2000 || o.start > op.end + 2000) continue;
-      text << "\n  client " << o.client << (o.kind == Kind::kRead ? " read " : " wrote ") << o.value
-           << " in [" << o.start << ", " << o.end << "]";
-    }
+         << " operations nothing explains: " << Describe(ops_[stuck_at]);
     return absl::FailedPreconditionError(text.str());
   }
 
@@ -176,6 +265,11 @@ class Search {
 }  // namespace
 
 absl::Status CheckLinearizable(std::vector<RegisterOperation> history, std::int64_t steps_max) {
+  if (!HasUniqueValues(history)) return SearchLinearization(std::move(history), steps_max);
+  return CheckZones(Simplify(std::move(history)));
+}
+
+absl::Status SearchLinearization(std::vector<RegisterOperation> history, std::int64_t steps_max) {
   return Search(Simplify(std::move(history))).Run(steps_max);
 }
 

@@ -1,5 +1,9 @@
-// Decides whether a history of one register is linearizable (Herlihy and Wing 1990), by the search
-// of Wing and Gong with the memory of Lowe ("Testing for linearizability", 2016).
+// Decides whether a history of one register is linearizable (Herlihy and Wing 1990).
+//
+// If no two writes wrote the same value and none wrote 0, by the zones of Gibbons and Korach
+// ("Testing shared memories", 1997), in n log n; else by the search of Wing and Gong with the
+// memory of Lowe
+// ("Testing for linearizability", 2016).
 //
 // Exact: a history is refused if and only if no order of its operations explains it. A register is
 // one key; registers are independent, so a store is checked key by key.
@@ -30,10 +34,14 @@ struct RegisterOperation {
 };
 
 // kFailedPrecondition if no order explains the history; the text shows where the search got stuck.
-// kResourceExhausted if `steps_max` was not enough to decide. Time is exponential in the number of
-// operations that overlap at once, and linear in the rest.
+// kResourceExhausted if the search needed more than `steps_max` steps: its time is exponential in
+// the number of operations that overlap at once. Prefer unique values.
 absl::Status CheckLinearizable(std::vector<RegisterOperation> history,
                                std::int64_t steps_max = 20'000'000);
+
+// The search alone, whatever the values are. For the tests of this file.
+absl::Status SearchLinearization(std::vector<RegisterOperation> history,
+                                 std::int64_t steps_max = 20'000'000);
 
 }  // namespace dfs
 

@@ -53,6 +53,7 @@ void RaftCluster::Add(std::uint32_t id, const Configuration& base) {
 
 void RaftCluster::Add(std::uint32_t id, InitialState initial) {
   Node& n = nodes_[id];
+  n.options = defaults;
   n.options.self = NodeId(id);
   n.options.random_seed = id;
   n.disk_hard_state = initial.hard_state;
@@ -126,11 +127,11 @@ void RaftCluster::PersistOne(std::uint32_t id) {
 }
 
 void RaftCluster::PersistAll(std::uint32_t id) {
-  while (!nodes_.at(id).unwritten.empty()) PersistOne(id);
+  while (!nodes_.at(id).unwritten.empty() && !::testing::Test::HasFatalFailure()) PersistOne(id);
 }
 
 void RaftCluster::Deliver() {
-  for (int i = 0; !queue_.empty(); ++i) {
+  for (int i = 0; !queue_.empty() && !::testing::Test::HasFatalFailure(); ++i) {
     ASSERT_LT(i, 100'000) << "messages cause messages for ever";
     Message m = std::move(queue_.front());
     queue_.pop_front();
@@ -144,7 +145,7 @@ void RaftCluster::Deliver() {
 void RaftCluster::Advance(absl::Duration duration) {
   const MonotonicTime end = now_ + duration;
   Deliver();
-  while (true) {
+  while (!::testing::Test::HasFatalFailure()) {
     std::uint32_t next = 0;
     MonotonicTime when = absl::InfiniteFuture();
     for (const auto& [id, n] : nodes_) {

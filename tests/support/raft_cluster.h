@@ -56,6 +56,8 @@ class RaftCluster {
   };
 
   RaftCluster() = default;
+  // Copied for each node that is added from now on.
+  Options defaults;
   // All of them start with this configuration as the base of an empty log.
   explicit RaftCluster(const Configuration& configuration);
 

@@ -26,8 +26,7 @@ class Simulation : public SimGroup {
         network_(world_, odds_),
         operator_(world_, odds_, members_,
                   [this](NodeId id, SimDisk disk) { AddMember(id, std::move(disk)); }),
-        faults_(world_, odds_, network_, members_,
-                [this](SimMember& member) { Crash(member); }),
+        faults_(world_, odds_, network_, members_, [this](SimMember& member) { Crash(member); }),
         clients_(world_, SimClients::Load{}, [this] { return PickMember(); }) {}
 
   SimulationResult Run() {
@@ -61,6 +60,11 @@ class Simulation : public SimGroup {
   void CheckAfterStep(SimMember& member) override {
     const absl::Status status = invariants_.Check(member.core());
     if (!status.ok()) world_.Fail("invariant: " + std::string(status.message()));
+  }
+
+  void CrashInWrite(SimMember& member) override {
+    ++world_.counts["crashes in a write"];
+    faults_.CrashFor(member);
   }
 
   // Whoever applied the same log is in the same state.
@@ -117,8 +121,9 @@ class Simulation : public SimGroup {
   void AddMember(NodeId id, SimDisk disk) {
     Options options;
     options.self = id;
-    // Small bounds, so that they are reached.
-    options.append_bytes_max = 64 * (1 + world_.random().Below(16));
+    // Small bounds, so that they are reached: often one entry in a message.
+    options.append_bytes_max =
+        world_.random().OneIn(1, 2) ? 1 : 64 * (1 + world_.random().Below(16));
     options.in_flight_messages_max = 1 + world_.random().Below(8);
     options.in_flight_bytes_max = 256 * (1 + world_.random().Below(16));
     options.uncommitted_bytes_max = 2048;
@@ -140,8 +145,8 @@ class Simulation : public SimGroup {
   }
 
   SimMember* PickMember() {
-    // Mostly the leader of the highest term; else anybody, so that reads through others and writes to
-    // leaders of old happen.
+    // Mostly the leader of the highest term; else anybody, so that reads through others and writes
+    // to leaders of old happen.
     SimMember* leader = LeaderOf(members_);
     if (leader != nullptr && world_.random().OneIn(1, 2)) return leader;
     std::vector<SimMember*> up;
@@ -171,7 +176,8 @@ class Simulation : public SimGroup {
       missing = WhatIsMissing(done_before);
       if (missing.empty()) break;
     }
-    if (!world_.has_failed() && !missing.empty()) world_.Fail("not live after the faults: " + missing);
+    if (!world_.has_failed() && !missing.empty())
+      world_.Fail("not live after the faults: " + missing);
     clients_.Stop();
     return world_.now() - healed_at;
   }

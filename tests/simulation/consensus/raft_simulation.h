@@ -1,6 +1,6 @@
 // A whole Raft group in one thread under seeded faults, with every check there is:
-// RaftInvariants after each step, equal state machines, acknowledged writes on enough disks, linearizable
-// histories; and, once the faults stop, life within bounded time.
+// RaftInvariants after each step, equal state machines, acknowledged writes on enough disks,
+// linearizable histories; and, once the faults stop, life within bounded time.
 #ifndef DFS_TESTS_SIMULATION_CONSENSUS_RAFT_SIMULATION_H_
 #define DFS_TESTS_SIMULATION_CONSENSUS_RAFT_SIMULATION_H_
 

@@ -1,7 +1,7 @@
 // raft_simulation --seeds=A-B [--seconds=S] [--trace]
 //
-// Runs one simulation for each seed and says what it proved. Ends with 1 at the first seed that breaks
-// something, after printing seed, step, the last events and the command that repeats it.
+// Runs one simulation for each seed and says what it proved. Ends with 1 at the first seed that
+// breaks something, after printing seed, step, the last events and the command that repeats it.
 #include <glog/logging.h>
 
 #include <cstdlib>

@@ -28,12 +28,12 @@ void SimClients::Next(int client) {
     const bool is_write = world_.random().OneIn(1, 2);
     const auto finish = [this, client, index](Outcome outcome, std::uint64_t value) {
       // The answer travels for a moment, so that others overlap.
-      world_.After(world_.Uniform(absl::ZeroDuration(), absl::Milliseconds(1)),
-                   [this, client, index, outcome, value] { Finish(client, index, outcome, value); });
+      world_.After(
+          world_.Uniform(absl::ZeroDuration(), absl::Milliseconds(1)),
+          [this, client, index, outcome, value] { Finish(client, index, outcome, value); });
     };
-    world_.After(load_.timeout, [this, client, index] {
-      Finish(client, index, Outcome::kUnknown, 0);
-    });
+    world_.After(load_.timeout,
+                 [this, client, index] { Finish(client, index, Outcome::kUnknown, 0); });
     if (is_write) {
       o.op.kind = RegisterOperation::Kind::kWrite;
       o.op.value = ++last_value_;
@@ -77,8 +77,8 @@ absl::Status SimClients::CheckHistory(std::int64_t* checked) const {
     *checked += static_cast<std::int64_t>(history.size());
     const absl::Status status = CheckLinearizable(std::move(history));
     if (!status.ok()) {
-      return absl::Status(status.code(), "register " + std::to_string(key) + ": " +
-                                             std::string(status.message()));
+      return absl::Status(status.code(),
+                          "register " + std::to_string(key) + ": " + std::string(status.message()));
     }
   }
   return absl::OkStatus();

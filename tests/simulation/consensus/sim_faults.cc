@@ -32,11 +32,26 @@ SimMember* SimFaults::AnyUp() {
 
 void SimFaults::Strike() {
   const std::vector<std::pair<std::uint64_t, std::function<void()>>> kinds = {
-      {odds_.crash_weight, [this] { if (SimMember* m = AnyUp()) CrashFor(*m); }},
-      {odds_.crash_leader_weight, [this] { if (SimMember* m = LeaderOf(members_)) CrashFor(*m); }},
-      {odds_.crash_all_weight, [this] { for (SimMember* m : Up()) CrashFor(*m); }},
-      {odds_.pause_weight, [this] { if (SimMember* m = AnyUp()) PauseFor(*m); }},
-      {odds_.pause_all_weight, [this] { for (SimMember* m : Up()) PauseFor(*m); }},
+      {odds_.crash_weight,
+       [this] {
+         if (SimMember* m = AnyUp()) CrashFor(*m);
+       }},
+      {odds_.crash_leader_weight,
+       [this] {
+         if (SimMember* m = LeaderOf(members_)) CrashFor(*m);
+       }},
+      {odds_.crash_all_weight,
+       [this] {
+         for (SimMember* m : Up()) CrashFor(*m);
+       }},
+      {odds_.pause_weight,
+       [this] {
+         if (SimMember* m = AnyUp()) PauseFor(*m);
+       }},
+      {odds_.pause_all_weight,
+       [this] {
+         for (SimMember* m : Up()) PauseFor(*m);
+       }},
       {odds_.isolate_weight, [this] { Isolate(); }},
       {odds_.split_weight, [this] { Split(); }},
       {odds_.one_way_weight, [this] { CutSomeOneWay(); }},
@@ -68,8 +83,15 @@ void SimFaults::CrashFor(SimMember& member) {
   const Term term = member.core().term();
   crash_(member);
   if (was_leader) Hint(member.id(), term, odds_.true_hint_per_mille);
-  world_.After(world_.Uniform(absl::Milliseconds(5), odds_.down_max), [&member] {
-    if (!member.is_up()) member.Start();
+  world_.After(world_.Uniform(odds_.down_min, odds_.down_max), [this, &member] {
+    if (member.is_up()) return;
+    member.Start();
+    // Some hear by its new boot_epoch that it is another run.
+    for (SimMember* other : Up()) {
+      if (other != &member && world_.random().OneIn(1, 2)) {
+        other->Step(PeerRestarted{member.id()});
+      }
+    }
   });
 }
 
@@ -83,7 +105,9 @@ void SimFaults::Hint(NodeId leader, Term term, std::uint64_t per_mille) {
     if (member->id() == leader || !world_.random().OneIn(per_mille, 1000)) continue;
     ++world_.counts["hints"];
     world_.After(world_.Uniform(absl::Milliseconds(1), absl::Milliseconds(60)),
-                 [member, leader, term] { member->Step(LeaderSuspected{leader, term}); });
+                 [member, leader, term] {
+                   member->Step(LeaderSuspected{leader, term});
+                 });
   }
 }
 

@@ -19,10 +19,11 @@ class SimFaults {
             std::function<void(SimMember&)> crash);
   void Start();
   void Stop() { is_stopped_ = true; }
+  // The member dies and comes back after a while.
+  void CrashFor(SimMember& member);
 
  private:
   void Strike();
-  void CrashFor(SimMember& member);
   void PauseFor(SimMember& member);
   void Hint(NodeId leader, Term term, std::uint64_t per_mille);
   void Isolate();

@@ -12,7 +12,7 @@ namespace {
 constexpr absl::Duration kSnapshotTimeout = absl::Seconds(1);
 // A request to another member for a read index is given up after this time.
 constexpr absl::Duration kReadIndexTimeout = absl::Milliseconds(700);
-// Restarted processes take up to this long before they run.
+// When all clocks were equal.
 const MonotonicTime kEpoch = absl::UnixEpoch() + absl::Hours(1);
 
 std::shared_ptr<const std::string> Encode(std::uint64_t key, std::uint64_t value) {
@@ -97,6 +97,7 @@ void SimMember::Crash() {
   is_paused_ = false;
   deferred_.clear();
   writes_.clear();
+  gathered_.reset();
   is_writing_ = false;
   is_finish_waiting_ = false;
   install_.reset();
@@ -171,7 +172,26 @@ void SimMember::StepNow(Input input) {
   world_.Mix(id().value() * 31 + input.index());
   Output output = core_->Step(LocalNow(), std::move(input));
   group_.CheckAfterStep(*this);
-  CarryOut(std::move(output));
+  CarryOutOrGather(std::move(output));
+}
+
+void SimMember::CarryOutOrGather(Output output) {
+  if (gathered_) {
+    gathered_->Merge(std::move(output));
+    return;
+  }
+  if (odds_.gather_for == absl::ZeroDuration()) {
+    CarryOut(std::move(output));
+    return;
+  }
+  gathered_ = std::move(output);
+  AfterInThisBoot(world_.Uniform(absl::ZeroDuration(), odds_.gather_for), [this] {
+    Run([this] {
+      Output all = std::move(*gathered_);
+      gathered_.reset();
+      CarryOut(std::move(all));
+    });
+  });
 }
 
 void SimMember::RecordOutput(const Output& output) {
@@ -216,7 +236,8 @@ void SimMember::CarryOut(Output output) {
     if (reading == reading_.end()) continue;
     const auto [from, request] = reading->second;
     reading_.erase(reading);
-    SendTo(from, [request = request](SimMember& m) { m.ReceiveReadIndexAnswer(request, std::nullopt); });
+    SendTo(from,
+           [request = request](SimMember& m) { m.ReceiveReadIndexAnswer(request, std::nullopt); });
   }
   for (const ReadReady& r : output.reads) {
     const auto reading = reading_.find(r.context);
@@ -237,21 +258,39 @@ void SimMember::CarryOut(Output output) {
   AnswerWaiting();
   MaybeCut();
   ArmTimer(deadline);
+  StartNextWrite();
 }
 
 void SimMember::SendAll(std::vector<Message>& messages) {
   for (Message& m : messages) {
+    CheckPromise(m);
     const NodeId to = m.to;
     SendTo(to, [m = std::move(m)](SimMember& member) { member.Step(Receive{m}); });
   }
   messages.clear();
 }
 
+void SimMember::CheckPromise(const Message& m) {
+  const HardState& stored = disk_.hard_state;
+  bool is_kept = true;
+  if (const auto* reply = std::get_if<AppendReply>(&m.body); reply && reply->is_success) {
+    // Of an older term: what it says was true when that term's writes ended, and may be
+    // truncated by now.
+    is_kept = stored.term >= m.term &&
+              (m.term != core_->term() || reply->index.value() < core_->first_log_index().value() ||
+               HoldsDurably(reply->index, core_->TermAt(reply->index)));
+  } else if (const auto* vote = std::get_if<VoteReply>(&m.body); vote && vote->is_granted) {
+    is_kept = stored.term > m.term || stored == HardState{m.term, m.to};
+  } else if (std::holds_alternative<VoteRequest>(m.body)) {
+    is_kept = stored.term > m.term || stored == HardState{m.term, id()};
+  }
+  if (!is_kept) world_.Fail("a promise leaves before it is durable: " + Describe(m));
+}
+
 void SimMember::SendTo(NodeId to, std::function<void(SimMember&)> what) {
   if (to == id()) {
-    AfterInThisBoot(absl::ZeroDuration(), [this, what = std::move(what)] {
-      Run([this, what] { what(*this); });
-    });
+    AfterInThisBoot(absl::ZeroDuration(),
+                    [this, what = std::move(what)] { Run([this, what] { what(*this); }); });
     return;
   }
   network_.Send(id(), to, [this, to, what = std::move(what)] {
@@ -280,7 +319,7 @@ void SimMember::Enqueue(Output output) {
 
 void SimMember::StartNextWrite() {
   if (is_writing_) return;
-  if (writes_.empty() && install_ && !is_paused_) {
+  if (writes_.empty() && install_ && !is_paused_ && !gathered_) {
     // Nothing else is under way, and nothing is stepped until it is done.
     writes_.push_back(WriteItem{WriteItem::Kind::kInstall, {}, install_->snapshot});
     is_installing_ = true;
@@ -291,6 +330,9 @@ void SimMember::StartNextWrite() {
   if (world_.random().OneIn(odds_.stall_per_mille, 1000)) {
     ++world_.counts["disk stalls"];
     takes = world_.Uniform(absl::ZeroDuration(), odds_.stall_max);
+  }
+  if (world_.random().OneIn(odds_.crash_in_write_per_mille, 1000)) {
+    AfterInThisBoot(takes * 0.9, [this] { group_.CrashInWrite(*this); });
   }
   AfterInThisBoot(takes, [this] {
     // The kernel writes whether or not the process runs; the process hears of it when it does.
@@ -337,8 +379,9 @@ void SimMember::FinishWrite() {
       }
       const LogIndex index = done.snapshot.index;
       SendTo(done.from, [self = id(), attempt = done.attempt, index](SimMember& m) {
-        if (m.snapshot_attempts_.erase(self) == 0) return;
-        (void)attempt;
+        const auto waiting = m.snapshot_attempts_.find(self);
+        if (waiting == m.snapshot_attempts_.end() || waiting->second != attempt) return;
+        m.snapshot_attempts_.erase(waiting);
         m.StepNow(SnapshotSent{self, index});
       });
       std::deque<absl::AnyInvocable<void()>> waiting = std::move(deferred_);
@@ -462,8 +505,9 @@ void SimMember::MaybeCut() {
                        core_->ConfigurationAt(machine_.applied), machine_};
   const bool is_machine_only = world_.random().OneIn(1, 4);
   ++world_.counts[is_machine_only ? "machine syncs" : "log cuts"];
-  writes_.push_back(WriteItem{
-      is_machine_only ? WriteItem::Kind::kMachine : WriteItem::Kind::kCut, {}, std::move(snapshot)});
+  writes_.push_back(WriteItem{is_machine_only ? WriteItem::Kind::kMachine : WriteItem::Kind::kCut,
+                              {},
+                              std::move(snapshot)});
   StartNextWrite();
 }
 
@@ -546,7 +590,8 @@ void SimMember::Read(std::uint64_t key, ReadDone done) {
       ReceiveReadIndexRequest(id(), request);
       return;
     }
-    SendTo(leader, [self = id(), request](SimMember& m) { m.ReceiveReadIndexRequest(self, request); });
+    SendTo(leader,
+           [self = id(), request](SimMember& m) { m.ReceiveReadIndexRequest(self, request); });
   });
 }
 

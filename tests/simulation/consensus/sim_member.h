@@ -1,6 +1,6 @@
 // One simulated process: a RaftCore with a disk that forgets what was not synced, a small key-value
-// machine and its driver. Does what input_output.h asks of a driver, in an order that chance decides
-// where the contract leaves it open.
+// machine and its driver. Does what input_output.h asks of a driver, in an order that chance
+// decides where the contract leaves it open.
 #ifndef DFS_TESTS_SIMULATION_CONSENSUS_SIM_MEMBER_H_
 #define DFS_TESTS_SIMULATION_CONSENSUS_SIM_MEMBER_H_
 
@@ -58,6 +58,8 @@ class SimGroup {
   virtual SimMember* Find(NodeId id) = 0;
   virtual void CheckAfterStep(SimMember& member) = 0;
   virtual void CheckApplied(const SimMember& member) = 0;
+  // Chance wants the member to die now, in the middle of a write.
+  virtual void CrashInWrite(SimMember& member) = 0;
   virtual void CheckAcknowledged(const SimMember& leader, LogIndex index, Term term) = 0;
 };
 
@@ -111,8 +113,11 @@ class SimMember {
 
   void Run(absl::AnyInvocable<void()> what);
   void StepNow(Input input);
+  void CarryOutOrGather(Output output);
   void CarryOut(Output output);
   void SendAll(std::vector<Message>& messages);
+  // A promise that leaves must be on this disk.
+  void CheckPromise(const Message& m);
   void Enqueue(Output output);
   void StartNextWrite();
   void FinishWrite();
@@ -150,7 +155,8 @@ class SimMember {
   SimMachine machine_;
   bool is_paused_ = false;
   std::deque<absl::AnyInvocable<void()>> deferred_;
-  std::deque<WriteItem> writes_;  // front: under way if is_writing_
+  std::deque<WriteItem> writes_;    // front: under way if is_writing_
+  std::optional<Output> gathered_;  // stepped and not carried out yet
   bool is_writing_ = false;
   bool is_finish_waiting_ = false;  // the write under way ended while the process was paused
   std::optional<Install> install_;

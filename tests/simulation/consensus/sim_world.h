@@ -1,4 +1,5 @@
-// Time, chance, the event queue and the trace of one simulation run. One seed, one run, always the same.
+// Time, chance, the event queue and the trace of one simulation run. One seed, one run, always the
+// same.
 #ifndef DFS_TESTS_SIMULATION_CONSENSUS_SIM_WORLD_H_
 #define DFS_TESTS_SIMULATION_CONSENSUS_SIM_WORLD_H_
 

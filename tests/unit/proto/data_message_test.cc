@@ -1,11 +1,11 @@
 #include "proto/data_message.h"
 
+#include <google/protobuf/unknown_field_set.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
-
-#include <google/protobuf/unknown_field_set.h>
-#include <gtest/gtest.h>
 
 #include "common/random.h"
 #include "dfs/v1/files.pb.h"
@@ -62,8 +62,7 @@ Parsed Parse(const std::vector<grpc::Slice>& wire) {
   Parsed out;
   std::string rest;
   Slices data;
-  out.is_ok =
-      data_message::Split(wire, &rest, &data) && out.message.ParseFromString(rest);
+  out.is_ok = data_message::Split(wire, &rest, &data) && out.message.ParseFromString(rest);
   out.data = data.ToString();
   return out;
 }
@@ -148,19 +147,19 @@ TEST(DataMessage, EveryTruncationIsRefusedUnlessAFieldEndsThere) {
 }
 
 TEST(DataMessage, LengthsThatLieAreRefused) {
-  for (const std::uint64_t length : {std::uint64_t{4}, std::uint64_t{1} << 31,
-                                     std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
+  for (const std::uint64_t length :
+       {std::uint64_t{4}, std::uint64_t{1} << 31, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
     EXPECT_FALSE(Parse(Cut(Tag(15, 2) + Varint(length) + "abc", 2)).is_ok) << length;
     EXPECT_FALSE(Parse(Cut(Tag(99, 2) + Varint(length) + "abc", 2)).is_ok) << length;
   }
 }
 
 TEST(DataMessage, MalformedTagsAreRefused) {
-  EXPECT_FALSE(Parse(Cut(std::string(1, '\0'), 1)).is_ok);                    // field 0
-  EXPECT_FALSE(Parse(Cut(std::string(11, '\x80') + '\x01', 4)).is_ok);        // endless varint
-  EXPECT_FALSE(Parse(Cut(Tag(5, 3) + Tag(5, 4), 4)).is_ok);                   // group
-  EXPECT_FALSE(Parse(Cut(Tag(5, 6) + "a", 4)).is_ok);                         // no such type
-  EXPECT_FALSE(Parse(Cut(Tag(5, 1) + "1234567", 4)).is_ok);                   // 7 bytes of 8
+  EXPECT_FALSE(Parse(Cut(std::string(1, '\0'), 1)).is_ok);              // field 0
+  EXPECT_FALSE(Parse(Cut(std::string(11, '\x80') + '\x01', 4)).is_ok);  // endless varint
+  EXPECT_FALSE(Parse(Cut(Tag(5, 3) + Tag(5, 4), 4)).is_ok);             // group
+  EXPECT_FALSE(Parse(Cut(Tag(5, 6) + "a", 4)).is_ok);                   // no such type
+  EXPECT_FALSE(Parse(Cut(Tag(5, 1) + "1234567", 4)).is_ok);             // 7 bytes of 8
 }
 
 TEST(DataMessage, DataOfAnotherTypeIsAnUnknownField) {
@@ -183,8 +182,8 @@ TEST(DataMessage, JoinIsWhatProtobufParses) {
     Slices data = Slices::CopyOf(bytes.substr(0, bytes.size() / 2));
     data.Append(Slices::Adopt(bytes.substr(bytes.size() / 2)));
     v1::PutRequest plain;
-    ASSERT_TRUE(plain.ParseFromString(
-        ToString(data_message::Join(head.SerializeAsString(), data))));
+    ASSERT_TRUE(
+        plain.ParseFromString(ToString(data_message::Join(head.SerializeAsString(), data))));
     EXPECT_EQ(plain.data(), bytes);
     EXPECT_EQ(plain.offset(), 77U);
     EXPECT_EQ(plain.finish().size(), 12U);
@@ -218,11 +217,21 @@ std::string RandomWire(Random& random) {
   std::string wire;
   for (std::uint64_t fields = random.Below(6); fields > 0; --fields) {
     switch (random.Below(6)) {
-      case 0: wire += HeaderField(std::string(random.Below(20), 'n')); break;
-      case 1: wire += OffsetField(random.Next() >> random.Below(64)); break;
-      case 2: wire += CrcField(static_cast<std::uint32_t>(random.Next())); break;
-      case 3: wire += Tag(200, 2) + Varint(4) + "xxxx"; break;
-      default: wire += DataField(std::string(random.Below(300), 'd')); break;
+      case 0:
+        wire += HeaderField(std::string(random.Below(20), 'n'));
+        break;
+      case 1:
+        wire += OffsetField(random.Next() >> random.Below(64));
+        break;
+      case 2:
+        wire += CrcField(static_cast<std::uint32_t>(random.Next()));
+        break;
+      case 3:
+        wire += Tag(200, 2) + Varint(4) + "xxxx";
+        break;
+      default:
+        wire += DataField(std::string(random.Below(300), 'd'));
+        break;
     }
   }
   return wire;
@@ -240,9 +249,15 @@ TEST(DataMessage, AgreesWithProtobufOnRandomAndDamagedBytes) {
     for (std::uint64_t damage = random.Below(3); damage > 0 && !wire.empty(); --damage) {
       const std::size_t at = random.Below(wire.size());
       switch (random.Below(3)) {
-        case 0: wire[at] = static_cast<char>(random.Next()); break;
-        case 1: wire.erase(at, 1); break;
-        default: wire.resize(at); break;
+        case 0:
+          wire[at] = static_cast<char>(random.Next());
+          break;
+        case 1:
+          wire.erase(at, 1);
+          break;
+        default:
+          wire.resize(at);
+          break;
       }
     }
     v1::PutRequest plain;

@@ -1,16 +1,16 @@
 #include "proto/raw_method.h"
 
-#include <cstring>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "dfs/v1/files.grpc.pb.h"
 #include "proto/channel_arguments.h"
@@ -306,7 +306,9 @@ TEST(RawMethod, MalformedMessageEndsTheCallAndNotTheServer) {
   // A ByteBuffer is passed through as it is: field 15 claims more bytes than there are.
   const UnaryMethod<grpc::ByteBuffer, grpc::ByteBuffer> swap(loopback.Channel(),
                                                              "/dfs.v1.Test/Swap");
-  const std::string bad = "\x7A\x7F" "abc";
+  const std::string bad =
+      "\x7A\x7F"
+      "abc";
   grpc::Slice slice(bad);
   grpc::ClientContext context;
   grpc::ByteBuffer response;

@@ -1,8 +1,8 @@
 #include "proto/wire_status.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
+
+#include <string>
 
 namespace dfs {
 namespace {
@@ -60,9 +60,9 @@ TEST(WireStatus, UnavailableMadeByTheTransportIsOfUnknownOutcome) {
             ErrorDetail::NOTHING_CHANGED);
 }
 
-// A peer may send any number as its code.
+// A peer may send any number as its code (here: those that the enumeration can hold).
 TEST(WireStatus, CodesThatDoNotExistAreUnknownAndNeverOk) {
-  for (const int code : {17, 99, -1, 100'000}) {
+  for (const int code : {17, 25, 31}) {
     const absl::Status status =
         FromGrpc(grpc::Status(static_cast<grpc::StatusCode>(code), "strange"));
     EXPECT_FALSE(status.ok());
@@ -79,8 +79,7 @@ TEST(WireStatus, OutcomeOfErrorsWithoutDetailFollowsTheCode) {
                             status.code() == absl::StatusCode::kUnknown ||
                             status.code() == absl::StatusCode::kDeadlineExceeded ||
                             status.code() == absl::StatusCode::kInternal;
-    EXPECT_EQ(OutcomeOf(status),
-              is_unknown ? ErrorDetail::UNKNOWN : ErrorDetail::NOTHING_CHANGED)
+    EXPECT_EQ(OutcomeOf(status), is_unknown ? ErrorDetail::UNKNOWN : ErrorDetail::NOTHING_CHANGED)
         << code;
   }
 }

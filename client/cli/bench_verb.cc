@@ -1,0 +1,298 @@
+// bench: many puts or gets from threads of this process, through one client.
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/cli/latencies.h"
+#include "client/cli/text.h"
+#include "client/cli/verbs.h"
+#include "common/executor.h"
+#include "common/ids.h"
+#include "common/random.h"
+#include "common/status_macros.h"
+
+namespace dfs::client::cli {
+namespace {
+
+constexpr std::uint64_t kConcurrencyMax = 1'024;
+constexpr std::uint64_t kCountMax = 10'000'000;
+constexpr std::uint64_t kPatternBytes = std::uint64_t{1} << 20;
+
+struct BenchFlags {
+  std::string ops = "put,get";
+  std::string size = "1MiB";
+  std::uint64_t count = 100;
+  std::uint64_t concurrency = 1;
+  bool keeps_files = false;
+};
+
+struct BenchPlan {
+  std::vector<std::string> ops;
+  std::uint64_t size = 0;
+  std::uint64_t count = 0;
+  std::uint64_t concurrency = 0;
+  std::string prefix;
+};
+
+struct Outcome {
+  Latencies latencies;
+  std::uint64_t errors = 0;
+  absl::Status first_error;
+  std::uint32_t replicas_min = 0;  // durable copies at the time of the answer; 0: not known
+  absl::Duration elapsed;
+};
+
+absl::StatusOr<BenchPlan> PlanOf(const BenchFlags& flags) {
+  BenchPlan plan;
+  DFS_ASSIGN_OR_RETURN(plan.size, ParseBytes(flags.size));
+  std::string rest = flags.ops + ",";
+  while (!rest.empty()) {
+    const std::string op = rest.substr(0, rest.find(','));
+    if (op != "put" && op != "get") {
+      return absl::InvalidArgumentError("--op is put, get or put,get, not \"" + flags.ops + "\"");
+    }
+    plan.ops.push_back(op);
+    rest.erase(0, op.size() + 1);
+  }
+  if (flags.count == 0 || flags.count > kCountMax || flags.concurrency == 0 ||
+      flags.concurrency > kConcurrencyMax) {
+    return absl::InvalidArgumentError("--count is 1 to 10000000, --concurrency 1 to 1024");
+  }
+  plan.count = flags.count;
+  plan.concurrency = std::min(flags.concurrency, flags.count);
+  plan.prefix = "bench-" + HexOf(0, SystemRandom64()).substr(16) + "/";
+  return plan;
+}
+
+// `size` bytes that repeat one random piece of memory.
+class PatternSource final : public ByteSource {
+ public:
+  PatternSource(const Slices& pattern, std::uint64_t size) : pattern_(pattern), size_(size) {}
+  [[nodiscard]] std::optional<std::uint64_t> size() const override { return size_; }
+  [[nodiscard]] absl::StatusOr<Slices> Read(std::size_t bytes_max) override {
+    const std::uint64_t bytes =
+        std::min({std::uint64_t{bytes_max}, size_ - at_, std::uint64_t{pattern_.size()}});
+    at_ += bytes;
+    return pattern_.Range(0, static_cast<std::size_t>(bytes));
+  }
+  [[nodiscard]] bool Rewind() override {
+    at_ = 0;
+    return true;
+  }
+
+ private:
+  const Slices& pattern_;
+  const std::uint64_t size_;
+  std::uint64_t at_ = 0;
+};
+
+Slices RandomPattern() {
+  Random random(SystemRandom64());
+  std::string bytes;
+  bytes.reserve(kPatternBytes);
+  while (bytes.size() < kPatternBytes) {
+    std::uint64_t bits = random.Next();
+    for (int i = 0; i < 8; ++i, bits >>= 8) bytes.push_back(static_cast<char>(bits));
+  }
+  return Slices::Adopt(std::move(bytes));
+}
+
+// Counts bytes; the library has verified them.
+class NullSink final : public ByteSink {
+ public:
+  [[nodiscard]] absl::Status Write(const Slices& bytes) override {
+    bytes_ += bytes.size();
+    return absl::OkStatus();
+  }
+  [[nodiscard]] bool Rewind() override {
+    bytes_ = 0;
+    return true;
+  }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::uint64_t bytes_ = 0;
+};
+
+absl::Status DoOne(FileClient& client, const std::string& op, const std::string& name,
+                   const Slices& pattern, std::uint64_t size, Outcome& outcome) {
+  if (op == "put") {
+    PatternSource source(pattern, size);
+    DFS_ASSIGN_OR_RETURN(const v1::PutResponse put, client.Put(name, source));
+    outcome.replicas_min =
+        outcome.replicas_min == 0 ? put.replicas() : std::min(outcome.replicas_min, put.replicas());
+    return absl::OkStatus();
+  }
+  NullSink sink;
+  DFS_RETURN_IF_ERROR(client.Get(name, sink).status());
+  return sink.bytes() == size ? absl::OkStatus() : absl::DataLossError("a file of another size");
+}
+
+void Merge(const Outcome& part, Outcome& all) {
+  all.latencies.Add(part.latencies);
+  all.errors += part.errors;
+  if (all.first_error.ok()) all.first_error = part.first_error;
+  if (part.replicas_min > 0) {
+    all.replicas_min =
+        all.replicas_min == 0 ? part.replicas_min : std::min(all.replicas_min, part.replicas_min);
+  }
+}
+
+Outcome RunOp(FileClient& client, const BenchPlan& plan, const std::string& op,
+              const Slices& pattern) {
+  Outcome all;
+  Mutex mutex;
+  std::uint64_t running = plan.concurrency;
+  Event done;
+  std::atomic<std::uint64_t> next = 0;
+  ThreadPool pool("bench", plan.concurrency);
+  const MonotonicTime began = SystemClock().Now();
+  for (std::uint64_t t = 0; t < plan.concurrency; ++t) {
+    pool.Post([&] {
+      Outcome mine;
+      for (std::uint64_t i = next++; i < plan.count; i = next++) {
+        const MonotonicTime start = SystemClock().Now();
+        const absl::Status status =
+            DoOne(client, op, plan.prefix + std::to_string(i), pattern, plan.size, mine);
+        if (status.ok()) {
+          mine.latencies.Add(SystemClock().Now() - start);
+        } else {
+          ++mine.errors;
+          if (mine.first_error.ok()) mine.first_error = status;
+        }
+      }
+      MutexLock lock(&mutex);
+      Merge(mine, all);
+      if (--running == 0) done.Set();
+    });
+  }
+  done.Wait();
+  all.elapsed = SystemClock().Now() - began;
+  pool.Stop();
+  return all;
+}
+
+Json JsonOfBench(const BenchPlan& plan, const std::string& op, const Outcome& outcome) {
+  const double seconds = absl::ToDoubleSeconds(outcome.elapsed);
+  const auto done = static_cast<double>(outcome.latencies.count());
+  const auto ms = [&](double share) {
+    return absl::ToDoubleMilliseconds(outcome.latencies.Quantile(share));
+  };
+  Json out;
+  out["status"] = outcome.errors == 0 ? "success" : "error";
+  out["op"] = op;
+  out["size"] = plan.size;
+  out["count"] = plan.count;
+  out["concurrency"] = plan.concurrency;
+  out["seconds"] = seconds;
+  out["ops_per_s"] = seconds > 0 ? done / seconds : 0;
+  out["bytes_per_s"] = seconds > 0 ? done * static_cast<double>(plan.size) / seconds : 0;
+  out["p50_ms"] = ms(0.5);
+  out["p99_ms"] = ms(0.99);
+  out["max_ms"] = ms(1);
+  out["errors"] = outcome.errors;
+  out["durable"] = true;             // an answer means synced copies: the contract of Files.Put
+  out["checksums_verified"] = true;  // CRC32C, by this client and by every replica
+  out["client_cache"] = "none";
+  if (op == "put") {
+    out["replicas_durable_min"] = outcome.replicas_min;
+  } else {
+    out["server_cache"] = "warm: the files were written by this run";
+    out["consistency"] = "strong";
+  }
+  if (outcome.errors > 0) out["error"] = JsonOfError(outcome.first_error, "")["error"];
+  return out;
+}
+
+void PrintBench(Session& session, const BenchPlan& plan, const std::string& op,
+                const Outcome& outcome) {
+  const Json json = JsonOfBench(plan, op, outcome);
+  char text[400];
+  std::snprintf(
+      text, sizeof(text),
+      "%s  %llu files of %llu bytes, %llu at once: %.3f s, %.1f/s, %.1f MB/s, p50 %.3f ms, "
+      "p99 %.3f ms, max %.3f ms, %llu errors\n",
+      op.c_str(), static_cast<unsigned long long>(plan.count),
+      static_cast<unsigned long long>(plan.size), static_cast<unsigned long long>(plan.concurrency),
+      json["seconds"].get<double>(), json["ops_per_s"].get<double>(),
+      json["bytes_per_s"].get<double>() / 1e6, json["p50_ms"].get<double>(),
+      json["p99_ms"].get<double>(), json["max_ms"].get<double>(),
+      static_cast<unsigned long long>(outcome.errors));
+  session.Print(text);
+  if (op == "put") {
+    session.Print("     durable (synced) on at least " + std::to_string(outcome.replicas_min) +
+                  " nodes when answered; CRC32C verified by every replica\n");
+  } else {
+    session.Print(
+        "     strong consistency; CRC32C verified by this client; server cache warm, "
+        "no client cache\n");
+  }
+}
+
+// Removes what was put; says so if that fails.
+void CleanUp(Session& session, const BenchPlan& plan) {
+  const auto removed = session.client().Clear(plan.prefix);
+  if (!removed.ok()) {
+    std::fprintf(stderr, "dfs-cli: %s* was not removed: %s\n", plan.prefix.c_str(),
+                 SentenceOf(removed.status()).c_str());
+  }
+}
+
+int RunBench(Session& session, const BenchFlags& flags) {
+  const auto plan = PlanOf(flags);
+  if (!plan.ok()) return session.Fail(plan.status());
+  const Slices pattern = RandomPattern();
+  int code = kExitOk;
+  bool has_files = false;
+  for (const auto& op : plan->ops) {
+    if (op == "get" && !has_files) {
+      const Outcome put = RunOp(session.client(), *plan, "put", pattern);  // not reported
+      if (put.errors > 0) {
+        code = session.Fail(put.first_error, plan->prefix);
+        break;
+      }
+    }
+    has_files = true;
+    const Outcome outcome = RunOp(session.client(), *plan, op, pattern);
+    if (session.is_json()) {
+      session.PrintJson(JsonOfBench(*plan, op, outcome));
+    } else {
+      PrintBench(session, *plan, op, outcome);
+    }
+    if (outcome.errors == 0) continue;
+    if (!session.is_json()) session.Fail(outcome.first_error, op);
+    code = outcome.latencies.count() > 0 ? kExitPartly : ExitCodeOf(outcome.first_error);
+  }
+  if (flags.keeps_files) {
+    session.Say("kept: " + plan->prefix);
+  } else {
+    CleanUp(session, *plan);
+  }
+  return code;
+}
+
+}  // namespace
+
+Verb BenchVerb() {
+  return {"bench",
+          {},
+          "bench",
+          "measure puts and gets; the files are removed afterwards",
+          {"dfs-cli bench", "dfs-cli bench --op=put --size=4K --count=10000 --concurrency=16",
+           "dfs-cli --json bench --size=100MB --count=5"},
+          [](CLI::App& app) -> RunVerb {
+            auto flags = std::make_shared<BenchFlags>();
+            app.add_option("--op", flags->ops, "put, get or put,get")->capture_default_str();
+            app.add_option("--size", flags->size, "of each file: 4K, 1MiB, 100MB")
+                ->capture_default_str();
+            app.add_option("--count", flags->count, "files")->capture_default_str();
+            app.add_option("--concurrency", flags->concurrency, "threads")->capture_default_str();
+            app.add_flag("--keep", flags->keeps_files, "do not remove the files");
+            return [flags](Session& session) { return RunBench(session, *flags); };
+          }};
+}
+
+}  // namespace dfs::client::cli

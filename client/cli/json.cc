@@ -1,0 +1,149 @@
+#include "client/cli/json.h"
+
+#include "client/cli/exit_code.h"
+#include "client/cli/text.h"
+#include "proto/wire_status.h"
+
+namespace dfs::client::cli {
+namespace {
+
+Json Success() { return Json{{"status", "success"}}; }
+
+Json NodeFields(const v1::NodeStatus& node) {
+  Json out;
+  out["name"] = node.name();
+  out["id"] = node.node_id();
+  out["address"] = node.address();
+  out["peer_address"] = node.peer_address();
+  out["zone"] = node.zone();
+  out["state"] = node.state();
+  out["role"] = node.role();
+  out["free_bytes"] = node.free_bytes();
+  out["total_bytes"] = node.total_bytes();
+  out["successors"] = node.successors();
+  out["predecessors"] = node.predecessors();
+  out["state_age_ms"] = node.state_age_ms();
+  out["boot_epoch"] = node.boot_epoch();
+  out["incarnation"] = node.incarnation();
+  out["applied_index"] = node.applied_index();
+  out["storage_uuid"] = node.storage_uuid();
+  out["fsync_p99_us"] = node.fsync_p99_us();
+  return out;
+}
+
+std::string NameOfOutcome(const absl::Status& error) {
+  return OutcomeOf(error) == v1::ErrorDetail::UNKNOWN ? "unknown" : "nothing_changed";
+}
+
+}  // namespace
+
+Json JsonOf(const v1::FileInfo& file) {
+  Json out = Success();
+  out["name"] = file.name();
+  out["bucket"] = file.bucket();
+  out["size"] = file.size();
+  out["version"] = file.version();
+  out["replicas"] = file.replicas_ok();
+  out["replicas_wanted"] = file.replicas_wanted();
+  out["health"] = FormatHealth(file);
+  out["time"] = FormatTime(file.time_us());
+  out["time_us"] = file.time_us();
+  out["crc32c"] = FormatCrc(file.crc32c());
+  out["content_hash"] = FormatHex(file.content_hash());
+  out["chunks"] = file.chunks();
+  out["commit_index"] = file.commit_index();
+  return out;
+}
+
+Json JsonOf(const v1::PutResponse& put) {
+  Json out = JsonOf(put.info());
+  out["replicas"] = put.replicas();
+  return out;
+}
+
+Json JsonOf(const v1::Location& location) {
+  Json out = Success();
+  out["chunk"] = location.chunk();
+  out["node"] = location.node();
+  out["node_id"] = location.node_id();
+  out["address"] = location.address();
+  out["zone"] = location.zone();
+  out["state"] = NameOf(location.state());
+  out["node_is_alive"] = location.node_is_alive();
+  out["size"] = location.chunk_size();
+  out["checksum"] = location.chunk_hash();
+  out["version"] = location.version();
+  return out;
+}
+
+Json JsonOf(const v1::HereChunk& chunk, const std::string& node) {
+  Json out = Success();
+  out["node"] = node;
+  out["chunk"] = chunk.chunk();
+  out["size"] = chunk.size();
+  out["checksum"] = chunk.hash();
+  out["name"] = chunk.name();
+  out["bucket"] = chunk.bucket();
+  out["version"] = chunk.version();
+  out["trashed"] = chunk.is_trashed();
+  return out;
+}
+
+Json JsonOf(const v1::NodeStatus& node) {
+  Json out = Success();
+  out.update(NodeFields(node));
+  return out;
+}
+
+Json JsonOf(const v1::StatusResponse& status) {
+  Json out = Success();
+  out["health"] = NameOf(status.health());
+  out["leader"] = status.leader();
+  out["term"] = status.term();
+  out["files"] = status.files();
+  out["bytes"] = status.bytes();
+  out["under_replicated"] = status.under_replicated();
+  out["trashed"] = status.trashed();
+  out["cluster_id"] = status.cluster_id();
+  out["commit_index"] = status.commit_index();
+  out["applied_index"] = status.applied_index();
+  out["state_hash"] = status.state_hash();
+  out["state_hash_index"] = status.state_hash_index();
+  out["answered_by"] = status.answered_by();
+  out["age_ms"] = status.age_ms();
+  out["server_version"] = status.server_version();
+  out["reasons"] = Json::array();
+  for (const auto& reason : status.reasons()) {
+    out["reasons"].push_back({{"code", reason.code()},
+                              {"severity", NameOf(reason.severity())},
+                              {"text", reason.text()},
+                              {"advice", reason.advice()}});
+  }
+  out["nodes"] = Json::array();
+  for (const auto& node : status.nodes()) out["nodes"].push_back(NodeFields(node));
+  return out;
+}
+
+Json JsonOfError(const absl::Status& error, const std::string& name) {
+  Json out = {{"status", "error"}};
+  if (!name.empty()) out["name"] = name;
+  Json inner;
+  inner["message"] = SentenceOf(error);
+  inner["code"] = ExitCodeOf(error);
+  inner["type"] = TypeOf(error);
+  inner["outcome"] = NameOfOutcome(error);
+  if (const auto detail = DetailOf(error)) {
+    if (detail->reason() != v1::ErrorDetail::REASON_UNSPECIFIED) {
+      inner["reason"] = v1::ErrorDetail::Reason_Name(detail->reason());
+    }
+    if (detail->missing_nodes_size() > 0) inner["missing_nodes"] = detail->missing_nodes();
+  }
+  out["error"] = std::move(inner);
+  return out;
+}
+
+std::string Line(const Json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace dfs::client::cli

@@ -1,0 +1,221 @@
+// locate, ls, lshere, stat.
+#include <charconv>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/cli/text.h"
+#include "client/cli/verbs.h"
+#include "common/status_macros.h"
+
+namespace dfs::client::cli {
+namespace {
+
+constexpr std::size_t kTableRowsMax = 1000;  // printed at once, with columns aligned among them
+
+// Prints rows in blocks, so that long lists are neither kept nor waited for.
+class Table {
+ public:
+  Table(Session& session, std::string alignment)
+      : session_(session), alignment_(std::move(alignment)) {}
+  ~Table() { Flush(); }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+  void Add(std::vector<std::string> row) {
+    rows_.push_back(std::move(row));
+    if (rows_.size() >= kTableRowsMax) Flush();
+  }
+  void Flush() {
+    if (!rows_.empty()) session_.Print(FormatTable(rows_, alignment_));
+    rows_.clear();
+  }
+
+ private:
+  Session& session_;
+  const std::string alignment_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+struct LsFlags {
+  ListOptions list;
+  bool is_long = false;
+  std::string consistency = "strong";
+};
+
+int RunLs(Session& session, LsFlags flags) {
+  auto consistency = ParseConsistency(flags.consistency);
+  if (!consistency.ok()) return session.Fail(consistency.status());
+  flags.list.consistency = *consistency;
+  absl::Status status;
+  {
+    Table table(session, ">><<<");
+    status = session.client().List(flags.list, [&](const v1::FileInfo& file) {
+      if (session.is_json()) {
+        session.PrintJson(JsonOf(file));
+      } else if (flags.is_long) {
+        table.Add({FormatBytes(file.size(), session.flags().is_human),
+                   std::to_string(file.version()), FormatTime(file.time_us()), FormatHealth(file),
+                   file.name()});
+      } else {
+        session.Print(file.name() + "\n");
+      }
+    });
+  }
+  return status.ok() ? kExitOk : session.Fail(status);
+}
+
+// The id of a node given by name or number.
+absl::StatusOr<std::uint32_t> FindNode(Session& session, const std::string& node) {
+  std::uint32_t id = 0;
+  const auto [end, error] = std::from_chars(node.data(), node.data() + node.size(), id);
+  if (error == std::errc() && end == node.data() + node.size() && id > 0) return id;
+  DFS_ASSIGN_OR_RETURN(const v1::MembersResponse members, session.client().Members());
+  for (const auto& member : members.nodes()) {
+    if (member.name() == node) return member.node_id();
+  }
+  return absl::NotFoundError("no node is called \"" + node + "\"");
+}
+
+int RunLsHere(Session& session, const std::string& node) {
+  std::uint32_t id = 0;
+  if (!node.empty()) {
+    auto found = FindNode(session, node);
+    if (!found.ok()) return session.Fail(found.status(), node);
+    id = *found;
+  }
+  absl::Status status;
+  std::string answered_by;
+  {
+    Table table(session, "<>><<<");
+    status =
+        session.client().ListHere(id, [&](const std::string& from, const v1::HereChunk& chunk) {
+          answered_by = from;
+          if (session.is_json()) {
+            session.PrintJson(JsonOf(chunk, from));
+            return;
+          }
+          const std::string state =
+              chunk.is_trashed() ? "trashed" : (chunk.name().empty() ? "pending" : "live");
+          table.Add({chunk.chunk(), FormatBytes(chunk.size(), session.flags().is_human),
+                     std::to_string(chunk.version()), chunk.hash(), state, chunk.name()});
+        });
+  }
+  if (!status.ok()) return session.Fail(status, node);
+  if (!answered_by.empty()) session.Say("(held by " + answered_by + ")");
+  return kExitOk;
+}
+
+int RunStat(Session& session, const std::string& remote, const std::string& consistency_name) {
+  const auto consistency = ParseConsistency(consistency_name);
+  if (!consistency.ok()) return session.Fail(consistency.status());
+  const auto file = session.client().Stat(remote, *consistency);
+  if (!file.ok()) return session.Fail(file.status(), remote);
+  if (session.is_json()) {
+    session.PrintJson(JsonOf(*file));
+    return kExitOk;
+  }
+  session.Print(FormatTable({{"name", file->name()},
+                             {"bucket", file->bucket()},
+                             {"size", FormatBytes(file->size(), session.flags().is_human)},
+                             {"version", std::to_string(file->version())},
+                             {"time", FormatTime(file->time_us())},
+                             {"health", FormatHealth(*file)},
+                             {"crc32c", FormatCrc(file->crc32c())},
+                             {"content", FormatHex(file->content_hash()) + " (XXH3-128)"},
+                             {"chunks", std::to_string(file->chunks())}},
+                            "<<"));
+  return kExitOk;
+}
+
+int RunLocate(Session& session, const std::string& remote, const std::string& consistency_name) {
+  const auto consistency = ParseConsistency(consistency_name);
+  if (!consistency.ok()) return session.Fail(consistency.status());
+  const auto located = session.client().Locate(remote, *consistency);
+  if (!located.ok()) return session.Fail(located.status(), remote);
+  std::vector<std::vector<std::string>> rows = {
+      {"CHUNK", "NODE", "ADDRESS", "ZONE", "STATE", "SIZE", "CHECKSUM", "VERSION"}};
+  for (const auto& location : located->locations()) {
+    if (session.is_json()) {
+      Json row = JsonOf(location);
+      row["name"] = located->info().name();
+      session.PrintJson(row);
+      continue;
+    }
+    rows.push_back({std::to_string(location.chunk()), location.node(), location.address(),
+                    location.zone(),
+                    NameOf(location.state()) + (location.node_is_alive() ? "" : " (node is down)"),
+                    FormatBytes(location.chunk_size(), session.flags().is_human),
+                    location.chunk_hash(), std::to_string(location.version())});
+  }
+  if (!session.is_json()) session.Print(FormatTable(rows, "><<<<><>"));
+  return kExitOk;
+}
+
+}  // namespace
+
+Verb LocateVerb() {
+  return {"locate",
+          {},
+          "locate REMOTE",
+          "show where the copies of a file are",
+          {"dfs-cli locate report.pdf", "dfs-cli --json locate report.pdf"},
+          [](CLI::App& app) -> RunVerb {
+            auto remote = std::make_shared<std::string>();
+            auto consistency = std::make_shared<std::string>("strong");
+            app.add_option("REMOTE", *remote, "name in the cluster")->required();
+            app.add_option("--consistency", *consistency, "strong, leader or eventual");
+            return [remote, consistency](Session& session) {
+              return RunLocate(session, *remote, *consistency);
+            };
+          }};
+}
+
+Verb LsVerb() {
+  return {"ls",
+          {"list"},
+          "ls [PREFIX]",
+          "list files, ordered by name",
+          {"dfs-cli ls", "dfs-cli ls -l archive/", "dfs-cli ls -l -h"},
+          [](CLI::App& app) -> RunVerb {
+            auto flags = std::make_shared<LsFlags>();
+            app.add_option("PREFIX", flags->list.prefix, "only names that begin so");
+            app.add_flag("-l,--long", flags->is_long,
+                         "size, version, time (UTC), health (copies ok / wanted), name");
+            app.add_option("--after", flags->list.after, "only names greater than this");
+            app.add_option("--limit", flags->list.limit, "at most so many (0: all)");
+            app.add_option("--consistency", flags->consistency, "strong, leader or eventual");
+            return [flags](Session& session) { return RunLs(session, *flags); };
+          }};
+}
+
+Verb LsHereVerb() {
+  return {"lshere",
+          {},
+          "lshere [--node=N]",
+          "list what one node holds: chunk, size, version, checksum, state, file",
+          {"dfs-cli lshere", "dfs-cli lshere --node=n2"},
+          [](CLI::App& app) -> RunVerb {
+            auto node = std::make_shared<std::string>();
+            app.add_option("--node", *node, "name or id (default: the node that answers)");
+            return [node](Session& session) { return RunLsHere(session, *node); };
+          }};
+}
+
+Verb StatVerb() {
+  return {"stat",
+          {},
+          "stat REMOTE",
+          "show size, version, checksums, time and health of a file",
+          {"dfs-cli stat report.pdf", "dfs-cli --json stat report.pdf"},
+          [](CLI::App& app) -> RunVerb {
+            auto remote = std::make_shared<std::string>();
+            auto consistency = std::make_shared<std::string>("strong");
+            app.add_option("REMOTE", *remote, "name in the cluster")->required();
+            app.add_option("--consistency", *consistency, "strong, leader or eventual");
+            return [remote, consistency](Session& session) {
+              return RunStat(session, *remote, *consistency);
+            };
+          }};
+}
+
+}  // namespace dfs::client::cli

@@ -1,0 +1,72 @@
+#include "client/cli/session.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "client/cli/text.h"
+#include "common/status_macros.h"
+
+namespace dfs::client::cli {
+namespace {
+
+bool WantsColor(const GlobalFlags& flags) {
+  const char* term = std::getenv("TERM");
+  const char* no_color = std::getenv("NO_COLOR");
+  return !flags.has_no_color && !flags.is_json && ::isatty(STDOUT_FILENO) == 1 &&
+         (no_color == nullptr || *no_color == '\0') && term != nullptr &&
+         std::string_view(term) != "dumb";
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Make(const GlobalFlags& flags) {
+  DFS_ASSIGN_OR_RETURN(auto endpoints, ParseEndpoints(flags.endpoints));
+  FileClientOptions options;
+  options.bucket = flags.bucket;
+  DFS_ASSIGN_OR_RETURN(options.calls.retry.timeout, ParseTimeout(flags.timeout));
+  return std::unique_ptr<Session>(new Session(flags, std::move(endpoints), options));
+}
+
+Session::Session(const GlobalFlags& flags, std::vector<std::string> endpoints,
+                 const FileClientOptions& options)
+    : flags_(flags), has_color_(WantsColor(flags)), client_(std::move(endpoints), options) {}
+
+void Session::Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void Session::PrintJson(const Json& json) { Print(Line(json) + "\n"); }
+
+void Session::Say(const std::string& text) const {
+  if (flags_.is_quiet || flags_.is_json) return;
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+int Session::Fail(const absl::Status& error, const std::string& name) {
+  const absl::Status status = IsUnreachable(error) ? NobodyReachable() : error;
+  if (flags_.is_json) {
+    PrintJson(JsonOfError(status, name));
+  } else {
+    const std::string about = name.empty() ? "" : name + ": ";
+    std::fflush(stdout);
+    std::fprintf(stderr, "dfs-cli: %s%s\n", about.c_str(), SentenceOf(status).c_str());
+  }
+  return ExitCodeOf(status);
+}
+
+absl::Status Session::NobodyReachable() const {
+  std::string addresses;
+  for (const auto& address : client_.Addresses()) {
+    addresses += (addresses.empty() ? "" : ", ") + address;
+  }
+  return Unreachable(addresses);
+}
+
+int Session::Finish(int code) {
+  const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (is_written || code != kExitOk) return code;
+  std::fprintf(stderr, "dfs-cli: standard output could not be written\n");
+  return kExitLocal;
+}
+
+}  // namespace dfs::client::cli

@@ -1,0 +1,62 @@
+// What every verb works with: the flags that all share, the client, and where words go.
+#ifndef DFS_CLIENT_CLI_SESSION_H_
+#define DFS_CLIENT_CLI_SESSION_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/json.h"
+#include "client/file_client.h"
+
+namespace dfs::client::cli {
+
+struct GlobalFlags {
+  std::string endpoints = "127.0.0.1:7710";
+  std::string bucket;
+  std::string timeout = "30s";
+  bool is_json = false;
+  bool is_quiet = false;
+  bool shows_progress = false;  // -P: also if standard error is no terminal
+  bool has_no_color = false;
+  bool is_human = false;
+};
+
+// Data goes to standard output, every other word to standard error. Not thread-safe.
+class Session {
+ public:
+  // kInvalidArgument if a flag is malformed.
+  static absl::StatusOr<std::unique_ptr<Session>> Make(const GlobalFlags& flags);
+
+  [[nodiscard]] const GlobalFlags& flags() const { return flags_; }
+  [[nodiscard]] FileClient& client() { return client_; }
+  [[nodiscard]] bool is_json() const { return flags_.is_json; }
+  [[nodiscard]] bool is_quiet() const { return flags_.is_quiet; }
+  [[nodiscard]] bool has_color() const { return has_color_; }
+
+  // To standard output. A failed write is remembered: see Finish.
+  void Print(std::string_view text);
+  void PrintJson(const Json& json);
+  // To standard error, unless -q or --json.
+  void Say(const std::string& text) const;
+  // Reports an error as --json wants it, and returns the exit code. `name`: of the file it is
+  // about.
+  int Fail(const absl::Status& error, const std::string& name = "");
+  // Flushes; `code`, or kExitLocal if standard output could not be written.
+  int Finish(int code);
+
+ private:
+  Session(const GlobalFlags& flags, std::vector<std::string> endpoints,
+          const FileClientOptions& options);
+  [[nodiscard]] absl::Status NobodyReachable() const;
+
+  const GlobalFlags flags_;
+  const bool has_color_;
+  FileClient client_;
+};
+
+}  // namespace dfs::client::cli
+
+#endif  // DFS_CLIENT_CLI_SESSION_H_

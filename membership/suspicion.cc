@@ -1,0 +1,19 @@
+#include "membership/suspicion.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace dfs::membership {
+
+Suspicion::Suspicion(MonotonicTime started, absl::Duration min, absl::Duration max,
+                     std::size_t expected_confirmations)
+    : started_(started), min_(min), max_(max), expected_(expected_confirmations) {}
+
+MonotonicTime Suspicion::Deadline(std::size_t confirmations) const {
+  if (expected_ == 0) return started_ + min_;
+  const double share = std::log(static_cast<double>(confirmations) + 1) /
+                       std::log(static_cast<double>(expected_) + 1);
+  return started_ + std::max(min_, max_ - (max_ - min_) * share);
+}
+
+}  // namespace dfs::membership

@@ -1,0 +1,92 @@
+#include "server/chunk/chunk_copy.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include <glog/logging.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/checksum.h"
+#include "common/status_macros.h"
+
+namespace dfs::chunk {
+namespace {
+
+std::vector<std::string_view> PiecesOf(const Slices& data) {
+  std::vector<std::string_view> out;
+  out.reserve(data.pieces().size());
+  for (const auto& piece : data.pieces()) {
+    out.emplace_back(reinterpret_cast<const char*>(piece.begin()), piece.size());
+  }
+  return out;
+}
+
+// What the table says of [offset, offset + length), whole blocks.
+std::uint32_t CrcByTable(const std::vector<std::uint32_t>& table, std::uint64_t offset,
+                         std::uint64_t length) {
+  std::uint32_t crc = 0;
+  for (auto block = static_cast<std::size_t>(offset / BlockChecksums::kBlockBytes); length > 0;
+       ++block) {
+    const auto bytes = std::min<std::uint64_t>(length, BlockChecksums::kBlockBytes);
+    crc = CombineCrc32c(crc, table[block], bytes);
+    length -= bytes;
+  }
+  return crc;
+}
+
+// The first error is the source's, the second this node's own.
+struct Outcome {
+  absl::Status source;
+  absl::Status own;
+};
+
+Outcome CopyFrom(ChunkStore* store, RemoteChunkReader* reader, const ChunkInfo& info) {
+  if (reader->size() != info.size ||
+      BlockChecksums::HashOf(reader->size(), reader->table()) != info.hash) {
+    return {.source = absl::DataLossError("the source holds another content")};
+  }
+  auto writer = store->Create(info.id, info.size);
+  if (!writer.ok()) return {.own = writer.status()};
+  std::uint64_t received = 0;
+  while (received < info.size) {
+    const auto piece = reader->Next();
+    if (!piece.ok()) return {.source = piece.status()};
+    if (piece->offset != received || piece->data.empty() ||
+        piece->data.size() > info.size - received) {
+      return {.source = absl::DataLossError("the source sent bytes that do not belong here")};
+    }
+    const auto crc = CrcByTable(reader->table(), received, piece->data.size());
+    const absl::Status status = (*writer)->AppendChecked(PiecesOf(piece->data), crc);
+    if (absl::IsDataLoss(status) && store->Health().ok()) return {.source = status};
+    if (!status.ok()) return {.own = status};
+    received += piece->data.size();
+  }
+  return {.own = (*writer)->Commit(info).status()};
+}
+
+}  // namespace
+
+absl::StatusOr<ChunkInfo> CopyChunk(ChunkStore* store, ChunkPeers* peers, const ChunkInfo& info,
+                                    const std::vector<NodeId>& sources) {
+  const auto held = store->Vouch(info.id);
+  if (held.ok()) {
+    if (held->size == info.size && held->hash == info.hash) return held;
+    return absl::FailedPreconditionError("held with another content");
+  }
+  if (!absl::IsNotFound(held.status()) && !absl::IsDataLoss(held.status())) return held.status();
+  DFS_RETURN_IF_ERROR(store->Health());
+  std::string failures;
+  for (const NodeId source : sources) {
+    auto reader = peers->Read(source, info.id, 0, info.size, kCopyProgressTimeout);
+    const Outcome outcome = reader.ok() ? CopyFrom(store, reader->get(), info)
+                                        : Outcome{.source = reader.status()};
+    if (!outcome.own.ok()) return outcome.own;
+    if (outcome.source.ok()) return info;
+    absl::StrAppend(&failures, " node ", source.value(), ": ",
+                    std::string(outcome.source.message()), ";");
+  }
+  return absl::UnavailableError(absl::StrCat("no source could give the chunk:", failures));
+}
+
+}  // namespace dfs::chunk

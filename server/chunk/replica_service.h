@@ -1,0 +1,113 @@
+// The peer port's service for bytes: decode, one call, encode.
+#ifndef DFS_SERVER_CHUNK_REPLICA_SERVICE_H_
+#define DFS_SERVER_CHUNK_REPLICA_SERVICE_H_
+
+#include <atomic>
+#include <functional>
+
+#include "absl/time/time.h"
+#include "common/wire_ids.h"
+#include "dfs/internal/v1/replica.pb.h"
+#include "proto/data_message.h"
+#include "proto/raw_method.h"
+#include "server/chunk/chunk_peers.h"
+#include "server/chunk/chunk_store.h"
+#include "server/chunk/confirmer.h"
+#include "server/chunk/progress_guard.h"
+
+namespace dfs::chunk {
+
+// At most so many calls at once; what comes beyond is RESOURCE_EXHAUSTED (each holds a thread and
+// some MiB of messages). Thread-safe.
+class Admission {
+ public:
+  explicit Admission(int calls_max) : calls_max_(calls_max) {}
+
+  class Ticket {
+   public:
+    explicit Ticket(Admission* admission)
+        : admission_(admission), is_admitted_(admission->Enter()) {}
+    ~Ticket() {
+      if (is_admitted_) --admission_->calls_;
+    }
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+    [[nodiscard]] bool is_admitted() const { return is_admitted_; }
+
+   private:
+    Admission* const admission_;
+    const bool is_admitted_;
+  };
+
+ private:
+  bool Enter() {
+    if (++calls_ <= calls_max_) return true;
+    --calls_;
+    return false;
+  }
+  const int calls_max_;
+  std::atomic<int> calls_ = 0;
+};
+
+// Thread-safe. The parts outlive it; it outlives the server it is registered with.
+class ReplicaService final : public RawService {
+ public:
+  struct Parts {
+    ChunkStore* store = nullptr;
+    ChunkPeers* peers = nullptr;      // for CopyChunk
+    Confirmer* confirmer = nullptr;
+    // This node's identity as of now: what its acknowledgements carry. Thread-safe, never blocks.
+    std::function<rpc::Ack()> own_ack;
+    // A stream on which nothing moves for so long is cancelled.
+    absl::Duration stall_timeout = absl::Minutes(2);
+  };
+
+  static constexpr int kWritesMax = 64;
+  static constexpr int kSmallWritesMax = 64;
+  static constexpr int kReadsMax = 64;
+  static constexpr int kCopiesMax = 8;
+  static constexpr int kConfirmsMax = 64;  // calls; each may wait for a second
+
+  explicit ReplicaService(Parts parts);
+
+ private:
+  grpc::Status WriteChunk(grpc::ServerContext* context,
+                          grpc::ServerReader<WithData<rpc::WriteChunkRequest>>* reader,
+                          rpc::ChunkAck* response);
+  grpc::Status WriteSmall(grpc::ServerContext* context,
+                          const WithData<rpc::WriteSmallRequest>* request,
+                          rpc::WriteSmallResponse* response);
+  grpc::Status Relink(grpc::ServerContext* context, const rpc::RelinkRequest* request,
+                      rpc::RelinkResponse* response);
+  grpc::Status ReadChunk(grpc::ServerContext* context, const rpc::ReadChunkRequest* request,
+                         grpc::ServerWriter<WithData<rpc::ReadChunkResponse>>* writer);
+  grpc::Status Confirm(grpc::ServerContext* context, const rpc::ConfirmRequest* request,
+                       rpc::ConfirmResponse* response);
+  grpc::Status CopyChunk(grpc::ServerContext* context, const rpc::CopyChunkRequest* request,
+                         rpc::ChunkAck* response);
+  grpc::Status ListChunks(grpc::ServerContext* context, const rpc::ListChunksRequest* request,
+                          grpc::ServerWriter<rpc::ListChunksResponse>* writer);
+
+  absl::Status ReceiveChunk(grpc::ServerContext* context,
+                            grpc::ServerReader<WithData<rpc::WriteChunkRequest>>* reader,
+                            rpc::ChunkAck* response);
+  absl::Status SendChunk(grpc::ServerContext* context, const rpc::ReadChunkRequest& request,
+                         grpc::ServerWriter<WithData<rpc::ReadChunkResponse>>* writer);
+  absl::Status StoreSmall(const WithData<rpc::WriteSmallRequest>& request,
+                          rpc::WriteSmallResponse* response);
+  // With the reason and whether anything happened.
+  [[nodiscard]] grpc::Status Answer(const absl::Status& status) const;
+  [[nodiscard]] rpc::ChunkAck AckOf(const ChunkInfo& info) const;
+
+  const Parts parts_;
+  Admission writes_{kWritesMax};
+  Admission small_writes_{kSmallWritesMax};
+  Admission reads_{kReadsMax};
+  Admission copies_{kCopiesMax};
+  Admission confirms_{kConfirmsMax};
+  ProgressGuard guard_;
+};
+
+}  // namespace dfs::chunk
+
+#endif  // DFS_SERVER_CHUNK_REPLICA_SERVICE_H_

@@ -1,0 +1,252 @@
+#include "server/chunk/rocksdb_chunk_index.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <glog/logging.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace dfs::chunk {
+namespace {
+
+constexpr std::size_t kBytesBuffer = std::size_t{16} << 20;   // memory table of small bytes
+constexpr std::size_t kRecordBuffer = std::size_t{4} << 20;   // of each other family
+constexpr std::size_t kBuffersMax = std::size_t{48} << 20;    // of all families together
+constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
+constexpr std::uint64_t kLogBytesMax = std::uint64_t{96} << 20;
+constexpr int kOpenFilesMax = 512;
+constexpr std::size_t kInfoLogBytes = std::size_t{4} << 20;
+constexpr std::size_t kProtectionBytes = 8;
+
+std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+// Of a read. Only what was read and found wrong counts as damage: a lack of file descriptors must not.
+absl::Status ErrorOf(const rocksdb::Status& status) {
+  const std::string message = "chunk index: " + status.ToString();
+  return status.IsCorruption() ? absl::DataLossError(message) : absl::UnavailableError(message);
+}
+
+// Rule R22.
+rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
+  rocksdb::DBOptions options;
+  if (env != nullptr) options.env = env;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.paranoid_checks = true;
+  options.track_and_verify_wals_in_manifest = true;
+  options.recycle_log_file_num = 0;
+  options.max_open_files = kOpenFilesMax;
+  options.max_total_wal_size = kLogBytesMax;
+  options.db_write_buffer_size = kBuffersMax;
+  options.max_background_jobs = 2;
+  options.max_subcompactions = 1;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = kInfoLogBytes;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(const std::shared_ptr<rocksdb::Cache>& cache,
+                                               std::size_t buffer_bytes) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.verify_compression = false;
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = buffer_bytes;
+  options.max_write_buffer_number = 3;
+  options.compression = rocksdb::kNoCompression;  // files are often compressed already
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+rocksdb::ReadOptions CheckedReads() {
+  rocksdb::ReadOptions options;
+  options.verify_checksums = true;
+  return options;
+}
+
+class PinnedValue final : public PinnedBytes {
+ public:
+  [[nodiscard]] std::string_view bytes() const override { return View(value); }
+  rocksdb::PinnableSlice value;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& path,
+                                                             rocksdb::Env* env) {
+  const auto cache = rocksdb::NewLRUCache(kCacheBytes);
+  const auto records = MakeFamilyOptions(cache, kRecordBuffer);
+  const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = {
+      {rocksdb::kDefaultColumnFamilyName, records},
+      {"chunks", records},
+      {"objects", records},
+      {"bytes", MakeFamilyOptions(cache, kBytesBuffer)},
+      {"touched", records}};
+  std::unique_ptr<ChunkIndex> index(new ChunkIndex);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(MakeOptions(env), path, descriptors, &handles, &db);
+  if (!status.ok()) {
+    return absl::DataLossError(absl::StrCat(
+        "the chunk index at ", path, " cannot be opened: ", status.ToString(),
+        ". Nothing was changed. If the disk is healthy and another process does not have it open, remove this "
+        "node's data directory and let the node join anew: its chunks are copied from the others."));
+  }
+  index->db_.reset(db);
+  std::copy(handles.begin(), handles.end(), index->families_.begin());
+  return index;
+}
+
+ChunkIndex::~ChunkIndex() {
+  if (db_ == nullptr) return;
+  for (auto* family : families_) db_->DestroyColumnFamilyHandle(family);
+  const rocksdb::Status status = db_->Close();
+  LOG_IF(WARNING, !status.ok()) << "chunk index: " << status.ToString();
+}
+
+absl::StatusOr<std::optional<ChunkRecord>> ChunkIndex::FindChunk(const ChunkId& id) {
+  rocksdb::PinnableSlice value;
+  const auto status = db_->Get(CheckedReads(), families_[kChunks], EncodeKey(id), &value);
+  if (status.IsNotFound()) return std::optional<ChunkRecord>();
+  if (!status.ok()) return ErrorOf(status);
+  const auto record = DecodeChunkRecord(View(value));
+  if (!record) return absl::DataLossError("the index record of chunk " + ToString(id) + " is damaged");
+  return record;
+}
+
+absl::StatusOr<std::optional<ObjectRecord>> ChunkIndex::FindObject(ObjectId id) {
+  rocksdb::PinnableSlice value;
+  const auto status = db_->Get(CheckedReads(), families_[kObjects], EncodeKey(id), &value);
+  if (status.IsNotFound()) return std::optional<ObjectRecord>();
+  if (!status.ok()) return ErrorOf(status);
+  auto record = DecodeObjectRecord(View(value));
+  if (!record) {
+    return absl::DataLossError(absl::StrCat("the record of object ", id.value(), " is damaged"));
+  }
+  return record;
+}
+
+absl::StatusOr<std::unique_ptr<PinnedBytes>> ChunkIndex::FindBytes(ObjectId id) {
+  auto pinned = std::make_unique<PinnedValue>();
+  const auto status = db_->Get(CheckedReads(), families_[kBytes], EncodeKey(id), &pinned->value);
+  if (status.IsNotFound()) return absl::NotFoundError("no such object");
+  if (!status.ok()) return ErrorOf(status);
+  return pinned;
+}
+
+absl::StatusOr<bool> ChunkIndex::HoldsOtherOf(const TxnId& txn, const ChunkId& besides) {
+  const std::string prefix = EncodeKey(txn);
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(CheckedReads(), families_[kChunks]));
+  for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
+    if (View(at->key()) != EncodeKey(besides)) return true;
+  }
+  if (!at->status().ok()) return ErrorOf(at->status());
+  return false;
+}
+
+absl::Status ChunkIndex::ForEachObject(
+    const std::function<bool(ObjectId, const std::optional<ObjectRecord>&)>& visit) {
+  const std::unique_ptr<rocksdb::Iterator> at(
+      db_->NewIterator(CheckedReads(), families_[kObjects]));
+  for (at->SeekToFirst(); at->Valid(); at->Next()) {
+    const auto id = DecodeObjectKey(View(at->key()));
+    if (!id) {
+      LOG(ERROR) << "chunk index: a key of an object is damaged";
+      continue;
+    }
+    const auto record = DecodeObjectRecord(View(at->value()));
+    LOG_IF(ERROR, !record) << "chunk index: the record of object " << *id << " is damaged";
+    if (!visit(*id, record)) break;
+  }
+  return at->status().ok() ? absl::OkStatus() : ErrorOf(at->status());
+}
+
+absl::Status ChunkIndex::ForEachChunk(
+    const std::optional<ChunkId>& after,
+    const std::function<bool(const ChunkId&, const ChunkRecord&, std::int64_t)>& visit) {
+  auto reads = CheckedReads();
+  const rocksdb::Snapshot* snapshot = db_->GetSnapshot();
+  reads.snapshot = snapshot;
+  rocksdb::Status result;
+  {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(reads, families_[kChunks]));
+    std::optional<TxnId> txn;
+    std::int64_t touched_us = 0;
+    if (after) {
+      at->Seek(EncodeKey(*after) + '\0');
+    } else {
+      at->SeekToFirst();
+    }
+    for (; at->Valid(); at->Next()) {
+      const auto id = DecodeChunkKey(View(at->key()));
+      const auto record = DecodeChunkRecord(View(at->value()));
+      if (!id || !record) {
+        LOG(ERROR) << "chunk index: a record of a chunk is damaged";
+        continue;
+      }
+      if (txn != id->txn) {
+        txn = id->txn;
+        std::string value;
+        const auto status = db_->Get(reads, families_[kTouched], EncodeKey(*txn), &value);
+        touched_us = status.ok() ? DecodeTime(value).value_or(0) : 0;
+      }
+      if (!visit(*id, *record, touched_us)) break;
+    }
+    result = at->status();
+  }
+  db_->ReleaseSnapshot(snapshot);
+  return result.ok() ? absl::OkStatus() : ErrorOf(result);
+}
+
+absl::Status ChunkIndex::Apply(const IndexChange& change, bool is_synced) {
+  std::size_t bytes = 0;
+  for (const auto& [id, value] : change.bytes_) bytes += value.size();
+  rocksdb::WriteBatch batch(bytes + 4096, 0, kProtectionBytes, 0);
+  rocksdb::Status status;
+  const auto check = [&status](const rocksdb::Status& step) {
+    if (status.ok()) status = step;
+  };
+  for (const auto& [id, entry] : change.chunks_) {
+    if (!entry.is_changed) continue;
+    check(entry.record ? batch.Put(families_[kChunks], EncodeKey(id), Encode(*entry.record))
+                       : batch.Delete(families_[kChunks], EncodeKey(id)));
+  }
+  for (const auto& [id, entry] : change.objects_) {
+    if (!entry.is_changed) continue;
+    check(entry.record ? batch.Put(families_[kObjects], EncodeKey(id), Encode(*entry.record))
+                       : batch.Delete(families_[kObjects], EncodeKey(id)));
+  }
+  for (const auto& [id, value] : change.bytes_) {
+    check(batch.Put(families_[kBytes], EncodeKey(id), SliceOf(value)));
+  }
+  for (const auto& [id, kind] : change.dropped_) {
+    if (kind == ObjectKind::kSmall) check(batch.Delete(families_[kBytes], EncodeKey(id)));
+  }
+  for (const auto& [txn, time_us] : change.touched_) {
+    check(time_us ? batch.Put(families_[kTouched], EncodeKey(txn), EncodeTime(*time_us))
+                  : batch.Delete(families_[kTouched], EncodeKey(txn)));
+  }
+  if (status.ok()) {
+    rocksdb::WriteOptions options;
+    options.sync = is_synced;
+    status = db_->Write(options, &batch);
+  }
+  if (status.ok()) return absl::OkStatus();
+  return absl::DataLossError("chunk index: " + status.ToString());
+}
+
+}  // namespace dfs::chunk

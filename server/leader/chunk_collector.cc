@@ -1,0 +1,152 @@
+#include "server/leader/chunk_collector.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "server/leader/leader_operations.h"
+
+namespace dfs::leader {
+namespace {
+
+// Views hold resources: each is used for so many chunks.
+constexpr std::size_t kChunksPerView = 1'000;
+// Reports of one pass; the rest follows in the next.
+constexpr std::size_t kReportsMax = 10;
+
+}  // namespace
+
+ChunkCollector::~ChunkCollector() { Stop(); }
+
+void ChunkCollector::Start() {
+  executor_ = std::make_unique<ThreadExecutor>("collector", *parts_.clock);
+  Loop();
+}
+
+void ChunkCollector::Stop() {
+  if (executor_ != nullptr) executor_->Stop();
+}
+
+void ChunkCollector::Loop() {
+  executor_->PostAt(parts_.clock->Now() + parts_.options.interval, [this] {
+    RunOnce();
+    Loop();
+  });
+}
+
+ChunkCollector::PassCounts ChunkCollector::RunOnce() {
+  PassCounts counts;
+  const std::vector<Suspect> suspects = FindSuspects(counts);
+  for (std::size_t i = 0; i < suspects.size(); i += kQuestionsPerRequestMax) {
+    const std::size_t end = std::min<std::size_t>(suspects.size(), i + kQuestionsPerRequestMax);
+    const std::vector<Suspect> batch(suspects.begin() + static_cast<std::ptrdiff_t>(i),
+                                     suspects.begin() + static_cast<std::ptrdiff_t>(end));
+    if (!Ask(batch, counts)) break;
+  }
+  ReportPurged(counts);
+  if (counts.trashed + counts.removed + counts.reported > 0) {
+    LOG(INFO) << "collection: looked at " << counts.looked_at << " chunks, asked about "
+              << counts.asked << ", " << counts.trashed << " to the trash, " << counts.removed
+              << " removed, " << counts.reported << " purged ones reported";
+  }
+  return counts;
+}
+
+bool ChunkCollector::IsNamedHere(const metadata::MetadataView& view, const ChunkId& chunk) const {
+  const auto version = view.FindVersion(chunk.txn);
+  if (!version || chunk.index >= static_cast<std::uint32_t>(version->chunks_size())) return false;
+  const auto& replicas = version->chunks(static_cast<int>(chunk.index)).replicas();
+  return std::any_of(replicas.begin(), replicas.end(),
+                     [&](const auto& r) { return r.node_id() == parts_.self.value(); });
+}
+
+std::vector<ChunkCollector::Suspect> ChunkCollector::FindSuspects(PassCounts& counts) {
+  const absl::Time now = parts_.clock->WallNow();
+  std::vector<Suspect> suspects;
+  bool is_end = true;
+  std::unique_ptr<metadata::MetadataView> view;
+  parts_.store->ForEach(cursor_, [&](const chunk::HeldChunk& held) {
+    if (counts.looked_at == parts_.options.looked_at_max ||
+        suspects.size() == parts_.options.questions_max) {
+      is_end = false;
+      return false;
+    }
+    if (counts.looked_at++ % kChunksPerView == 0) view = parts_.machine->View();
+    cursor_ = held.info.id;
+    const bool is_due = held.is_trashed ? now - held.trashed >= parts_.options.trash_time
+                                        : now - held.touched >= parts_.options.question_age;
+    if (is_due && !IsNamedHere(*view, held.info.id)) {
+      suspects.push_back({held.info.id, held.is_trashed});
+    }
+    return true;
+  });
+  if (is_end) cursor_.reset();
+  return suspects;
+}
+
+bool ChunkCollector::Ask(const std::vector<Suspect>& suspects, PassCounts& counts) {
+  rpc::VerdictsRequest request;
+  *request.mutable_node() = parts_.own_ack();
+  std::map<ChunkId, const Suspect*> by_chunk;
+  for (const auto& suspect : suspects) {
+    const auto nonce = parts_.store->OpenQuestion(suspect.chunk);
+    if (!nonce) continue;
+    rpc::VerdictQuestion& question = *request.add_questions();
+    *question.mutable_chunk() = ToWire(suspect.chunk);
+    question.set_nonce(*nonce);
+    by_chunk[suspect.chunk] = &suspect;
+  }
+  if (request.questions_size() == 0) return true;
+  const auto answers = parts_.leader->AskVerdicts(request, parts_.options.ask_timeout);
+  if (!answers.ok()) {
+    LOG(INFO) << "no verdicts: " << answers.status();
+    return false;
+  }
+  counts.asked += static_cast<std::size_t>(request.questions_size());
+  for (const auto& answer : *answers) {
+    const auto found = by_chunk.find(FromWire(answer.chunk()));
+    if (found != by_chunk.end()) Act(*found->second, answer, counts);
+  }
+  return true;
+}
+
+void ChunkCollector::Act(const Suspect& suspect, const rpc::VerdictAnswer& answer,
+                         PassCounts& counts) {
+  if (answer.verdict() != rpc::VerdictAnswer::DEAD &&
+      answer.verdict() != rpc::VerdictAnswer::EXCESS) {
+    return;
+  }
+  const absl::Status status = suspect.is_trashed
+                                  ? parts_.store->Remove(suspect.chunk, answer.nonce())
+                                  : parts_.store->Trash(suspect.chunk, answer.nonce());
+  if (!status.ok()) {
+    // kAborted: it counts again since the question.
+    LOG(INFO) << "chunk " << suspect.chunk << " stays: " << status;
+    return;
+  }
+  ++(suspect.is_trashed ? counts.removed : counts.trashed);
+}
+
+// Chunks that the log wants unlinked here and that are not here (any more).
+void ChunkCollector::ReportPurged(PassCounts& counts) {
+  std::vector<ChunkId> gone;
+  parts_.machine->View()->ListPurged(parts_.self, [&](const ChunkId& chunk) {
+    if (!parts_.store->OpenQuestion(chunk)) gone.push_back(chunk);
+    return gone.size() < kReportsMax * kUnlinkedPerReportMax;
+  });
+  for (std::size_t i = 0; i < gone.size(); i += kUnlinkedPerReportMax) {
+    rpc::ReportUnlinkedRequest request;
+    *request.mutable_node() = parts_.own_ack();
+    const std::size_t end = std::min<std::size_t>(gone.size(), i + kUnlinkedPerReportMax);
+    for (std::size_t k = i; k < end; ++k) *request.add_chunks() = ToWire(gone[k]);
+    const absl::Status status = parts_.leader->ReportUnlinked(request, parts_.options.ask_timeout);
+    if (!status.ok()) {
+      LOG(INFO) << "unlinked chunks not reported: " << status;
+      return;
+    }
+    counts.reported += end - i;
+  }
+}
+
+}  // namespace dfs::leader

@@ -1,0 +1,110 @@
+// What one term of leadership knows and holds in common: made when this node begins to lead, ended when it
+// stops. The parts of the leader (command_admission, replica_changes, repair_loop, …) each keep a
+// reference to it, so that a late callback of an ended term finds its own term's state and nothing newer.
+#ifndef DFS_SERVER_LEADER_TERM_STATE_H_
+#define DFS_SERVER_LEADER_TERM_STATE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/executor.h"
+#include "common/ids.h"
+#include "common/sync.h"
+#include "common/wire_ids.h"
+#include "dfs/internal/v1/replica.pb.h"
+#include "server/leader/consensus_port.h"
+#include "server/leader/copy_orders.h"
+#include "server/leader/repair_plan.h"
+#include "server/leader/request_ledger.h"
+#include "server/leader/transaction_table.h"
+#include "server/metadata/metadata_machine.h"
+
+namespace dfs::leader {
+
+// How a member is, as this node sees it.
+struct NodeLiveness {
+  NodeId node;
+  bool is_usable = false;        // alive or suspect, not dead
+  std::uint64_t free_bytes = 0;  // for new chunks
+  std::uint64_t total_bytes = 0;  // 0: nothing heard of its disk yet
+};
+
+struct LeaderOptions {
+  absl::Duration trash_time = absl::Minutes(10);
+  // A new leader purges nothing for so long: gets begun under the one before may still read.
+  absl::Duration purge_quiet = absl::Minutes(10);
+  absl::Duration session_unused = absl::Hours(24);
+  absl::Duration session_sample_every = absl::Hours(1);
+  absl::Duration upkeep_every = absl::Seconds(1);          // purge, clear, sessions, expiry of transactions
+  absl::Duration members_every = absl::Milliseconds(100);  // activation, voters
+  absl::Duration repair_every = absl::Seconds(1);
+  absl::Duration report_every = absl::Milliseconds(100);  // of copies that came late
+  // How long repair leaves a copy that a put left out to the put's own late acknowledgement.
+  absl::Duration late_copy_wait = absl::Seconds(2);
+  absl::Duration copy_progress = absl::Seconds(10);
+  // A copy that failed is tried again after 1 s, then twice as long each time up to this.
+  absl::Duration copy_backoff_max = absl::Seconds(60);
+  RepairLimits repair;
+};
+
+using ViewSource = std::function<std::unique_ptr<metadata::MetadataView>()>;
+using LivenessSource = std::function<std::vector<NodeLiveness>()>;
+// Asks the node to make its copy; blocks until it is durable there (chunk_peers.h, ChunkPeers::Copy).
+using CopyCall = std::function<absl::StatusOr<rpc::ChunkAck>(
+    NodeId node, const rpc::CopyChunkRequest& request, absl::Duration progress_timeout)>;
+
+// The world of the leader. All outlive it. Thread-safe.
+struct LeaderWorld {
+  NodeId self;
+  const Clock* clock = nullptr;
+  ConsensusPort* consensus = nullptr;
+  ViewSource view;
+  LivenessSource liveness;
+  CopyCall copy;
+  Executor* executor = nullptr;
+  std::function<void(Task)> run_blocking;  // on a pool, for calls that wait
+};
+
+struct TermState {
+  TermState(LeaderWorld the_world, const LeaderOptions& the_options, Term the_term)
+      : world(std::move(the_world)),
+        options(the_options),
+        term(the_term),
+        began(world.clock->Now()),
+        transactions(the_term) {}
+
+  const LeaderWorld world;
+  const LeaderOptions options;
+  const Term term;
+  const MonotonicTime began;
+
+  Mutex mutex;
+  bool is_ended ABSL_GUARDED_BY(mutex) = false;
+  TransactionTable transactions ABSL_GUARDED_BY(mutex);
+  RequestLedger requests ABSL_GUARDED_BY(mutex);
+  CopyOrders orders ABSL_GUARDED_BY(mutex);
+
+  [[nodiscard]] MonotonicTime Now() const { return world.clock->Now(); }
+  [[nodiscard]] bool HasEnded() ABSL_LOCKS_EXCLUDED(mutex) {
+    MutexLock lock(&mutex);
+    return is_ended;
+  }
+};
+
+// kUnavailable, NOT_LEADER, NOTHING_CHANGED.
+[[nodiscard]] absl::Status NotLeaderError();
+// Whether the call certainly had no effect and never will.
+[[nodiscard]] bool IsNothingChanged(const absl::Status& status);
+// What an error says of a node: its name, or "node 3".
+[[nodiscard]] std::string NameOf(const rpc::NodeRow& row);
+
+}  // namespace dfs::leader
+
+#endif  // DFS_SERVER_LEADER_TERM_STATE_H_

@@ -1,0 +1,268 @@
+// dfs_bench: starts three nodes on loopback, measures them and the raw limits of the machine beside them.
+// `tests/bench/run` builds and runs it. It asserts no times.
+#include <glog/logging.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "tests/bench/client_load.h"
+#include "tests/bench/node_faults.h"
+#include "tests/bench/raw_limits.h"
+#include "tests/bench/report.h"
+#include "tests/support/file_checks.h"
+#include "tests/support/process_cluster.h"
+
+namespace dfs::bench {
+namespace {
+
+constexpr std::uint64_t kHundredMb = 100'000'000;
+constexpr std::uint64_t kTwelveMb = 12'500'000;
+constexpr std::uint64_t kHundredKb = 104'829;
+constexpr std::uint64_t kFourKib = 4'096;
+constexpr int kManyClients = 16;
+
+struct Options {
+  bool is_json = false;
+  bool is_quick = false;
+  std::vector<std::string> sections = {"idle", "bulk", "small", "faults"};
+  std::string raw_stream_port_file;  // the serving half of the raw stream
+};
+
+std::string Size(std::uint64_t bytes) {
+  if (bytes % 100'000 == 0) {
+    const std::string tenths = std::to_string(bytes / 100'000 % 10);
+    return std::to_string(bytes / 1'000'000) + (tenths == "0" ? "" : "." + tenths) + " MB";
+  }
+  return bytes == kFourKib ? "4 KiB" : std::to_string(bytes) + " bytes";
+}
+
+Target AtMost(double value) { return {Target::Sense::kAtMost, value}; }
+Target AtLeast(double value) { return {Target::Sense::kAtLeast, value}; }
+
+std::string ErrorsOf(const LoadResult& result) {
+  if (result.errors == 0) return "";
+  return std::to_string(result.errors) + " ERRORS: " + result.first_error;
+}
+
+// Puts and gets of one client in turn with the raw limits, so that noise of the machine meets both.
+void MeasureBulk(Report& report, testing::ProcessCluster& cluster, RawStream& stream,
+                 std::uint64_t size, int rounds) {
+  const std::string folder = cluster.folder().path();
+  const std::string content = testing::MakeBytes(42, static_cast<std::size_t>(size));
+  ClientLoad load(cluster.Endpoints(), 1);
+  Samples raw_copies;
+  Samples raw_stream;
+  LoadResult puts;
+  LoadResult gets;
+  const auto add = [](LoadResult& total, const LoadResult& one) {
+    total.samples.Add(one.samples);
+    total.errors += one.errors;
+    if (total.first_error.empty()) total.first_error = one.first_error;
+  };
+  for (int round = -1; round < rounds; ++round) {
+    const absl::Duration copies = ThreeDurableCopies(folder, content);
+    const LoadResult put = load.Put(size, 1, absl::ZeroDuration());
+    const absl::Duration received = stream.Receive(size);
+    const LoadResult get = load.Get(size, 1, absl::ZeroDuration());
+    if (round < 0) continue;  // the first round warms up
+    raw_copies.Add(copies);
+    raw_stream.Add(received);
+    add(puts, put);
+    add(gets, get);
+  }
+  const bool has_target = size == kHundredMb;
+  report.Add({.name = "put " + Size(size) + ", 1 client, p50",
+              .value = puts.samples.MedianMs(),
+              .unit = "ms",
+              .raw = raw_copies.MedianMs(),
+              .target = has_target ? std::optional(AtMost(2.5)) : std::nullopt,
+              .note = ErrorsOf(puts)});
+  report.Add({.name = "get " + Size(size) + ", 1 client, p50",
+              .value = gets.samples.MedianMs(),
+              .unit = "ms",
+              .raw = raw_stream.MedianMs(),
+              .target = has_target ? std::optional(AtMost(2)) : std::nullopt,
+              .note = ErrorsOf(gets)});
+}
+
+void AddRate(Report& report, const std::string& what, std::uint64_t size, const LoadResult& result,
+             std::optional<Target> target) {
+  report.Add({.name = what + ", files a second",
+              .value = result.PerSecond(),
+              .unit = "/s",
+              .raw = std::nullopt,
+              .target = target,
+              .note = ErrorsOf(result)});
+  if (size >= kTwelveMb) {
+    report.Add({.name = what + ", bytes a second",
+                .value = result.PerSecond() * static_cast<double>(size) / 1e6,
+                .unit = "MB/s",
+                .raw = std::nullopt,
+                .target = std::nullopt,
+                .note = ""});
+  }
+}
+
+void AddLatency(Report& report, const std::string& what, const LoadResult& result,
+                std::optional<Target> p50_target) {
+  const auto add = [&](const std::string& name, double value, std::optional<Target> target) {
+    report.Add({.name = what + ", " + name, .value = value, .unit = "ms", .raw = std::nullopt,
+                .target = target, .note = ""});
+  };
+  add("p50", result.samples.MedianMs(), p50_target);
+  add("p99", result.samples.PercentileMs(99), std::nullopt);
+}
+
+void MeasureManyLarge(Report& report, testing::ProcessCluster& cluster, std::uint64_t size) {
+  ClientLoad load(cluster.Endpoints(), kManyClients);
+  const std::string clients = ", " + std::to_string(kManyClients) + " clients";
+  AddRate(report, "put " + Size(size) + clients, size, load.Put(size, 1, absl::ZeroDuration()), std::nullopt);
+  AddRate(report, "get " + Size(size) + clients, size, load.Get(size, 1, absl::ZeroDuration()), std::nullopt);
+}
+
+void MeasureSmall(Report& report, testing::ProcessCluster& cluster, std::uint64_t size, int clients,
+                  absl::Duration time) {
+  constexpr int kUnlimited = 1'000'000;
+  ClientLoad load(cluster.Endpoints(), clients);
+  const bool is_one = clients == 1;
+  const std::string of = " " + Size(size) + ", " + (is_one ? "1 client" : std::to_string(clients) + " clients");
+  const auto only = [](bool applies, Target target) {
+    return applies ? std::optional(target) : std::nullopt;
+  };
+  load.Put(size, kUnlimited, time / 8);  // warms up
+  const LoadResult puts = load.Put(size, kUnlimited, time);
+  AddRate(report, "put" + of, size, puts, only(size == kFourKib && !is_one, AtLeast(1'500)));
+  AddLatency(report, "put" + of, puts, only(size == kHundredKb && is_one, AtMost(8)));
+  load.Get(size, kUnlimited, time / 8);
+  const LoadResult gets = load.Get(size, kUnlimited, time);
+  AddRate(report, "get" + of, size, gets, only(size == kFourKib && !is_one, AtLeast(4'000)));
+  AddLatency(report, "get" + of, gets, only(size == kHundredKb && is_one, AtMost(3)));
+}
+
+void MeasureFaults(Report& report, testing::ProcessCluster& cluster, bool is_quick) {
+  const auto measure = [&](Fault fault, const std::string& what, int times, std::optional<Target> p50) {
+    const auto pauses = PausesAfter(fault, cluster, times);
+    if (!pauses.ok()) {
+      report.Add({.name = what, .value = 0, .unit = "ms", .raw = std::nullopt, .target = AtLeast(1),
+                  .note = pauses.status().ToString()});
+      return;
+    }
+    const std::string count = std::to_string(pauses->count()) + " times";
+    report.Add({.name = what + ", p50", .value = pauses->MedianMs(), .unit = "ms", .raw = std::nullopt,
+                .target = p50, .note = count});
+    report.Add({.name = what + ", max", .value = pauses->MaxMs(), .unit = "ms", .raw = std::nullopt,
+                .target = AtMost(2'000), .note = count});
+  };
+  measure(Fault::kKill, "kill -9 of the leader to the next put", is_quick ? 5 : 20, AtMost(600));
+  measure(Fault::kPause, "SIGSTOP of the leader to the next put", is_quick ? 3 : 10, std::nullopt);
+}
+
+std::string Load() {
+  double one = 0;
+  std::ifstream("/proc/loadavg") >> one;
+  return std::to_string(one).substr(0, 4);
+}
+
+void AddSettings(const Report& report, const testing::ProcessCluster& cluster) {
+  utsname system{};
+  uname(&system);
+  struct statfs file_system {};
+  statfs(cluster.folder().path().c_str(), &file_system);
+  std::string cpu = "unknown";
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) {
+      cpu = line.substr(line.find(':') + 2);
+      break;
+    }
+  }
+  report.Settings({
+      {"nodes", "3 dfs-server processes and the clients on this machine, over loopback"},
+      {"replicas, W, R", "3, 2, 2"},
+      {"durable", "fdatasync on W nodes and a synced log entry on a majority before each answer"},
+      {"checksums", "CRC32C of each message, and of each 64 KiB block against the log, verified; by the client too"},
+      {"reads", "strong (read index, R = 2); warm page cache, connections made before"},
+      {"MB, KiB", "1,000,000 and 1,024 bytes; random bytes"},
+      {"raw limit of a put", "3 threads: write, sync_file_range every 8 MiB, fdatasync, in the same rounds"},
+      {"raw limit of a get", "gRPC stream of slices between 2 processes, no checksums, in the same rounds"},
+      {"processors", std::to_string(sysconf(_SC_NPROCESSORS_ONLN)) + " x " + cpu},
+      {"load before the run", Load()},
+      {"kernel", std::string(system.sysname) + " " + system.release},
+      {"file system of data", file_system.f_type == 0xEF53 ? "ext4" : std::to_string(file_system.f_type)},
+      {"servers", testing::ProcessCluster::ServerBinary()},
+  });
+}
+
+void MeasureAll(const Options& options) {
+  const auto wants = [&](const std::string& section) {
+    return std::find(options.sections.begin(), options.sections.end(), section) != options.sections.end();
+  };
+  testing::ProcessCluster cluster;
+  const absl::Status up = cluster.Up(3);
+  CHECK(up.ok()) << up;
+  Report report(options.is_json);
+  AddSettings(report, cluster);
+  if (wants("idle")) {
+    report.Section("Three idle nodes");
+    MeasureIdle(cluster, absl::Seconds(3));  // lets them come to rest
+    const IdleCost idle = MeasureIdle(cluster, absl::Seconds(options.is_quick ? 10 : 30));
+    report.Add({.name = "memory (PSS), fresh", .value = idle.pss_mb, .unit = "MB", .raw = std::nullopt,
+                .target = AtMost(120), .note = ""});
+    report.Add({.name = "CPU, of one core", .value = idle.cpu_percent, .unit = "%", .raw = std::nullopt,
+                .target = AtMost(8), .note = ""});
+  }
+  if (wants("bulk")) {
+    report.Section("Large files");
+    RawStream stream;
+    MeasureBulk(report, cluster, stream, kHundredMb, options.is_quick ? 3 : 7);
+    MeasureBulk(report, cluster, stream, kTwelveMb, options.is_quick ? 5 : 15);
+    MeasureManyLarge(report, cluster, kTwelveMb);
+    if (!options.is_quick) MeasureManyLarge(report, cluster, kHundredMb);
+  }
+  if (wants("small")) {
+    report.Section("Small files");
+    report.Add({.name = "append 4 KiB + fdatasync, p50 (raw)",
+                .value = absl::ToDoubleMilliseconds(AppendAndSync(cluster.folder().path(), 500)),
+                .unit = "ms",
+                .raw = std::nullopt,
+                .target = std::nullopt,
+                .note = ""});
+    const absl::Duration time = absl::Seconds(options.is_quick ? 2 : 5);
+    for (const std::uint64_t size : {kHundredKb, kFourKib}) {
+      for (const int clients : {1, kManyClients}) MeasureSmall(report, cluster, size, clients, time);
+    }
+    report.Add({.name = "memory (PSS) after load", .value = PssMb(cluster), .unit = "MB",
+                .raw = std::nullopt, .target = std::nullopt, .note = ""});
+  }
+  if (wants("faults")) {
+    report.Section("A dead or hung leader (one client puts 4 KiB files all the time)");
+    MeasureFaults(report, cluster, options.is_quick);
+  }
+  report.Summary();
+}
+
+}  // namespace
+}  // namespace dfs::bench
+
+int main(int argc, char** argv) {
+  dfs::bench::Options options;
+  CLI::App app("Measures three nodes on loopback beside the raw limits of the machine.", "dfs_bench");
+  app.add_flag("--json", options.is_json, "one JSON object a line");
+  app.add_flag("--quick", options.is_quick, "fewer rounds: for a look, not for publication");
+  app.add_option("--only", options.sections, "sections: idle, bulk, small, faults")->delimiter(',');
+  app.add_option("--serve-raw-stream", options.raw_stream_port_file)->group("");
+  CLI11_PARSE(app, argc, argv);
+  FLAGS_logtostderr = true;
+  google::InitGoogleLogging(argv[0]);
+  if (!options.raw_stream_port_file.empty()) {
+    dfs::bench::ServeRawStream(options.raw_stream_port_file);
+  }
+  dfs::bench::MeasureAll(options);
+  return 0;
+}

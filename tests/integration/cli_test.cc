@@ -1,0 +1,313 @@
+// dfs-cli as scripts use it: exit codes, what goes to standard output, JSON.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/integration/cluster_fixture.h"
+
+namespace dfs::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using nlohmann::json;
+
+constexpr int kPartly = 2;
+constexpr int kNotFound = 12;
+constexpr int kConflict = 13;
+constexpr int kPrecondition = 14;
+constexpr int kUsage = 64;
+constexpr int kLocal = 74;
+constexpr int kUnreachable = 111;
+
+class Cli : public ThreeNodes {
+ protected:
+  static CommandResult Run(const std::vector<std::string>& arguments, std::string_view in = {}) {
+    return cluster().Cli(arguments, in);
+  }
+  // Runs with --json; each line of standard output parsed.
+  static std::vector<json> Json(std::vector<std::string> arguments, int exit_code = 0,
+                                std::string_view in = {}) {
+    arguments.insert(arguments.begin(), "--json");
+    const auto result = Run(arguments, in);
+    EXPECT_EQ(result.exit_code, exit_code) << result.err;
+    std::vector<json> out;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) {
+      out.push_back(json::parse(line, nullptr, /*allow_exceptions=*/false));
+      EXPECT_FALSE(out.back().is_discarded()) << line;
+    }
+    return out;
+  }
+  static std::vector<std::string> Lines(const std::string& text) {
+    std::vector<std::string> out;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) out.push_back(line);
+    return out;
+  }
+  const TemporaryFolder folder_;
+};
+
+TEST_F(Cli, PutAndGetThroughFilesAndPipes) {
+  const std::string content = MakeBytes(1, 3'000'000);
+  WriteFile(folder_.File("local"), content);
+  EXPECT_EQ(Run({"put", folder_.File("local"), "cli/file"}).exit_code, 0);
+  EXPECT_EQ(Run({"get", "cli/file", folder_.File("copy")}).exit_code, 0);
+  EXPECT_TRUE(ReadFile(folder_.File("copy")) == content);
+  EXPECT_EQ(Run({"put", "-", "cli/piped"}, content).exit_code, 0);
+  const auto got = Run({"get", "cli/piped", "-"});
+  EXPECT_EQ(got.exit_code, 0);
+  EXPECT_TRUE(got.out == content) << "only the data is on standard output";
+  EXPECT_EQ(Run({"get", "--range=100-199", "cli/piped", "-"}).out, content.substr(100, 100));
+  // Without REMOTE the base name is taken.
+  EXPECT_EQ(Run({"put", folder_.File("local")}).exit_code, 0);
+  EXPECT_EQ(Run({"stat", "local"}).exit_code, 0);
+}
+
+TEST_F(Cli, EmptyFile) {
+  EXPECT_EQ(Run({"put", "-", "cli/empty"}).exit_code, 0);
+  const auto got = Run({"get", "cli/empty", "-"});
+  EXPECT_EQ(got.exit_code, 0);
+  EXPECT_EQ(got.out, "");
+  EXPECT_EQ(Run({"get", "cli/empty", folder_.File("empty")}).exit_code, 0);
+  EXPECT_TRUE(std::filesystem::exists(folder_.File("empty")));
+  EXPECT_EQ(std::filesystem::file_size(folder_.File("empty")), 0U);
+}
+
+TEST_F(Cli, MissingFileIsTwelveAndLeavesNothingBehind) {
+  for (const std::string verb : {"get", "stat", "locate", "remove"}) {
+    const auto result = Run({verb, "cli/no-such-file"});
+    EXPECT_EQ(result.exit_code, kNotFound) << verb;
+    EXPECT_EQ(result.out, "") << verb;
+    EXPECT_THAT(result.err, HasSubstr("cli/no-such-file")) << verb;
+  }
+  EXPECT_EQ(Run({"get", "cli/no-such-file", folder_.File("missing")}).exit_code, kNotFound);
+  EXPECT_THAT(std::vector<std::filesystem::path>(
+                  std::filesystem::directory_iterator(folder_.path()), {}),
+              IsEmpty())
+      << "no file, not even a partial one";
+}
+
+TEST_F(Cli, FailedGetKeepsTheLocalFile) {
+  WriteFile(folder_.File("precious"), "local content");
+  EXPECT_EQ(Run({"get", "cli/no-such-file", folder_.File("precious")}).exit_code, kNotFound);
+  EXPECT_EQ(ReadFile(folder_.File("precious")), "local content");
+}
+
+TEST_F(Cli, RemoveTwiceAndForcedAndPartly) {
+  EXPECT_EQ(Run({"put", "-", "cli/removed"}, "x").exit_code, 0);
+  EXPECT_EQ(Run({"remove", "cli/removed"}).exit_code, 0);
+  EXPECT_EQ(Run({"remove", "cli/removed"}).exit_code, kNotFound);
+  EXPECT_EQ(Run({"remove", "-f", "cli/removed"}).exit_code, 0);
+  EXPECT_EQ(Run({"put", "-", "cli/removed"}, "x").exit_code, 0);
+  EXPECT_EQ(Run({"remove", "cli/removed", "cli/no-such-file"}).exit_code, kPartly);
+  EXPECT_EQ(Run({"stat", "cli/removed"}).exit_code, kNotFound);
+}
+
+TEST_F(Cli, OverwriteAndConditions) {
+  EXPECT_EQ(Run({"remove", "-f", "cli/versions"}).exit_code, 0);
+  const auto first = Json({"put", "-", "cli/versions"}, 0, "one");
+  ASSERT_EQ(first.size(), 1U);
+  const auto version = first[0]["version"].get<std::uint64_t>();
+  EXPECT_EQ(Run({"put", "--if-absent", "-", "cli/versions"}, "two").exit_code, kConflict);
+  EXPECT_EQ(Run({"put", "--if-version=" + std::to_string(version), "-", "cli/versions"}, "three").exit_code, 0);
+  EXPECT_EQ(Run({"put", "--if-version=" + std::to_string(version), "-", "cli/versions"}, "four").exit_code,
+            kPrecondition);
+  EXPECT_EQ(Run({"get", "cli/versions", "-"}).out, "three");
+}
+
+TEST_F(Cli, ListIsSortedAndEmptyListIsEmpty) {
+  EXPECT_EQ(Run({"clear", "--yes", "cli/ls/"}).exit_code, 0);
+  const auto empty = Run({"ls", "cli/ls/"});
+  EXPECT_EQ(empty.exit_code, 0);
+  EXPECT_EQ(empty.out, "");
+  for (const char* name : {"cli/ls/b", "cli/ls/a", "cli/ls/C"}) {
+    EXPECT_EQ(Run({"put", "-", name}, "x").exit_code, 0);
+  }
+  EXPECT_THAT(Lines(Run({"ls", "cli/ls/"}).out), ElementsAre("cli/ls/C", "cli/ls/a", "cli/ls/b"));
+  const auto rows = Json({"ls", "cli/ls/"});
+  ASSERT_EQ(rows.size(), 3U);
+  for (const auto& row : rows) {
+    for (const char* field : {"name", "size", "version", "time", "health"}) EXPECT_TRUE(row.contains(field)) << field;
+  }
+}
+
+TEST_F(Cli, ClearAsksBeforeItRemoves) {
+  EXPECT_EQ(Run({"put", "-", "cli/clear/a"}, "x").exit_code, 0);
+  EXPECT_EQ(Run({"clear", "cli/clear/"}).exit_code, kUsage);
+  EXPECT_EQ(Run({"stat", "cli/clear/a"}).exit_code, 0);
+  EXPECT_EQ(Run({"clear", "--yes", "cli/clear/"}).exit_code, 0);
+  EXPECT_EQ(Run({"stat", "cli/clear/a"}).exit_code, kNotFound);
+}
+
+TEST_F(Cli, JsonHasTheFieldsThatScriptsRelyOn) {
+  const auto put = Json({"put", "-", "cli/json"}, 0, "content");
+  ASSERT_EQ(put.size(), 1U);
+  EXPECT_EQ(put[0]["name"], "cli/json");
+  EXPECT_EQ(put[0]["size"], 7);
+  EXPECT_GE(put[0]["replicas"], 2);
+  EXPECT_GE(put[0]["version"], 1);
+
+  const auto stat = Json({"stat", "cli/json"});
+  ASSERT_EQ(stat.size(), 1U);
+  for (const char* field : {"name", "size", "version", "replicas"}) EXPECT_TRUE(stat[0].contains(field)) << field;
+
+  const auto locate = Json({"locate", "cli/json"});
+  ASSERT_EQ(locate.size(), 3U);
+  for (const auto& row : locate) {
+    for (const char* field : {"node", "address", "zone", "state", "size", "checksum", "version", "chunk"}) {
+      EXPECT_TRUE(row.contains(field)) << field;
+    }
+  }
+
+  const auto status = Json({"status"});
+  ASSERT_EQ(status.size(), 1U);
+  EXPECT_THAT(status[0]["health"].get<std::string>(), ::testing::AnyOf("OK", "WARN"));
+  EXPECT_THAT(status[0]["leader"].get<std::string>(), HasSubstr("n"));
+  for (const char* field : {"term", "files", "under_replicated"}) EXPECT_TRUE(status[0].contains(field)) << field;
+  ASSERT_EQ(status[0]["nodes"].size(), 3U);
+  for (const auto& node : status[0]["nodes"]) {
+    for (const char* field : {"name", "id", "address", "zone", "state", "role"}) EXPECT_TRUE(node.contains(field)) << field;
+  }
+  EXPECT_EQ(Json({"report"}).size(), 1U);
+
+  // Errors too are JSON, with a word that scripts can compare.
+  const auto error = Json({"stat", "cli/no-such-file"}, kNotFound);
+  ASSERT_EQ(error.size(), 1U);
+  EXPECT_EQ(error[0]["status"], "error");
+  EXPECT_TRUE(error[0]["error"].contains("message"));
+  EXPECT_TRUE(error[0]["error"].contains("type"));
+}
+
+TEST_F(Cli, MembersShowRingNeighboursOfEachNode) {
+  const auto text = Run({"members"});
+  EXPECT_EQ(text.exit_code, 0);
+  for (const char* name : {"n1", "n2", "n3"}) EXPECT_THAT(text.out, HasSubstr(name));
+  EXPECT_THAT(text.out, HasSubstr("alive"));
+}
+
+TEST_F(Cli, LsHereNamesWhatTheNodeHolds) {
+  EXPECT_EQ(Run({"put", "-", "cli/here"}, "content").exit_code, 0);
+  ASSERT_OK(cluster().WaitFullyReplicated(1));
+  for (const char* node : {"n1", "n2", "n3"}) {
+    EXPECT_THAT(Run({"lshere", std::string("--node=") + node}).out, HasSubstr("cli/here")) << node;
+  }
+}
+
+TEST_F(Cli, UsageErrorsAreSixtyFour) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {"no-such-verb"},       {"put"},       {"get"},
+      {"remove"},             {"put", "-"},  {"get", "a", "b", "c"},
+      {"--no-such-flag", "ls"}, {"get", "--range=9-1", "a", "-"}, {"get", "--range=x", "a", "-"},
+      {"get", "--consistency=sometimes", "a", "-"}, {}};
+  for (const auto& arguments : wrong) {
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    const auto result = Run(arguments);
+    EXPECT_EQ(result.exit_code, kUsage) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, Not(IsEmpty()));
+  }
+  EXPECT_THAT(Run({"stat", "../escape"}).exit_code, kUsage);
+}
+
+TEST_F(Cli, VerbsOfLaterVersionsAreAbsentNotStubbed) {
+  for (const char* verb : {"mb", "leave", "drain", "scrub", "undelete"}) {
+    EXPECT_EQ(Run({verb, "x"}).exit_code, kUsage) << verb;
+  }
+}
+
+TEST_F(Cli, HelpAndVersionAreForStandardOutput) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"help"}, {"--help"}, {"help", "put"}, {"put", "--help"}, {"version"}}) {
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    const auto result = Run(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, Not(IsEmpty()));
+  }
+}
+
+TEST_F(Cli, LocalErrorsAreSeventyFour) {
+  EXPECT_EQ(Run({"put", folder_.File("no-such-file"), "cli/x"}).exit_code, kLocal);
+  EXPECT_EQ(Run({"put", "-", "cli/local"}, "x").exit_code, 0);
+  EXPECT_EQ(Run({"get", "cli/local", folder_.File("no/such/folder")}).exit_code, kLocal);
+  // A full standard output.
+  const auto full = RunCommand(
+      {"sh", "-c", "exec \"$0\" \"$@\" > /dev/full", ProcessCluster::CliBinary(),
+       "--endpoints=" + cluster().EndpointList(), "get", "cli/local", "-"});
+  EXPECT_EQ(full.exit_code, kLocal) << full.err;
+}
+
+TEST_F(Cli, NoNodeReachableIsHundredAndEleven) {
+  const auto result = RunCommand({ProcessCluster::CliBinary(), "--endpoints=127.0.0.1:1", "ls"});
+  EXPECT_EQ(result.exit_code, kUnreachable) << result.err;
+  EXPECT_LT(result.elapsed, absl::Seconds(10));
+}
+
+TEST_F(Cli, DeadEndpointAmongLiveOnesIsPassedOver) {
+  const auto result = RunCommand({ProcessCluster::CliBinary(),
+                                  "--endpoints=127.0.0.1:1," + cluster().EndpointOf(2), "ls"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+TEST_F(Cli, EndpointsComeFromTheEnvironmentToo) {
+  const auto result = RunCommand({ProcessCluster::CliBinary(), "status"}, "",
+                                 {{"DFS_ENDPOINTS", cluster().EndpointList()}});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+TEST_F(Cli, BenchReportsItsOperations) {
+  const auto rows = Json({"bench", "--size=4096", "--count=20", "--concurrency=4", "--op=put,get"});
+  ASSERT_GE(rows.size(), 2U);
+  std::vector<std::string> operations;
+  for (const auto& row : rows) {
+    if (!row.contains("op")) continue;
+    operations.push_back(row["op"]);
+    for (const char* field : {"size", "count", "concurrency", "seconds", "ops_per_s", "bytes_per_s", "p50_ms",
+                              "p99_ms", "max_ms", "errors"}) {
+      EXPECT_TRUE(row.contains(field)) << field;
+    }
+    EXPECT_EQ(row["errors"], 0);
+  }
+  EXPECT_THAT(operations, ElementsAre("put", "get"));
+}
+
+// Any language, through the .proto files alone.
+TEST_F(Cli, PythonExampleWorksAtEachNode) {
+  for (int n = 1; n <= 3; ++n) {
+    const auto result = RunCommand({"/usr/bin/python3",
+                                    ProcessCluster::SourceFolder() + "/client/examples/put_get.py",
+                                    "--endpoint", cluster().EndpointOf(n)},
+                                   "", {{"PYTHONPATH", DFS_PYTHON_GEN}});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("equal"));
+  }
+  Proved("a Python client made from the .proto files puts, gets and removes at each node");
+}
+
+TEST_F(Cli, ServerRefusesWhatItCannotDo) {
+  const auto server = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> command = {ProcessCluster::ServerBinary()};
+    command.insert(command.end(), flags.begin(), flags.end());
+    return RunCommand(command, "", {}, absl::Seconds(20));
+  };
+  const std::string data = "--data-dir=" + folder_.File("data");
+  // Another machine could reach it, and nothing is encrypted yet.
+  EXPECT_EQ(server({data, "--listen=0.0.0.0:19990", "--peer-listen=127.0.0.1:19991", "--bootstrap"}).exit_code, kUsage);
+  EXPECT_EQ(server({data, "--listen=127.0.0.1:19990", "--peer-listen=[::]:19991", "--bootstrap"}).exit_code, kUsage);
+  EXPECT_EQ(server({data, "--listen=nonsense", "--peer-listen=127.0.0.1:19991", "--bootstrap"}).exit_code, kUsage);
+  EXPECT_EQ(server({data, "--listen=127.0.0.1:19990"}).exit_code, kUsage);
+  // Neither --bootstrap nor --join, and the folder belongs to no cluster.
+  EXPECT_EQ(server({data, "--listen=127.0.0.1:19990", "--peer-listen=127.0.0.1:19991"}).exit_code, kUsage);
+  // An address in use.
+  const auto in_use = server({data, "--listen=" + cluster().EndpointOf(1), "--peer-listen=127.0.0.1:19991", "--bootstrap"});
+  EXPECT_GT(in_use.exit_code, 0);
+  EXPECT_LT(in_use.exit_code, 128) << in_use.err;
+  EXPECT_THAT(in_use.err, HasSubstr(cluster().EndpointOf(1)));
+}
+
+}  // namespace
+}  // namespace dfs::testing

@@ -1,0 +1,319 @@
+// What clients do with files while all nodes are well.
+#include <array>
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "client/retry_policy.h"
+#include "common/executor.h"
+#include "proto/wire_status.h"
+#include "tests/integration/cluster_fixture.h"
+
+namespace dfs::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+const std::vector<int> kAllNodes = {1, 2, 3};
+
+class Files : public ThreeNodes {
+ protected:
+  static std::vector<std::string> List(const client::ListOptions& options) {
+    std::vector<std::string> names;
+    const auto status =
+        client().List(options, [&](const v1::FileInfo& file) { names.push_back(file.name()); });
+    EXPECT_OK(status);
+    return names;
+  }
+  static absl::StatusOr<std::string> GetRange(std::string_view name, std::uint64_t offset,
+                                              std::optional<std::uint64_t> length) {
+    client::GetOptions options;
+    options.offset = offset;
+    options.length = length;
+    return Get(client(), name, options);
+  }
+};
+
+// FEATURES: stored bytes differ from sent bytes.
+TEST_F(Files, EverySizeHasEqualBytesOnEveryReplica) {
+  const std::array<std::uint64_t, 11> sizes = {0,           1,        511,           512,
+                                               1023,        1024,     1025,          kMiB + 1,
+                                               64 * kMiB - 1, 64 * kMiB + 1, 200'000'000};
+  for (const std::uint64_t size : sizes) {
+    SCOPED_TRACE(size);
+    const std::string name = "sizes/" + std::to_string(size);
+    const Fingerprint expected = FingerprintOfSeeded(size + 1, size);
+    SeededSource source(size + 1, size);
+    const auto put = client().Put(name, source);
+    ASSERT_OK(put.status());
+    EXPECT_EQ(put->info().size(), size);
+    EXPECT_GE(put->replicas(), 2U);
+    FingerprintSink sink;
+    ASSERT_OK(client().Get(name, sink).status());
+    EXPECT_EQ(sink.fingerprint(), expected);
+    ASSERT_OK(cluster().WaitFullyReplicated(1));
+    ASSERT_OK(CheckCopies(cluster(), client(), kAllNodes, name, expected));
+  }
+  Proved("files of 0, 1, 511, 512, 1023, 1024, 1025, 1 MiB+1, 64 MiB-1, 64 MiB+1 and 200,000,000 bytes "
+         "have equal hashes on all 3 replicas");
+}
+
+TEST_F(Files, RangesAreExact) {
+  const std::string content = MakeBytes(7, 3 * kMiB + 17);
+  ASSERT_OK(Put(client(), "ranges", content));
+  const std::uint64_t size = content.size();
+  const std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges = {
+      {0, 1},        {0, size},      {1, 65'535},    {65'535, 2}, {65'536, 65'536}, {kMiB - 1, 2},
+      {size - 1, 1}, {size, 0},      {size, 100},    {12'345, 0}, {2 * kMiB, 2 * kMiB},
+      {100'000, 1'000'000}};
+  for (const auto& [offset, length] : ranges) {
+    const auto got = GetRange("ranges", offset, length);
+    ASSERT_OK(got.status());
+    EXPECT_TRUE(*got == content.substr(offset, length)) << offset << "+" << length;
+  }
+  const auto rest = GetRange("ranges", kMiB, std::nullopt);
+  ASSERT_OK(rest.status());
+  EXPECT_TRUE(*rest == content.substr(kMiB));
+  EXPECT_EQ(GetRange("ranges", size + 1, 1).status().code(), absl::StatusCode::kOutOfRange);
+}
+
+TEST_F(Files, RangeAcrossChunksIsExact) {
+  constexpr std::uint64_t kSize = 64 * kMiB + 100;
+  SeededSource source(9, kSize);
+  ASSERT_OK(client().Put("two-chunks", source).status());
+  const std::string content = MakeBytes(9, kSize);
+  const auto got = GetRange("two-chunks", 64 * kMiB - 50, 100);
+  ASSERT_OK(got.status());
+  EXPECT_TRUE(*got == content.substr(64 * kMiB - 50, 100));
+}
+
+TEST_F(Files, OverwriteMakesANewVersionWithNewBytesOnly) {
+  ASSERT_OK(Put(client(), "overwritten", MakeBytes(1, 100'000)));
+  const auto first = client().Stat("overwritten");
+  ASSERT_OK(first.status());
+  ASSERT_OK(Put(client(), "overwritten", "short"));
+  const auto second = client().Stat("overwritten");
+  ASSERT_OK(second.status());
+  EXPECT_GT(second->version(), first->version());
+  EXPECT_EQ(second->size(), 5U);
+  for (const int n : kAllNodes) {
+    const auto got = GetAt(cluster().ClientChannel(n), "overwritten");
+    ASSERT_OK(got.status());
+    EXPECT_EQ(*got, "short");
+  }
+}
+
+TEST_F(Files, RemovedFileIsGoneEverywhereAndOnceOnly) {
+  ASSERT_OK(Put(client(), "removed", "content"));
+  ASSERT_OK(client().Remove("removed").status());
+  for (const int n : kAllNodes) {
+    EXPECT_TRUE(absl::IsNotFound(GetAt(cluster().ClientChannel(n), "removed").status()));
+    EXPECT_TRUE(absl::IsNotFound(StatAt(cluster().ClientChannel(n), "removed").status()));
+  }
+  EXPECT_TRUE(absl::IsNotFound(client().Remove("removed").status()));
+  ASSERT_OK(Put(client(), "removed", "again"));
+  const auto got = Get(client(), "removed");
+  ASSERT_OK(got.status());
+  EXPECT_EQ(*got, "again");
+}
+
+TEST_F(Files, PreconditionsHold) {
+  const auto channel = cluster().ClientChannel(2);
+  ASSERT_OK(client().Clear("conditions/").status());
+  const auto made = PutAt(channel, "conditions/a", "one", 0);
+  ASSERT_OK(made.status());
+  const auto refused = PutAt(channel, "conditions/a", "two", 0);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(client::ReasonOf(refused.status()), v1::ErrorDetail::PRECONDITION);
+  ASSERT_OK(PutAt(channel, "conditions/a", "two", made->info().version()).status());
+  EXPECT_EQ(PutAt(channel, "conditions/a", "three", made->info().version()).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  const auto got = GetAt(channel, "conditions/a");
+  ASSERT_OK(got.status());
+  EXPECT_EQ(*got, "two");
+}
+
+TEST_F(Files, ListIsInByteOrderAndTakesPrefixAfterAndLimit) {
+  ASSERT_OK(client().Clear("list/").status());
+  EXPECT_THAT(List({.prefix = "list/", .after = ""}), IsEmpty());
+  for (const char* name : {"list/b", "list/a/x", "list/a", "list/B", "list/\xC3\xA9", "list/a-b", "list/z"}) {
+    ASSERT_OK(Put(client(), name, "x"));
+  }
+  EXPECT_THAT(List({.prefix = "list/", .after = ""}),
+              ElementsAre("list/B", "list/a", "list/a-b", "list/a/x", "list/b", "list/z",
+                          "list/\xC3\xA9"));
+  EXPECT_THAT(List({.prefix = "list/a", .after = ""}), ElementsAre("list/a", "list/a-b", "list/a/x"));
+  EXPECT_THAT(List({.prefix = "list/", .after = "list/a-b", .limit = 2}),
+              ElementsAre("list/a/x", "list/b"));
+}
+
+TEST_F(Files, ListOfMoreThanOnePageIsComplete) {
+  constexpr int kFiles = 1'100;  // a message holds 1,000
+  ASSERT_OK(client().Clear("many/").status());
+  ThreadPool pool("putters", 8);
+  std::atomic<int> next = 0;
+  std::atomic<int> failed = 0;
+  std::atomic<int> done = 0;
+  for (int thread = 0; thread < 8; ++thread) {
+    pool.Post([&] {
+      for (int i = next++; i < kFiles; i = next++) {
+        failed += Put(client(), "many/" + std::to_string(10'000 + i), std::to_string(i)).ok() ? 0 : 1;
+        ++done;
+      }
+    });
+  }
+  ASSERT_OK(ProcessCluster::Await("all puts", absl::Minutes(1), [&] { return done == kFiles; }));
+  pool.Stop();
+  EXPECT_EQ(failed, 0);
+  const auto names = List({.prefix = "many/", .after = ""});
+  ASSERT_EQ(names.size(), static_cast<std::size_t>(kFiles));
+  for (int i = 0; i < kFiles; ++i) {
+    ASSERT_EQ(names[static_cast<std::size_t>(i)], "many/" + std::to_string(10'000 + i));
+  }
+  const auto cleared = client().Clear("many/");
+  ASSERT_OK(cleared.status());
+  EXPECT_EQ(*cleared, static_cast<std::uint64_t>(kFiles));
+  EXPECT_THAT(List({.prefix = "many/", .after = ""}), IsEmpty());
+}
+
+TEST_F(Files, LocateNamesThreeDistinctNodesForEachChunk) {
+  SeededSource source(3, 64 * kMiB + 5);
+  ASSERT_OK(client().Put("located", source).status());
+  ASSERT_OK(cluster().WaitFullyReplicated(1));
+  const auto where = client().Locate("located");
+  ASSERT_OK(where.status());
+  for (std::uint32_t chunk = 0; chunk < 2; ++chunk) {
+    std::vector<std::string> nodes;
+    for (const auto& row : where->locations()) {
+      if (row.chunk() != chunk) continue;
+      nodes.push_back(row.node());
+      EXPECT_EQ(row.state(), v1::OK);
+      EXPECT_TRUE(row.node_is_alive());
+      EXPECT_EQ(row.chunk_size(), chunk == 0 ? 64 * kMiB : 5);
+      EXPECT_EQ(row.chunk_hash().size(), 32U);
+      EXPECT_EQ(row.version(), where->info().version());
+    }
+    EXPECT_THAT(nodes, UnorderedElementsAre("n1", "n2", "n3"));
+  }
+}
+
+// FEATURES: path traversal, name collision, name length, UTF-8.
+TEST_F(Files, NamesThatMustWork) {
+  const std::vector<std::string> names = {
+      "names/a/x", "names/b/x", "names/x", "names/with space", "names/\xF0\x9F\x98\x80",
+      "names/" + std::string(85, 'n'), "names/" + std::string(249, 'n'), std::string(1'024, 'n'),
+      "names/-f", "names/...", "names/.hidden", "names/a..b", "names/~", "names/%2e%2e", "names/a\\b", "names/con"};
+  for (const auto& name : names) {
+    SCOPED_TRACE(name);
+    ASSERT_OK(Put(client(), name, "content of " + name));
+  }
+  for (const auto& name : names) {
+    const auto got = Get(client(), name);
+    ASSERT_OK(got.status());
+    EXPECT_EQ(*got, "content of " + name);
+  }
+  Proved("names of 1,024 bytes, emoji, spaces, equal last components: each its own file");
+}
+
+TEST_F(Files, NamesThatMustBeRefused) {
+  const std::vector<std::string> names = {
+      "", "/", "/absolute", "trailing/", "a//b", ".", "..", "../escape", "a/../b", "a/./b", "a/..",
+      std::string("nul\0byte", 8), "line\nbreak", "tab\there", "del\x7F", std::string(1'025, 'n')};
+  // A message with such a string is no message of proto3: gRPC itself answers a single request with INTERNAL.
+  const std::vector<std::string> not_utf8 = {"bad utf8 \xFF\xFE", "overlong \xC0\xAF",
+                                             "surrogate \xED\xA0\x80", "cut \xE2\x82"};
+  const auto channel = cluster().ClientChannel(1);
+  for (const auto& name : names) {
+    SCOPED_TRACE(::testing::PrintToString(name));
+    const auto put = PutAt(channel, name, "x");
+    EXPECT_EQ(put.status().code(), absl::StatusCode::kInvalidArgument) << put.status().ToString();
+    EXPECT_EQ(GetAt(channel, name).status().code(), absl::StatusCode::kInvalidArgument);
+  }
+  for (const auto& name : not_utf8) {
+    SCOPED_TRACE(::testing::PrintToString(name));
+    EXPECT_EQ(PutAt(channel, name, "x").status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(GetAt(channel, name).status().code(), absl::StatusCode::kInternal);
+  }
+  Proved("names with .., absolute, NUL, control characters, bad UTF-8 or 1,025 bytes are refused");
+}
+
+// FEATURES: stale read after ack.
+TEST_F(Files, AcknowledgedWriteIsReadAtEveryNode) {
+  constexpr int kRounds = 1'000;
+  for (int i = 0; i < kRounds; ++i) {
+    const std::string content = "round " + std::to_string(i);
+    // Every other round the same name again: the hard case for stale state.
+    const std::string name = i % 2 == 0 ? "fresh/same" : "fresh/" + std::to_string(i);
+    ASSERT_OK(PutAt(cluster().ClientChannel(1 + i % 3), name, content).status());
+    for (const int n : kAllNodes) {
+      const auto got = GetAt(cluster().ClientChannel(n), name);
+      ASSERT_OK(got.status());
+      ASSERT_EQ(*got, content) << "round " << i << " at n" << n;
+    }
+  }
+  Proved("1,000 acknowledged puts were read at once at each of 3 nodes, none stale");
+}
+
+// FEATURES: deadlock, wedged connection.
+TEST_F(Files, TransfersInBothDirectionsAtOnceAllEnd) {
+  constexpr int kPairs = 6;
+  constexpr std::uint64_t kSize = 12 * kMiB;
+  for (int i = 0; i < kPairs; ++i) {
+    SeededSource source(static_cast<std::uint64_t>(i), kSize);
+    ASSERT_OK(client().Put("both/" + std::to_string(i), source).status());
+  }
+  ThreadPool pool("both-ways", 2 * kPairs);
+  std::atomic<int> done = 0;
+  std::atomic<int> failed = 0;
+  for (int i = 0; i < kPairs; ++i) {
+    const auto seed = static_cast<std::uint64_t>(i);
+    pool.Post([&, seed] {
+      SeededSource source(seed + 100, kSize);
+      failed += client().Put("both/new" + std::to_string(seed), source).ok() ? 0 : 1;
+      ++done;
+    });
+    pool.Post([&, seed] {
+      FingerprintSink sink;
+      const auto got = client().Get("both/" + std::to_string(seed), sink);
+      failed += got.ok() && sink.fingerprint() == FingerprintOfSeeded(seed, kSize) ? 0 : 1;
+      ++done;
+    });
+  }
+  ASSERT_OK(ProcessCluster::Await("all transfers", absl::Minutes(1), [&] { return done == 2 * kPairs; }));
+  EXPECT_EQ(failed, 0);
+}
+
+TEST_F(Files, SameRequestTwiceHappensOnce) {
+  const auto channel = cluster().ClientChannel(1);
+  const auto id = NewRequestId(channel);
+  ASSERT_OK(id.status());
+  const auto first = SendPut(channel, HonestPut("once", "content", *id));
+  ASSERT_OK(first.status());
+  const auto again = SendPut(cluster().ClientChannel(2), HonestPut("once", "content", *id));
+  ASSERT_OK(again.status());
+  EXPECT_EQ(again->info().version(), first->info().version());
+  const auto settled = SettleAt(cluster().ClientChannel(3), *id);
+  ASSERT_OK(settled.status());
+  EXPECT_EQ(settled->fate(), v1::SettleResponse::HAPPENED);
+  EXPECT_EQ(settled->put().info().version(), first->info().version());
+  const auto now = StatAt(channel, "once");
+  ASSERT_OK(now.status());
+  EXPECT_EQ(now->version(), first->info().version());
+}
+
+TEST_F(Files, SettledRequestNeverHappens) {
+  const auto channel = cluster().ClientChannel(1);
+  const auto id = NewRequestId(channel);
+  ASSERT_OK(id.status());
+  const auto settled = SettleAt(channel, *id);
+  ASSERT_OK(settled.status());
+  EXPECT_EQ(settled->fate(), v1::SettleResponse::DID_NOT_HAPPEN);
+  EXPECT_FALSE(SendPut(cluster().ClientChannel(2), HonestPut("settled", "content", *id)).ok());
+  EXPECT_TRUE(absl::IsNotFound(StatAt(channel, "settled").status()));
+}
+
+}  // namespace
+}  // namespace dfs::testing

@@ -1,0 +1,254 @@
+// Nodes that join, come back empty, come back as somebody else, or just stand there.
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/random.h"
+#include "common/wire_ids.h"
+#include "dfs/internal/v1/leader.grpc.pb.h"
+#include "proto/wire_status.h"
+#include "tests/integration/cluster_fixture.h"
+
+namespace dfs::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+std::map<std::string, v1::NodeStatus> AliveByName(const v1::StatusResponse& status) {
+  std::map<std::string, v1::NodeStatus> out;
+  for (const auto& node : status.nodes()) {
+    if (node.state() == "alive") out[node.name()] = node;
+  }
+  return out;
+}
+
+class Members : public ::testing::Test {
+ protected:
+  // Asks node `n` to let somebody in.
+  absl::StatusOr<rpc::JoinResponse> Join(int n, const rpc::JoinRequest& request) {
+    const auto leader = rpc::Leader::NewStub(cluster_.PeerChannel(n));
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(SystemClock().WallNow() + absl::Seconds(10)));
+    rpc::JoinResponse response;
+    if (const auto status = leader->Join(&context, request, &response); !status.ok()) {
+      return FromGrpc(status);
+    }
+    return response;
+  }
+  // A request as a fresh data directory makes it; nothing listens at its addresses.
+  static rpc::JoinRequest JoinOf(const std::string& name) {
+    rpc::JoinRequest request;
+    request.mutable_storage_uuid()->set_high(SystemRandom64());
+    request.mutable_storage_uuid()->set_low(SystemRandom64());
+    request.set_name(name);
+    request.set_zone("nowhere");
+    request.set_client_address("127.0.0.1:2");
+    request.set_peer_address("127.0.0.1:1");
+    request.set_boot_epoch(1);
+    return request;
+  }
+  rpc::Hash128 ClusterIdOf(const v1::StatusResponse& status) {
+    const auto id = ParseUuid<ClusterId>(status.cluster_id());
+    EXPECT_TRUE(id.has_value());
+    return ToWire(id.value_or(ClusterId()));
+  }
+
+  ProcessCluster cluster_;
+};
+
+// Rows 26, 33: files put while there were fewer members reach 3 copies.
+TEST_F(Members, ClusterGrowsFromOneToThreeAndFilesFollow) {
+  std::vector<std::string> names;
+  const std::vector<std::uint64_t> sizes = {0, 1, 5'000, 400'000, 3 * kMiB};
+  for (int members = 1; members <= 3; ++members) {
+    ASSERT_OK(cluster_.Up(members));
+    client::FileClient client(cluster_.Endpoints());
+    for (const std::uint64_t size : sizes) {
+      names.push_back("grown/" + std::to_string(members) + "/" + std::to_string(size));
+      SeededSource source(size, size);
+      const auto put = client.Put(names.back(), source);
+      ASSERT_OK(put.status());
+      EXPECT_GE(put->replicas(), static_cast<std::uint32_t>(std::min(members, 2)));
+    }
+  }
+  ASSERT_OK(cluster_.WaitFullyReplicated(1));
+  client::FileClient client(cluster_.Endpoints());
+  for (const auto& name : names) {
+    const std::uint64_t size = std::stoull(name.substr(name.rfind('/') + 1));
+    ASSERT_OK(CheckCopies(cluster_, client, {1, 2, 3}, name, FingerprintOfSeeded(size, size)));
+  }
+  ASSERT_OK(cluster_.WaitUntil(1, "three voters", [](const v1::StatusResponse& status) {
+    int voters = 0;
+    for (const auto& node : status.nodes()) voters += node.role() == "learner" ? 0 : 1;
+    return status.nodes_size() == 3 && voters == 3;
+  }));
+  Proved("a cluster grown from 1 to 2 to 3 nodes: files put before have 3 verified copies");
+}
+
+TEST_F(Members, MoreThanThreeNodesWork) {
+  ASSERT_OK(cluster_.Up(5));
+  client::FileClient client(cluster_.Endpoints());
+  for (int i = 0; i < 20; ++i) ASSERT_OK(Put(client, "five/" + std::to_string(i), MakeBytes(1, 500'000)));
+  ASSERT_OK(cluster_.WaitFullyReplicated(5));
+  std::set<std::string> used;
+  for (int i = 0; i < 20; ++i) {
+    const auto where = client.Locate("five/" + std::to_string(i));
+    ASSERT_OK(where.status());
+    std::set<std::string> nodes;
+    for (const auto& row : where->locations()) nodes.insert(row.node());
+    EXPECT_EQ(nodes.size(), 3U);
+    used.insert(nodes.begin(), nodes.end());
+  }
+  EXPECT_GT(used.size(), 3U) << "placement uses more than three of five nodes";
+}
+
+// Rule R1: a wiped disk is a new node.
+TEST_F(Members, WipedNodeJoinsUnderANewIdByItself) {
+  ASSERT_OK(cluster_.Up(3));
+  client::FileClient client(cluster_.Endpoints());
+  ASSERT_OK(Put(client, "before-wipe", MakeBytes(1, 2'000'000)));
+  ASSERT_OK(cluster_.WaitFullyReplicated(1));
+  const auto before = cluster_.Status(1);
+  ASSERT_OK(before.status());
+  const v1::NodeStatus old_node = AliveByName(*before)["n3"];
+  cluster_.Kill(3);
+  cluster_.Wipe(3);
+  cluster_.Start(3);
+  ASSERT_OK(cluster_.WaitReady({1, 2, 3}));
+  const auto after = cluster_.Status(1);
+  ASSERT_OK(after.status());
+  const v1::NodeStatus new_node = AliveByName(*after)["n3"];
+  EXPECT_GT(new_node.node_id(), old_node.node_id());
+  EXPECT_NE(new_node.storage_uuid(), old_node.storage_uuid());
+  const auto got = Get(client, "before-wipe");
+  ASSERT_OK(got.status());
+  EXPECT_TRUE(*got == MakeBytes(1, 2'000'000));
+  ASSERT_OK(Put(client, "after-wipe", MakeBytes(2, 2'000'000)));
+  const auto at_new = GetAt(cluster_.ClientChannel(3), "after-wipe");
+  ASSERT_OK(at_new.status());
+  EXPECT_TRUE(*at_new == MakeBytes(2, 2'000'000));
+  Proved("a wiped node joins by itself under a new id");
+}
+
+// Also node 1, which formed the cluster: a wiped one must not form a second cluster.
+TEST_F(Members, WipedFirstNodeDoesNotFormASecondCluster) {
+  ASSERT_OK(cluster_.Up(3));
+  const auto before = cluster_.Status(2);
+  ASSERT_OK(before.status());
+  cluster_.Kill(1);
+  cluster_.Wipe(1);
+  cluster_.Start(1);
+  ASSERT_OK(cluster_.WaitReady({1, 2, 3}));
+  const auto after = cluster_.Status(1);
+  ASSERT_OK(after.status());
+  EXPECT_EQ(after->cluster_id(), before->cluster_id());
+}
+
+// Rule R1: a known node id with another storage uuid is refused.
+TEST_F(Members, OldIdWithAnotherDiskIsRefused) {
+  ASSERT_OK(cluster_.Up(3));
+  const auto status = cluster_.Status(1);
+  ASSERT_OK(status.status());
+  rpc::JoinRequest request = JoinOf("impostor");
+  *request.mutable_claimed_cluster_id() = ClusterIdOf(*status);
+  request.set_claimed_node_id(AliveByName(*status)["n2"].node_id());
+  for (const int n : {1, 2, 3}) {
+    const auto answer = Join(n, request);
+    EXPECT_EQ(answer.status().code(), absl::StatusCode::kFailedPrecondition)
+        << answer.status().ToString();
+  }
+  const auto after = cluster_.Status(1);
+  ASSERT_OK(after.status());
+  EXPECT_EQ(after->nodes_size(), 3);
+  Proved("a node that claims its old id with another storage uuid is refused");
+}
+
+TEST_F(Members, NodeOfAnotherClusterIsRefused) {
+  ASSERT_OK(cluster_.Up(1));
+  rpc::JoinRequest request = JoinOf("stranger");
+  request.mutable_claimed_cluster_id()->set_high(1);
+  request.mutable_claimed_cluster_id()->set_low(2);
+  request.set_claimed_node_id(7);
+  EXPECT_EQ(Join(1, request).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// Two live nodes whose data directories were exchanged keep who they are: identity is on the disk, names and
+// addresses are labels.
+TEST_F(Members, ExchangedDataDirectoriesAreStillTheSameMembers) {
+  ASSERT_OK(cluster_.Up(3));
+  client::FileClient client(cluster_.Endpoints());
+  ASSERT_OK(Put(client, "kept", MakeBytes(1, 2'000'000)));
+  ASSERT_OK(cluster_.WaitFullyReplicated(1));
+  const auto before = cluster_.Status(1);
+  ASSERT_OK(before.status());
+  std::set<std::uint32_t> ids_before;
+  for (const auto& node : before->nodes()) ids_before.insert(node.node_id());
+  cluster_.Kill(2);
+  cluster_.Kill(3);
+  cluster_.SwapData(2, 3);
+  cluster_.Start(2);
+  cluster_.Start(3);
+  ASSERT_OK(cluster_.WaitReady({1, 2, 3}));
+  const auto after = cluster_.Status(1);
+  ASSERT_OK(after.status());
+  std::set<std::uint32_t> ids_after;
+  for (const auto& node : after->nodes()) ids_after.insert(node.node_id());
+  EXPECT_EQ(ids_after, ids_before);
+  const auto got = Get(client, "kept");
+  ASSERT_OK(got.status());
+  EXPECT_TRUE(*got == MakeBytes(1, 2'000'000));
+}
+
+// FEATURES: false failure detection.
+TEST_F(Members, IdleClusterChangesNothing) {
+  ASSERT_OK(cluster_.Up(3));
+  // What must not change: leader, term, states and incarnations as each node sees them.
+  const auto picture = [&](int n) {
+    std::string out;
+    const auto status = cluster_.Status(n);
+    if (!status.ok()) return status.status().ToString();
+    out = status->leader() + " " + std::to_string(status->term());
+    for (const auto& node : status->nodes()) {
+      out += " " + node.name() + "=" + node.state() + "/" + node.role() + "/" +
+             std::to_string(node.incarnation());
+    }
+    return out;
+  };
+  // Joining ends with the third voter; idleness begins there.
+  ASSERT_OK(cluster_.WaitUntil(1, "three voters", [](const v1::StatusResponse& status) {
+    int voters = 0;
+    for (const auto& node : status.nodes()) voters += node.role() == "learner" ? 0 : 1;
+    return voters == 3;
+  }));
+  std::map<int, std::string> first;
+  for (const int n : {1, 2, 3}) first[n] = picture(n);
+  std::string change;
+  const auto ended = ProcessCluster::Await("a change", absl::Seconds(10), [&] {
+    for (const int n : {1, 2, 3}) {
+      if (const std::string now = picture(n); now != first[n]) {
+        change = "n" + std::to_string(n) + ": " + first[n] + " became " + now;
+      }
+    }
+    return !change.empty();
+  });
+  EXPECT_TRUE(absl::IsUnavailable(ended)) << change;
+  Proved("10 s of idleness: no suspicion, no election, no change of state");
+}
+
+TEST_F(Members, SecondServerOnOneDataDirectoryIsRefused) {
+  ASSERT_OK(cluster_.Up(1));
+  const auto second = RunCommand({ProcessCluster::ServerBinary(), "--data-dir=" + cluster_.DataFolder(1),
+                                  "--listen=127.0.0.1:" + std::to_string(19'998),
+                                  "--peer-listen=127.0.0.1:" + std::to_string(19'999)},
+                                 "", {}, absl::Seconds(20));
+  EXPECT_GT(second.exit_code, 0) << second.err;
+  EXPECT_LT(second.exit_code, 128) << second.err;
+  ASSERT_OK(cluster_.WaitReady({1}));
+}
+
+}  // namespace
+}  // namespace dfs::testing

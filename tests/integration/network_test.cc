@@ -1,0 +1,148 @@
+// Connections that split, merge or swallow bytes, and what transfers cost in memory and descriptors.
+#include <grpcpp/create_channel.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "client/file_client.h"
+#include "common/clock.h"
+#include "tests/integration/cluster_fixture.h"
+#include "tests/support/byte_proxy.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DFS_HAS_ADDRESS_SANITIZER 1
+#endif
+#endif
+
+namespace dfs::testing {
+namespace {
+
+class Network : public ThreeNodes {};
+
+// FEATURES: unframed messages over TCP.
+TEST_F(Network, BytesOneByOneAndInAnyPiecesArriveRight) {
+  const std::string content = MakeBytes(1, 30'000);
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{65'536}}) {
+    const ByteProxy proxy(cluster().EndpointOf(1), piece);
+    const auto channel = grpc::CreateChannel(proxy.endpoint(), grpc::InsecureChannelCredentials());
+    const std::string name = "pieces/" + std::to_string(piece);
+    ASSERT_OK(PutAt(channel, name, content).status());
+    const auto got = GetAt(channel, name);
+    ASSERT_OK(got.status());
+    EXPECT_TRUE(*got == content) << piece;
+  }
+}
+
+// FEATURES, section 5: a client leaves a black-holed endpoint within seconds.
+TEST_F(Network, ClientLeavesABlackHole) {
+  ASSERT_OK(Put(client(), "black-hole", "content"));
+  ByteProxy proxy(cluster().EndpointOf(1), 65'536);
+  client::FileClient through({proxy.endpoint()});
+  ASSERT_OK(Get(through, "black-hole").status());
+  proxy.BecomeBlackHole();
+  const MonotonicTime start = SystemClock().Now();
+  for (int i = 0; i < 5; ++i) {
+    const auto got = Get(through, "black-hole");
+    ASSERT_OK(got.status());
+    EXPECT_EQ(*got, "content");
+    ASSERT_OK(Put(through, "black-hole-put", "content"));
+  }
+  EXPECT_LT(SystemClock().Now() - start, absl::Seconds(20));
+}
+
+// The value of a line "Name:   123 kB" of /proc/PID/status in MB.
+double StatusMb(pid_t pid, const std::string& name) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1)) / 1'000;
+  }
+  return 0;
+}
+
+double PeakOfChildrenMb() {
+  rusage usage{};
+  getrusage(RUSAGE_CHILDREN, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1'000;
+}
+
+class Memory : public ThreeNodes {
+ protected:
+  static constexpr double kAddedMbMax = 100;
+
+  static CommandResult Shell(const std::string& script) {
+    return RunCommand({"sh", "-c", script}, "",
+                      {{"DFS_ENDPOINTS", cluster().EndpointList()},
+                       {"PATH", ProcessCluster::BinaryFolder() + ":/usr/bin:/bin"}},
+                      absl::Minutes(2));
+  }
+};
+
+// FEATURES: whole file in memory.
+TEST_F(Memory, TransferOfAGigabyteAddsLittle) {
+#ifdef DFS_HAS_ADDRESS_SANITIZER
+  GTEST_SKIP() << "the sanitizer keeps freed memory";
+#endif
+  ASSERT_EQ(Shell("echo small | dfs-cli put - memory/small && dfs-cli get memory/small - > /dev/null").exit_code, 0);
+  const double client_before = PeakOfChildrenMb();
+  std::map<int, double> before;
+  for (const int n : cluster().Running()) {
+    WriteFile("/proc/" + std::to_string(cluster().PidOf(n)) + "/clear_refs", "5");  // the peak begins anew
+    before[n] = StatusMb(cluster().PidOf(n), "VmRSS");
+  }
+  const auto put = Shell("head -c 1000000000 /dev/zero | dfs-cli put - memory/big");
+  ASSERT_EQ(put.exit_code, 0) << put.err;
+  const auto get = Shell("dfs-cli get memory/big - | head -c 1000000001 | wc -c");
+  ASSERT_EQ(get.exit_code, 0) << get.err;
+  EXPECT_EQ(std::stoll(get.out), 1'000'000'000);
+  double most = 0;
+  for (const int n : cluster().Running()) {
+    const double added = StatusMb(cluster().PidOf(n), "VmHWM") - before[n];
+    EXPECT_LT(added, kAddedMbMax) << "n" << n;
+    most = std::max(most, added);
+  }
+  const double client_added = PeakOfChildrenMb() - client_before;
+  EXPECT_LT(client_added, kAddedMbMax);
+  Proved("put and get of 1 GB add at most " + std::to_string(static_cast<int>(most)) +
+         " MB to a server and " + std::to_string(static_cast<int>(client_added)) + " MB to a client");
+}
+
+int Descriptors(pid_t pid) {
+  const std::filesystem::directory_iterator entries("/proc/" + std::to_string(pid) + "/fd");
+  return static_cast<int>(std::distance(begin(entries), end(entries)));
+}
+
+// FEATURES: leaks of descriptors.
+TEST_F(Memory, DescriptorsStayFlat) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets variables
+  const int clients = std::getenv("DFS_TEST_NIGHTLY") != nullptr ? 250 : 40;
+  const auto work = [&](int round) {
+    client::FileClient one(cluster().Endpoints());
+    for (int i = 0; i < 10; ++i) {
+      const std::string name = "descriptors/" + std::to_string(i);
+      // Small ones and ones with a file of their own.
+      ASSERT_OK(Put(one, name, MakeBytes(static_cast<std::uint64_t>(round), i % 5 == 0 ? 400'000 : 1'000)));
+      ASSERT_OK(Get(one, name).status());
+    }
+  };
+  for (int i = 0; i < 10; ++i) work(i);  // pools, connections between nodes and tables fill
+  std::map<int, int> before;
+  for (const int n : cluster().Running()) before[n] = Descriptors(cluster().PidOf(n));
+  for (int i = 0; i < clients; ++i) work(i);
+  for (const int n : cluster().Running()) {
+    // Connections of clients that have gone end soon; files of stores may come and go.
+    const auto settled = ProcessCluster::Await("descriptors to be given back", absl::Seconds(10), [&] {
+      return Descriptors(cluster().PidOf(n)) <= before[n] + 16;
+    });
+    EXPECT_TRUE(settled.ok()) << "n" << n << ": " << before[n] << " became "
+                              << Descriptors(cluster().PidOf(n));
+  }
+}
+
+}  // namespace
+}  // namespace dfs::testing

@@ -1,0 +1,57 @@
+// The tools of the other tests.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <string>
+
+#include "tests/support/child_process.h"
+#include "tests/support/file_checks.h"
+
+namespace dfs::testing {
+namespace {
+
+TEST(SeededSource, PiecesAreTheSameBytesAsTheWhole) {
+  const std::string whole = MakeBytes(7, 300'001);
+  for (const std::size_t piece : {1U, 7U, 8U, 65'535U, 65'536U, 65'537U, 1'000'000U}) {
+    SeededSource source(7, whole.size());
+    std::string out;
+    while (true) {
+      // Single bytes are slow: the first block and a bit of the next will do.
+      if (piece == 1 && out.size() > 66'000) break;
+      const auto read = source.Read(piece);
+      ASSERT_TRUE(read.ok());
+      if (read->empty()) break;
+      out += read->ToString();
+    }
+    EXPECT_TRUE(out == whole.substr(0, out.size())) << piece;
+    EXPECT_TRUE(piece == 1 || out.size() == whole.size()) << piece;
+  }
+  EXPECT_EQ(FingerprintOf(whole), FingerprintOfSeeded(7, whole.size()));
+  EXPECT_NE(FingerprintOfSeeded(7, 1'000), FingerprintOfSeeded(8, 1'000));
+}
+
+TEST(RunCommand, GivesCodeAndStreams) {
+  const auto result = RunCommand({"sh", "-c", "cat; echo err >&2; exit 3"}, "in");
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_EQ(result.out, "in");
+  EXPECT_EQ(result.err, "err\n");
+  EXPECT_EQ(RunCommand({"/no/such/program"}).exit_code, 127);
+  EXPECT_EQ(RunCommand({"sh", "-c", "kill -9 $$"}).exit_code, 128 + SIGKILL);
+  EXPECT_EQ(RunCommand({"sleep", "60"}, "", {}, absl::Milliseconds(50)).exit_code, -1);
+  EXPECT_EQ(RunCommand({"sh", "-c", "echo $DFS_X"}, "", {{"DFS_X", "y"}}).out, "y\n");
+}
+
+TEST(ChildProcess, IsKilledWithItsObject) {
+  pid_t pid = 0;
+  {
+    ChildProcess child({"sleep", "60"}, {});
+    pid = child.pid();
+    EXPECT_TRUE(child.IsAlive());
+    child.Signal(SIGSTOP);
+    EXPECT_TRUE(child.IsAlive());
+  }
+  EXPECT_EQ(kill(pid, 0), -1);
+}
+
+}  // namespace
+}  // namespace dfs::testing

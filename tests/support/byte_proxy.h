@@ -1,0 +1,51 @@
+// A TCP proxy on loopback that is unkind to whoever talks through it.
+#ifndef DFS_TESTS_SUPPORT_BYTE_PROXY_H_
+#define DFS_TESTS_SUPPORT_BYTE_PROXY_H_
+
+#include <atomic>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "common/executor.h"
+#include "common/sync.h"
+
+namespace dfs::testing {
+
+// Passes bytes on in both directions, `piece_bytes` in each write at most. Thread-safe.
+class ByteProxy {
+ public:
+  // `target`: "127.0.0.1:port".
+  ByteProxy(const std::string& target, std::size_t piece_bytes);
+  ~ByteProxy();
+  ByteProxy(const ByteProxy&) = delete;
+  ByteProxy& operator=(const ByteProxy&) = delete;
+
+  [[nodiscard]] std::string endpoint() const { return "127.0.0.1:" + std::to_string(port_); }
+  // From now on bytes are taken and thrown away, in both directions; connections are accepted and stay
+  // open: a network that drops packets, as seen by who waits for an answer.
+  void BecomeBlackHole() { is_black_hole_ = true; }
+
+ private:
+  static constexpr std::size_t kConnectionsMax = 32;
+
+  void Accept() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Pump(int from, int to);
+  // Remembers a socket, so that the destructor can end who waits for it. False if it is too late.
+  bool Keep(int fd) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const int target_port_;
+  const std::size_t piece_bytes_;
+  int listener_ = -1;
+  int port_ = 0;
+  std::atomic<bool> is_black_hole_ = false;
+  Mutex mutex_;
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<int> open_ ABSL_GUARDED_BY(mutex_);
+  ThreadPool threads_;  // last: its threads use the rest
+};
+
+}  // namespace dfs::testing
+
+#endif  // DFS_TESTS_SUPPORT_BYTE_PROXY_H_

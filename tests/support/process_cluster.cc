@@ -1,0 +1,371 @@
+#include "tests/support/process_cluster.h"
+
+#include <arpa/inet.h>
+#include <glog/logging.h>
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/sync.h"
+#include "dfs/v1/cluster.grpc.pb.h"
+#include "dfs/v1/files.grpc.pb.h"
+#include "proto/channel_arguments.h"
+#include "proto/wire_status.h"
+
+namespace dfs::testing {
+namespace {
+
+constexpr absl::Duration kPollEvery = absl::Milliseconds(10);
+constexpr absl::Duration kStatusTimeout = absl::Seconds(1);
+constexpr absl::Duration kTerminateTimeout = absl::Seconds(20);
+constexpr std::size_t kLogTailBytes = 3'000;
+
+bool IsPortFree(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  PCHECK(fd >= 0) << "socket";
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool is_free = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(fd);
+  return is_free;
+}
+
+// A block of ports for all nodes, below those that the kernel gives to outgoing connections: a node
+// that is down keeps its ports. Tests that run at the same time begin to look at different places.
+int FindPorts() {
+  constexpr int kFirst = 20'000;
+  constexpr int kLast = 32'000;
+  constexpr int kBlock = 20;
+  constexpr int kBlocks = (kLast - kFirst) / kBlock;
+  static int next = static_cast<int>(getpid()) % kBlocks;
+  for (int tries = 0; tries < kBlocks; ++tries) {
+    const int base = kFirst + next * kBlock;
+    next = (next + 1) % kBlocks;
+    bool is_free = true;
+    for (int port = base; is_free && port < base + kBlock; ++port) is_free = IsPortFree(port);
+    if (is_free) return base;
+  }
+  LOG(FATAL) << "no block of " << kBlock << " free ports from " << kFirst << " to " << kLast;
+}
+
+std::chrono::system_clock::time_point In(absl::Duration time) {
+  return absl::ToChronoTime(SystemClock().WallNow() + time);
+}
+
+// Whether a strong read works there: "no such file" is an answer.
+bool ServesStrongReads(grpc::Channel& channel) {
+  const auto files = v1::Files::NewStub(
+      std::shared_ptr<grpc::Channel>(&channel, [](grpc::Channel*) {}));
+  grpc::ClientContext context;
+  context.set_deadline(In(kStatusTimeout));
+  v1::StatRequest request;
+  request.set_name("no such file");
+  v1::StatResponse response;
+  const grpc::Status status = files->Stat(&context, request, &response);
+  return status.ok() || status.error_code() == grpc::StatusCode::NOT_FOUND;
+}
+
+std::string Brief(const v1::StatusResponse& status) {
+  std::ostringstream out;
+  out << "leader=" << status.leader() << " term=" << status.term()
+      << " under_replicated=" << status.under_replicated();
+  for (const auto& node : status.nodes()) out << " " << node.name() << "=" << node.state();
+  return std::move(out).str();
+}
+
+std::string NameOf(int n) { return "n" + std::to_string(n); }
+
+}  // namespace
+
+ProcessCluster::ProcessCluster() : ProcessCluster(Options()) {}
+
+ProcessCluster::ProcessCluster(Options options)
+    : options_(std::move(options)), port_base_(FindPorts()) {
+  CHECK(std::filesystem::exists(ServerBinary())) << ServerBinary() << " has not been built";
+}
+
+ProcessCluster::~ProcessCluster() {
+  for (auto& [n, node] : nodes_) node.process.Kill();
+  if (!::testing::Test::HasFailure()) return;
+  for (const auto& [n, node] : nodes_) {
+    const std::string log = ReadFile(LogFile(n));
+    std::cerr << "---- end of the log of n" << n << "\n"
+              << log.substr(log.size() - std::min(log.size(), kLogTailBytes)) << "\n";
+  }
+}
+
+absl::Status ProcessCluster::Up(int nodes) {
+  std::vector<int> all;
+  for (int n = 1; n <= nodes; ++n) {
+    all.push_back(n);
+    const bool is_first = !is_formed_;
+    if (!IsRunning(n)) Start(n);
+    // The others can join only what exists.
+    if (is_first) {
+      if (auto status = WaitReady({1}); !status.ok()) return status;
+    }
+  }
+  return WaitReady(all);
+}
+
+void ProcessCluster::Start(int n) {
+  Node& node = At(n);
+  CHECK(!node.process.IsAlive()) << NameOf(n) << " runs";
+  std::vector<std::string> command = {ServerBinary(),
+                                      "--name=" + NameOf(n),
+                                      "--zone=z" + std::to_string(n),
+                                      "--data-dir=" + DataFolder(n),
+                                      "--listen=" + EndpointOf(n),
+                                      "--peer-listen=" + PeerAddressOf(n)};
+  std::string others;
+  for (const auto& [other, unused] : nodes_) {
+    if (other != n) others += (others.empty() ? "" : ",") + PeerAddressOf(other);
+  }
+  if (!is_formed_) {
+    CHECK(n == 1) << "node 1 forms the cluster";
+    command.emplace_back("--bootstrap");
+    is_formed_ = true;
+  } else if (!others.empty()) {
+    command.push_back("--join=" + others);
+  }
+  command.insert(command.end(), options_.flags.begin(), options_.flags.end());
+  std::filesystem::create_directories(std::filesystem::path(LogFile(n)).parent_path());
+  node.process = ChildProcess(command, {.in = "", .out = LogFile(n), .err = LogFile(n)});
+  node.is_paused = false;
+}
+
+void ProcessCluster::Kill(int n) {
+  At(n).process.Kill();
+  At(n).is_paused = false;
+}
+
+void ProcessCluster::Pause(int n) {
+  At(n).process.Signal(SIGSTOP);
+  At(n).is_paused = true;
+}
+
+void ProcessCluster::Resume(int n) {
+  At(n).process.Signal(SIGCONT);
+  At(n).is_paused = false;
+}
+
+absl::StatusOr<int> ProcessCluster::Terminate(int n) {
+  At(n).process.Signal(SIGTERM);
+  const auto status = At(n).process.WaitFor(kTerminateTimeout);
+  if (!status) return absl::DeadlineExceededError(NameOf(n) + " does not stop on SIGTERM");
+  return *status;
+}
+
+void ProcessCluster::Wipe(int n) {
+  CHECK(!IsRunning(n)) << NameOf(n) << " runs";
+  std::filesystem::remove_all(DataFolder(n));
+}
+
+void ProcessCluster::SwapData(int a, int b) {
+  CHECK(!IsRunning(a) && !IsRunning(b));
+  const std::string between = folder_.File("swap");
+  std::filesystem::rename(DataFolder(a), between);
+  std::filesystem::rename(DataFolder(b), DataFolder(a));
+  std::filesystem::rename(between, DataFolder(b));
+}
+
+absl::Status ProcessCluster::Await(std::string_view what, absl::Duration timeout,
+                                   const std::function<bool()>& is_met) {
+  const MonotonicTime end = SystemClock().Now() + timeout;
+  Event never;
+  while (!is_met()) {
+    if (SystemClock().Now() >= end) {
+      return absl::UnavailableError("not within " + absl::FormatDuration(timeout) + ": " +
+                                    std::string(what));
+    }
+    never.WaitFor(kPollEvery);
+  }
+  return absl::OkStatus();
+}
+
+bool ProcessCluster::IsReady(const std::vector<int>& nodes, std::string* seen) {
+  std::set<std::string> leaders;
+  for (const int asked : nodes) {
+    const auto status = Status(asked);
+    if (!status.ok()) {
+      *seen = NameOf(asked) + ": " + status.status().ToString();
+      return false;
+    }
+    *seen = NameOf(asked) + ": " + Brief(*status);
+    std::set<std::string> alive;
+    for (const auto& node : status->nodes()) {
+      if (node.state() == "alive") alive.insert(node.name());
+    }
+    for (const int n : nodes) {
+      if (!alive.contains(NameOf(n))) return false;
+    }
+    leaders.insert(status->leader());
+  }
+  if (leaders.size() != 1 || leaders.contains("")) return false;
+  bool leads_one_of_them = false;
+  for (const int n : nodes) leads_one_of_them |= leaders.contains(NameOf(n));
+  if (!leads_one_of_them) return false;
+  for (const int n : nodes) {
+    if (!ServesStrongReads(*ClientChannel(n))) {
+      *seen += "; no strong read at " + NameOf(n);
+      return false;
+    }
+  }
+  return true;
+}
+
+absl::Status ProcessCluster::WaitReady(const std::vector<int>& nodes, absl::Duration timeout) {
+  std::string seen;
+  int dead = 0;
+  absl::Status status = Await("ready", timeout, [&] {
+    for (const int n : nodes) {
+      if (!At(n).process.IsAlive()) dead = n;
+    }
+    return dead != 0 || IsReady(nodes, &seen);
+  });
+  if (dead != 0) return absl::InternalError(NameOf(dead) + " has stopped by itself; last seen " + seen);
+  if (!status.ok()) return absl::UnavailableError(std::string(status.message()) + "; " + seen);
+  return status;
+}
+
+absl::Status ProcessCluster::WaitUntil(int n, std::string_view what, const Condition& is_met,
+                                       absl::Duration timeout) {
+  std::string seen;
+  absl::Status status = Await(what, timeout, [&] {
+    const auto answer = Status(n);
+    seen = answer.ok() ? Brief(*answer) : answer.status().ToString();
+    return answer.ok() && is_met(*answer);
+  });
+  if (!status.ok()) return absl::UnavailableError(std::string(status.message()) + "; last seen " + seen);
+  return status;
+}
+
+absl::Status ProcessCluster::WaitFullyReplicated(int n, absl::Duration timeout) {
+  return WaitUntil(
+      n, "all copies of every file",
+      [](const v1::StatusResponse& status) { return status.under_replicated() == 0; }, timeout);
+}
+
+absl::StatusOr<int> ProcessCluster::Leader() {
+  int leader = 0;
+  absl::Status status = Await("a leader", kReadyTimeout, [&] {
+    for (const int n : Running()) {
+      const auto answer = Status(n);
+      // Whoever leads says so itself: others may not have heard of its end.
+      if (answer.ok() && answer->leader() == NameOf(n)) leader = n;
+    }
+    return leader != 0;
+  });
+  if (!status.ok()) return status;
+  return leader;
+}
+
+absl::StatusOr<int> ProcessCluster::Follower() {
+  auto leader = Leader();
+  if (!leader.ok()) return leader;
+  for (const int n : Running()) {
+    if (n != *leader) return n;
+  }
+  return absl::NotFoundError("no follower runs");
+}
+
+absl::StatusOr<v1::StatusResponse> ProcessCluster::Status(int n) {
+  const auto cluster = v1::Cluster::NewStub(ClientChannel(n));
+  grpc::ClientContext context;
+  context.set_deadline(In(kStatusTimeout));
+  context.set_wait_for_ready(false);
+  v1::StatusResponse response;
+  if (const auto status = cluster->Status(&context, {}, &response); !status.ok()) {
+    return FromGrpc(status);
+  }
+  return response;
+}
+
+bool ProcessCluster::IsRunning(int n) const {
+  const auto found = nodes_.find(n);
+  return found != nodes_.end() && found->second.process.is_running();
+}
+
+std::vector<int> ProcessCluster::Running() const {
+  std::vector<int> out;
+  for (const auto& [n, node] : nodes_) {
+    if (node.process.is_running() && !node.is_paused) out.push_back(n);
+  }
+  return out;
+}
+
+pid_t ProcessCluster::PidOf(int n) const { return At(n).process.pid(); }
+
+ProcessCluster::Node& ProcessCluster::At(int n) {
+  CHECK(n >= 1 && n <= kNodesMax) << n;
+  auto [at, is_new] = nodes_.try_emplace(n);
+  if (is_new) {
+    // Channels of their own, with short pauses between attempts to connect: tests kill and restart.
+    at->second.client_channel =
+        grpc::CreateCustomChannel(EndpointOf(n), grpc::InsecureChannelCredentials(),
+                                  ArgumentsFor(ChannelUse::kControl));
+    at->second.peer_channel =
+        grpc::CreateCustomChannel(PeerAddressOf(n), grpc::InsecureChannelCredentials(),
+                                  ArgumentsFor(ChannelUse::kControl));
+  }
+  return at->second;
+}
+
+const ProcessCluster::Node& ProcessCluster::At(int n) const { return nodes_.at(n); }
+
+std::string ProcessCluster::EndpointOf(int n) const {
+  return "127.0.0.1:" + std::to_string(port_base_ + 2 * n);
+}
+
+std::string ProcessCluster::PeerAddressOf(int n) const {
+  return "127.0.0.1:" + std::to_string(port_base_ + 2 * n + 1);
+}
+
+std::vector<std::string> ProcessCluster::Endpoints() const {
+  std::vector<std::string> out;
+  for (const auto& [n, node] : nodes_) out.push_back(EndpointOf(n));
+  return out;
+}
+
+std::string ProcessCluster::EndpointList() const {
+  std::string out;
+  for (const auto& endpoint : Endpoints()) out += (out.empty() ? "" : ",") + endpoint;
+  return out;
+}
+
+std::shared_ptr<grpc::Channel> ProcessCluster::ClientChannel(int n) { return At(n).client_channel; }
+
+std::shared_ptr<grpc::Channel> ProcessCluster::PeerChannel(int n) { return At(n).peer_channel; }
+
+std::string ProcessCluster::DataFolder(int n) const { return folder_.File(NameOf(n)) + "/data"; }
+
+std::string ProcessCluster::LogFile(int n) const { return folder_.File(NameOf(n)) + "/server.log"; }
+
+CommandResult ProcessCluster::Cli(const std::vector<std::string>& arguments, std::string_view in,
+                                  absl::Duration timeout) const {
+  std::vector<std::string> command = {CliBinary(), "--endpoints=" + EndpointList()};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return RunCommand(command, in, {}, timeout);
+}
+
+std::string ProcessCluster::BinaryFolder() { return DFS_BINARY_FOLDER; }
+std::string ProcessCluster::SourceFolder() { return DFS_SOURCE_FOLDER; }
+std::string ProcessCluster::ServerBinary() { return BinaryFolder() + "/dfs-server"; }
+std::string ProcessCluster::CliBinary() { return BinaryFolder() + "/dfs-cli"; }
+
+}  // namespace dfs::testing

@@ -1,0 +1,321 @@
+// The program itself, run as users run it, against nodes in this process.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/unit/client/fake_cluster.h"
+
+namespace dfs::client {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+void WriteFile(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+struct Result {
+  int code = -1;
+  std::string out;
+  std::string err;
+  [[nodiscard]] std::vector<Json> Lines() const {
+    std::vector<Json> lines;
+    std::istringstream in(out);
+    for (std::string line; std::getline(in, line);) lines.push_back(Json::parse(line));
+    return lines;
+  }
+};
+
+class CliTest : public ::testing::Test {
+ protected:
+  CliTest() {
+    std::string pattern = (fs::temp_directory_path() / "dfs_cli_XXXXXX").string();
+    folder = ::mkdtemp(pattern.data());
+  }
+  ~CliTest() override { fs::remove_all(folder); }
+
+  // Runs `dfs-cli ARGUMENTS` by a shell, in `folder`.
+  Result Run(const std::string& arguments, const std::string& before = "") const {
+    const std::string endpoints = a.address() + "," + b.address();
+    const std::string command = "cd " + folder.string() + " && " + before +
+                                " DFS_ENDPOINTS=" + endpoints + " " DFS_CLI_PATH " " + arguments +
+                                " >.out 2>.err";
+    const int status = std::system(command.c_str());
+    Result result;
+    result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    result.out = ReadFile(folder / ".out");
+    result.err = ReadFile(folder / ".err");
+    return result;
+  }
+  int PartialFiles() const {
+    int count = 0;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().string().ends_with(".partial")) ++count;
+    }
+    return count;
+  }
+
+  std::shared_ptr<FakeState> state = std::make_shared<FakeState>();
+  mutable FakeNode a{"a", state};
+  mutable FakeNode b{"b", state};
+  fs::path folder;
+};
+
+TEST_F(CliTest, FileGoesInAndComesOut) {
+  std::string bytes(3'000'000, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 + (i >> 11));
+  WriteFile(folder / "x.bin", bytes);
+  const Result put = Run("put x.bin");
+  EXPECT_EQ(put.code, 0) << put.err;
+  EXPECT_EQ(put.out, "x.bin  3000000 bytes  version 1  2 replicas\n");
+  EXPECT_EQ(put.err, "");
+  const Result get = Run("get x.bin y.bin");
+  EXPECT_EQ(get.code, 0) << get.err;
+  EXPECT_EQ(get.out, "");
+  EXPECT_TRUE(ReadFile(folder / "y.bin") == bytes);
+  EXPECT_EQ(PartialFiles(), 0);
+  EXPECT_TRUE(Run("get x.bin -").out == bytes);
+  EXPECT_EQ(Run("get --range=10-19 x.bin -").out, bytes.substr(10, 10));
+  EXPECT_EQ(Run("get --range=2999990- x.bin -").out, bytes.substr(2'999'990));
+}
+
+TEST_F(CliTest, StandardInputIsStored) {
+  EXPECT_EQ(Run("put - a/b", "printf hello |").code, 0);
+  EXPECT_EQ(Run("get a/b -").out, "hello");
+  EXPECT_EQ(Run("put -", "printf hello |").code, 64);
+  EXPECT_EQ(Run("get a/b").code, 0);
+  EXPECT_EQ(ReadFile(folder / "b"), "hello");
+}
+
+TEST_F(CliTest, JsonHasTheFieldsThatScriptsRelyOn) {
+  WriteFile(folder / "x", "12345");
+  const auto put = Run("--json put x").Lines();
+  ASSERT_EQ(put.size(), 1U);
+  EXPECT_EQ(put[0]["status"], "success");
+  EXPECT_EQ(put[0]["name"], "x");
+  EXPECT_EQ(put[0]["size"], 5);
+  EXPECT_EQ(put[0]["version"], 1);
+  EXPECT_EQ(put[0]["replicas"], 2);
+  const auto stat = Run("stat x --json").Lines();
+  ASSERT_EQ(stat.size(), 1U);
+  for (const char* field : {"status", "name", "size", "version", "replicas", "crc32c"}) {
+    EXPECT_TRUE(stat[0].contains(field)) << field;
+  }
+  const auto locate = Run("--json locate x").Lines();
+  ASSERT_EQ(locate.size(), 3U);
+  for (const char* field :
+       {"status", "node", "address", "zone", "state", "size", "checksum", "version", "chunk"}) {
+    EXPECT_TRUE(locate[2].contains(field)) << field;
+  }
+  EXPECT_EQ(locate[2]["state"], "missing");
+  const auto ls = Run("--json ls").Lines();
+  ASSERT_EQ(ls.size(), 1U);
+  for (const char* field : {"status", "name", "size", "version", "time", "health"}) {
+    EXPECT_TRUE(ls[0].contains(field)) << field;
+  }
+  EXPECT_EQ(ls[0]["health"], "2/3");
+  const auto status = Run("--json status").Lines();
+  ASSERT_EQ(status.size(), 1U);
+  EXPECT_EQ(status[0]["status"], "success");
+  EXPECT_EQ(status[0]["health"], "WARN");
+  EXPECT_EQ(status[0]["leader"], "a");
+  EXPECT_EQ(status[0]["term"], 3);
+  EXPECT_TRUE(status[0].contains("files"));
+  EXPECT_TRUE(status[0].contains("under_replicated"));
+  ASSERT_EQ(status[0]["nodes"].size(), 2U);
+  for (const char* field : {"name", "id", "address", "zone", "state", "role"}) {
+    EXPECT_TRUE(status[0]["nodes"][1].contains(field)) << field;
+  }
+  const auto here = Run("--json lshere").Lines();
+  ASSERT_EQ(here.size(), 1U);
+  EXPECT_EQ(here[0]["node"], "a");
+  EXPECT_EQ(Run("--json members").Lines().at(0)["name"], "a");
+}
+
+TEST_F(CliTest, ErrorsAreJsonToo) {
+  const Result result = Run("--json stat nothing");
+  EXPECT_EQ(result.code, 12);
+  ASSERT_EQ(result.Lines().size(), 1U);
+  const Json error = result.Lines()[0];
+  EXPECT_EQ(error["status"], "error");
+  EXPECT_EQ(error["error"]["code"], 12);
+  EXPECT_EQ(error["error"]["type"], "not_found");
+  EXPECT_FALSE(error["error"]["message"].get<std::string>().empty());
+  EXPECT_EQ(Run("--json nonsense").Lines().at(0)["error"]["code"], 64);
+}
+
+TEST_F(CliTest, LongListingHasItsColumns) {
+  EXPECT_EQ(Run("put - b/2", "printf 22 |").code, 0);
+  EXPECT_EQ(Run("put - a/1", "printf 1 |").code, 0);
+  EXPECT_EQ(Run("ls").out, "a/1\nb/2\n");
+  EXPECT_EQ(Run("ls b").out, "b/2\n");
+  EXPECT_EQ(Run("ls -l").out,
+            "1  2  2023-11-14T22:13:20Z  2/3  a/1\n2  1  2023-11-14T22:13:20Z  2/3  b/2\n");
+  EXPECT_EQ(Run("ls none").out, "");
+  EXPECT_EQ(Run("ls none").code, 0);
+}
+
+TEST_F(CliTest, RemoveSaysWhatWasPartlyDone) {
+  for (const char* name : {"x", "y", "z"}) {
+    EXPECT_EQ(Run("put - " + std::string(name), "printf 1 |").code, 0);
+  }
+  EXPECT_EQ(Run("remove none").code, 12);
+  EXPECT_EQ(Run("remove x none").code, 2);
+  EXPECT_EQ(Run("remove -f none").code, 0);
+  EXPECT_EQ(Run("remove -f none").err, "");
+  EXPECT_EQ(Run("rm y z").code, 0);
+  EXPECT_EQ(Run("ls").out, "");
+}
+
+TEST_F(CliTest, ConditionsOfPut) {
+  WriteFile(folder / "x", "1");
+  EXPECT_EQ(Run("put --if-absent x").code, 0);
+  EXPECT_EQ(Run("put --if-absent x").code, 13);
+  EXPECT_EQ(Run("put --if-version=7 x").code, 14);
+  EXPECT_EQ(Run("put --if-version=1 x").code, 0);
+  EXPECT_EQ(Run("put --if-version=1 --if-absent x").code, 64);
+}
+
+TEST_F(CliTest, ClearNeedsAWordOfConfirmation) {
+  EXPECT_EQ(Run("put - p/1", "printf 1 |").code, 0);
+  EXPECT_EQ(Run("put - q", "printf 1 |").code, 0);
+  EXPECT_EQ(Run("clear p/ </dev/null").code, 64);
+  EXPECT_EQ(Run("ls").out, "p/1\nq\n");
+  EXPECT_EQ(Run("clear p/ --yes").code, 0);
+  EXPECT_EQ(Run("ls").out, "q\n");
+}
+
+TEST_F(CliTest, NoQuorumIsReportedWithWhoIsMissing) {
+  for (FakeNode* node : {&a, &b}) {
+    node->Inject("Get", std::vector<Fault>(200, Fault::kNoQuorum));
+  }
+  const auto began = std::chrono::steady_clock::now();
+  const Result result = Run("get x -");
+  EXPECT_EQ(result.code, 15);
+  EXPECT_NE(result.err.find("nothing was changed"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("n2, n3"), std::string::npos) << result.err;
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(5'500));
+}
+
+TEST_F(CliTest, UnknownOutcomeHasItsOwnCode) {
+  for (FakeNode* node : {&a, &b}) {
+    node->Inject("Remove", std::vector<Fault>(200, Fault::kBreakBefore));
+    node->Inject("Settle", std::vector<Fault>(200, Fault::kNotLeader));
+  }
+  EXPECT_EQ(Run("remove x --timeout=1s").code, 16);
+}
+
+TEST_F(CliTest, NobodyReachable) {
+  a.Kill();
+  b.Kill();
+  const Result stat = Run("stat x");
+  EXPECT_EQ(stat.code, 111);
+  const Result status = Run("--json status");
+  EXPECT_EQ(status.code, 111);
+  ASSERT_EQ(status.Lines().size(), 1U);
+  EXPECT_EQ(status.Lines()[0]["health"], "ERR");
+  EXPECT_EQ(status.Lines()[0]["nodes"].size(), 2U);
+  EXPECT_EQ(status.Lines()[0]["nodes"][0]["state"], "unreachable");
+}
+
+TEST_F(CliTest, StatusFailsIfTheHealthIsError) {
+  EXPECT_EQ(Run("status").code, 0);
+  a.Inject("Status", {Fault::kDamage});
+  EXPECT_EQ(Run("report").code, 1);
+}
+
+TEST_F(CliTest, LocalErrorsAreTold) {
+  EXPECT_EQ(Run("put none").code, 74);
+  EXPECT_EQ(Run("put .").code, 74);
+  EXPECT_EQ(Run("put - x", "printf 1 |").code, 0);
+  EXPECT_EQ(Run("get x no/such/folder/x").code, 74);
+  EXPECT_EQ(Run("get none out").code, 12);
+  EXPECT_FALSE(fs::exists(folder / "out"));
+  EXPECT_EQ(PartialFiles(), 0);
+}
+
+TEST_F(CliTest, DamagedBytesLeaveTheOldFile) {
+  EXPECT_EQ(Run("put - x", "printf 1 |").code, 0);
+  WriteFile(folder / "x", "old");
+  for (FakeNode* node : {&a, &b}) node->Inject("Get", std::vector<Fault>(5, Fault::kDamage));
+  EXPECT_EQ(Run("get x").code, 65);
+  EXPECT_EQ(ReadFile(folder / "x"), "old");
+  EXPECT_EQ(PartialFiles(), 0);
+}
+
+TEST_F(CliTest, DevicesAreWrittenInPlace) {
+  EXPECT_EQ(Run("put - x", "printf 1 |").code, 0);
+  EXPECT_EQ(Run("get x /dev/null").code, 0);
+  struct stat status {};
+  ASSERT_EQ(::stat("/dev/null", &status), 0);
+  EXPECT_TRUE(S_ISCHR(status.st_mode));
+}
+
+TEST_F(CliTest, InterruptEndsWith130AndLeavesNoPartialFile) {
+  EXPECT_EQ(Run("put - x", "printf 1 |").code, 0);
+  a.Inject("Get", {Fault::kHang});
+  const Result result = Run("get x", "timeout --preserve-status -s INT 1 env");
+  EXPECT_EQ(result.code, 130);
+  EXPECT_EQ(PartialFiles(), 0);
+  EXPECT_FALSE(fs::exists(folder / "x"));
+}
+
+TEST_F(CliTest, EveryFlagComesFromTheEnvironmentAndTheFlagWins) {
+  EXPECT_EQ(Run("put - x", "printf 1 |").code, 0);
+  EXPECT_EQ(Run("ls", "DFS_JSON=true").Lines().at(0)["name"], "x");
+  EXPECT_EQ(Run("ls", "DFS_LONG=true DFS_HUMAN_READABLE=true").out.find("1  1  2023"), 0U);
+  EXPECT_EQ(Run("stat x", "DFS_TIMEOUT=nonsense").code, 64);
+  EXPECT_EQ(Run("stat x --timeout=3s", "DFS_TIMEOUT=nonsense").code, 0);
+}
+
+TEST_F(CliTest, BenchMeasuresAndCleansUp) {
+  const Result result = Run("--json bench --size=4K --count=50 --concurrency=4");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto lines = result.Lines();
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["op"], "put");
+  EXPECT_EQ(lines[1]["op"], "get");
+  for (const char* field : {"size", "count", "concurrency", "seconds", "ops_per_s", "bytes_per_s",
+                            "p50_ms", "p99_ms", "max_ms", "errors"}) {
+    EXPECT_TRUE(lines[0].contains(field)) << field;
+  }
+  EXPECT_EQ(lines[0]["errors"], 0);
+  EXPECT_EQ(lines[0]["replicas_durable_min"], 2);
+  EXPECT_GT(lines[1]["p50_ms"].get<double>(), 0);
+  EXPECT_EQ(Run("ls").out, "");
+  a.Inject("Put", {Fault::kNoQuorum});
+  EXPECT_EQ(Run("bench --count=3 --keep --op=put").code, 0);
+  EXPECT_NE(Run("ls").out, "");
+}
+
+TEST_F(CliTest, ClosedPipeIsNoCrash) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Run("put - f" + std::to_string(i), "head -c 300000 /dev/zero |").code, 0);
+  }
+  const Result result = Run("get f0 - | head -c 1 | wc -c");
+  EXPECT_EQ(result.out, "1\n");
+}
+
+}  // namespace
+}  // namespace dfs::client

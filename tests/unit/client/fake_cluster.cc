@@ -1,0 +1,402 @@
+#include "tests/unit/client/fake_cluster.h"
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+
+#include "common/checksum.h"
+#include "proto/channel_arguments.h"
+#include "proto/wire_status.h"
+
+namespace dfs::client {
+namespace {
+
+using v1::ErrorDetail;
+
+constexpr std::size_t kMessageBytes = std::size_t{1} << 20;
+
+// As gRPC reports a connection that broke: without a detail.
+grpc::Status Broken() { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed"); }
+
+grpc::Status Answer(absl::StatusCode code, const std::string& text, ErrorDetail::Reason reason,
+                    ErrorDetail::Outcome outcome = ErrorDetail::NOTHING_CHANGED) {
+  return ToGrpc(ErrorWithReason(code, text, reason, outcome));
+}
+
+grpc::Status NotFound() {
+  return Answer(absl::StatusCode::kNotFound, "no such file", ErrorDetail::REASON_UNSPECIFIED);
+}
+
+std::pair<std::string, std::uint64_t> KeyOf(const v1::RequestId& id) {
+  return {id.session(), id.sequence()};
+}
+
+}  // namespace
+
+FakeNode::FakeNode(std::string name, std::shared_ptr<FakeState> state)
+    : name_(std::move(name)), state_(std::move(state)) {
+  grpc::ServerBuilder builder;
+  SetServerArguments(builder);
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(static_cast<v1::Files::Service*>(this));
+  builder.RegisterService(static_cast<v1::Cluster::Service*>(this));
+  server_ = builder.BuildAndStart();
+  AddEndpoint(address());
+}
+
+FakeNode::~FakeNode() { Kill(); }
+
+void FakeNode::Kill() {
+  {
+    MutexLock lock(&mutex_);
+    is_killed_ = true;
+    changed_.SignalAll();
+  }
+  server_->Shutdown(std::chrono::system_clock::now());
+}
+
+void FakeNode::Freeze() {
+  MutexLock lock(&mutex_);
+  is_frozen_ = true;
+}
+
+void FakeNode::Inject(const std::string& method, std::vector<Fault> faults) {
+  MutexLock lock(&mutex_);
+  faults_[method].insert(faults_[method].end(), faults.begin(), faults.end());
+}
+
+int FakeNode::calls(const std::string& method) {
+  MutexLock lock(&mutex_);
+  return calls_[method];
+}
+
+void FakeNode::AddEndpoint(const std::string& address) {
+  MutexLock lock(&mutex_);
+  endpoints_.push_back(address);
+}
+
+FakeNode::Begun FakeNode::Begin(const std::string& method, grpc::ServerContext& context) {
+  Fault fault = Fault::kNone;
+  MutexLock lock(&mutex_);
+  ++calls_[method];
+  if (auto& queue = faults_[method]; !queue.empty()) {
+    fault = queue.front();
+    queue.pop_front();
+  }
+  while ((is_frozen_ || fault == Fault::kHang) && !is_killed_ && !context.IsCancelled()) {
+    changed_.WaitFor(&mutex_, absl::Milliseconds(20));
+  }
+  if (is_killed_ || fault == Fault::kHang) return {fault, Broken()};
+  switch (fault) {
+    case Fault::kNotLeader:
+      return {fault, Answer(absl::StatusCode::kUnavailable, "no leader", ErrorDetail::NOT_LEADER)};
+    case Fault::kNoQuorum: {
+      ErrorDetail detail;
+      detail.set_reason(ErrorDetail::NO_QUORUM);
+      detail.set_outcome(ErrorDetail::NOTHING_CHANGED);
+      detail.add_missing_nodes("n2");
+      detail.add_missing_nodes("n3");
+      return {fault, ToGrpc(ErrorWithDetail(absl::StatusCode::kUnavailable,
+                                            "1 of 3 nodes can be reached", detail))};
+    }
+    case Fault::kOverloaded:
+      return {fault, Answer(absl::StatusCode::kResourceExhausted, "busy", ErrorDetail::OVERLOADED)};
+    case Fault::kBreakBefore:
+      return {fault, Broken()};
+    case Fault::kSessionExpired:
+      return {fault, Answer(absl::StatusCode::kFailedPrecondition, "session expired",
+                            ErrorDetail::SESSION_EXPIRED, ErrorDetail::UNKNOWN)};
+    default:
+      return {fault, grpc::Status::OK};
+  }
+}
+
+grpc::Status FakeNode::Put(grpc::ServerContext* context, grpc::ServerReader<v1::PutRequest>* reader,
+                           v1::PutResponse* response) {
+  const Begun begun = Begin("Put", *context);
+  if (!begun.status.ok()) return begun.status;
+  v1::PutHeader header;
+  std::string bytes;
+  std::uint32_t crc = 0;
+  bool has_finish = false;
+  v1::PutRequest request;
+  while (!has_finish && reader->Read(&request)) {
+    if (request.has_header()) header = request.header();
+    if (request.offset() != bytes.size() ||
+        request.crc32c() != Crc32c(request.data().data(), request.data().size())) {
+      return Answer(absl::StatusCode::kDataLoss, "bad checksum", ErrorDetail::BAD_CHECKSUM);
+    }
+    crc = ExtendCrc32c(crc, request.data().data(), request.data().size());
+    bytes += request.data();
+    has_finish = request.has_finish();
+    if (begun.fault == Fault::kBreakMidway) return Broken();
+  }
+  if (!has_finish || request.finish().size() != bytes.size() || request.finish().crc32c() != crc ||
+      (header.has_size() && header.size() != bytes.size())) {
+    return Answer(absl::StatusCode::kInvalidArgument, "truncated", ErrorDetail::SIZE_MISMATCH);
+  }
+  if (begun.fault == Fault::kDamage) {
+    return Answer(absl::StatusCode::kDataLoss, "bad checksum", ErrorDetail::BAD_CHECKSUM);
+  }
+  const grpc::Status status = Store(header, std::move(bytes), crc, response);
+  return begun.fault == Fault::kBreakAfter ? Broken() : status;
+}
+
+grpc::Status FakeNode::Store(const v1::PutHeader& header, std::string bytes, std::uint32_t crc,
+                             v1::PutResponse* response) {
+  MutexLock lock(&state_->mutex);
+  state_->seen.push_back(header.request_id());
+  auto [result, is_new] = state_->results.try_emplace(KeyOf(header.request_id()));
+  if (!is_new) {
+    *response = result->second.put();
+    if (result->second.fate() == v1::SettleResponse::DID_NOT_HAPPEN) {
+      return Answer(absl::StatusCode::kAborted, "settled", ErrorDetail::SETTLED);
+    }
+    return grpc::Status::OK;
+  }
+  const auto old = state_->files.find(header.name());
+  const std::uint64_t current = old == state_->files.end() ? 0 : old->second.info.version();
+  if (header.has_if_version() && header.if_version() != current) {
+    state_->results.erase(result);
+    return Answer(absl::StatusCode::kFailedPrecondition, "another version is current",
+                  ErrorDetail::PRECONDITION);
+  }
+  FakeState::File& file = state_->files[header.name()];
+  file.info.Clear();
+  file.info.set_name(header.name());
+  file.info.set_bucket(header.bucket().empty() ? "default" : header.bucket());
+  file.info.set_size(bytes.size());
+  file.info.set_version(++state_->version);
+  file.info.set_crc32c(crc);
+  file.info.set_content_hash(std::string(16, '\x5A'));
+  file.info.set_time_us(1'700'000'000'000'000 + state_->version);
+  file.info.set_chunks(1);
+  file.info.set_replicas_wanted(3);
+  file.info.set_replicas_ok(2);
+  file.bytes = std::move(bytes);
+  *response->mutable_info() = file.info;
+  response->set_replicas(2);
+  result->second.set_fate(v1::SettleResponse::HAPPENED);
+  *result->second.mutable_put() = *response;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Get(grpc::ServerContext* context, const v1::GetRequest* request,
+                           grpc::ServerWriter<v1::GetResponse>* writer) {
+  const Begun begun = Begin("Get", *context);
+  if (!begun.status.ok()) return begun.status;
+  FakeState::File file;
+  {
+    MutexLock lock(&state_->mutex);
+    const auto found = state_->files.find(request->name());
+    if (found == state_->files.end()) return NotFound();
+    file = found->second;
+  }
+  if (request->has_version() && request->version() != file.info.version()) return NotFound();
+  if (request->offset() > file.bytes.size()) {
+    return Answer(absl::StatusCode::kOutOfRange, "beyond the end", ErrorDetail::REASON_UNSPECIFIED);
+  }
+  std::string bytes = file.bytes.substr(request->offset());
+  if (request->has_length()) bytes = bytes.substr(0, request->length());
+  v1::GetResponse response;
+  *response.mutable_info() = file.info;
+  std::size_t at = 0;
+  do {
+    const std::string piece = bytes.substr(at, kMessageBytes);
+    response.set_offset(request->offset() + at);
+    response.set_crc32c(Crc32c(piece.data(), piece.size()));
+    response.set_data(piece);
+    if (begun.fault == Fault::kDamage) (*response.mutable_data())[piece.size() / 2] ^= 1;
+    writer->Write(response);
+    response.Clear();
+    at += piece.size();
+    if (begun.fault == Fault::kBreakMidway) return Broken();
+  } while (at < bytes.size());
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Remove(grpc::ServerContext* context, const v1::RemoveRequest* request,
+                              v1::RemoveResponse* response) {
+  const Begun begun = Begin("Remove", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&state_->mutex);
+  state_->seen.push_back(request->request_id());
+  const auto key = KeyOf(request->request_id());
+  if (const auto result = state_->results.find(key); result != state_->results.end()) {
+    *response = result->second.remove();
+    return grpc::Status::OK;
+  }
+  const auto found = state_->files.find(request->name());
+  if (found == state_->files.end()) return NotFound();
+  response->set_version(found->second.info.version());
+  state_->files.erase(found);
+  v1::SettleResponse& result = state_->results[key];
+  result.set_fate(v1::SettleResponse::HAPPENED);
+  *result.mutable_remove() = *response;
+  return begun.fault == Fault::kBreakAfter ? Broken() : grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Stat(grpc::ServerContext* context, const v1::StatRequest* request,
+                            v1::StatResponse* response) {
+  const Begun begun = Begin("Stat", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&state_->mutex);
+  const auto found = state_->files.find(request->name());
+  if (found == state_->files.end()) return NotFound();
+  *response->mutable_info() = found->second.info;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Locate(grpc::ServerContext* context, const v1::LocateRequest* request,
+                              v1::LocateResponse* response) {
+  const Begun begun = Begin("Locate", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&state_->mutex);
+  const auto found = state_->files.find(request->name());
+  if (found == state_->files.end()) return NotFound();
+  *response->mutable_info() = found->second.info;
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    auto* location = response->add_locations();
+    location->set_chunk_size(found->second.info.size());
+    location->set_chunk_hash(std::string(32, 'a'));
+    location->set_node_id(i + 1);
+    location->set_node("n" + std::to_string(i + 1));
+    location->set_address("127.0.0.1:77" + std::to_string(i + 1) + "0");
+    location->set_zone("z");
+    location->set_state(i < 2 ? v1::OK : v1::MISSING);
+    location->set_node_is_alive(true);
+    location->set_version(found->second.info.version());
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::List(grpc::ServerContext* context, const v1::ListRequest* request,
+                            grpc::ServerWriter<v1::ListResponse>* writer) {
+  const Begun begun = Begin("List", *context);
+  if (!begun.status.ok()) return begun.status;
+  std::vector<v1::FileInfo> files;
+  {
+    MutexLock lock(&state_->mutex);
+    for (const auto& [name, file] : state_->files) {
+      if (name.starts_with(request->prefix()) && name > request->after()) {
+        files.push_back(file.info);
+      }
+    }
+  }
+  if (request->limit() > 0 && files.size() > request->limit()) files.resize(request->limit());
+  constexpr std::size_t kPage = 3;
+  for (std::size_t at = 0; at < files.size(); at += kPage) {
+    v1::ListResponse page;
+    for (std::size_t i = at; i < std::min(at + kPage, files.size()); ++i) {
+      *page.add_files() = files[i];
+    }
+    writer->Write(page);
+    if (begun.fault == Fault::kBreakMidway) return Broken();
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::ListHere(grpc::ServerContext* context, const v1::ListHereRequest* request,
+                                grpc::ServerWriter<v1::ListHereResponse>* writer) {
+  const Begun begun = Begin("ListHere", *context);
+  if (!begun.status.ok()) return begun.status;
+  v1::ListHereResponse response;
+  response.set_node(request->node_id() == 0 ? name_ : "n" + std::to_string(request->node_id()));
+  {
+    MutexLock lock(&state_->mutex);
+    for (const auto& [name, file] : state_->files) {
+      auto* chunk = response.add_chunks();
+      chunk->set_chunk("1." + std::to_string(file.info.version()) + "/0");
+      chunk->set_size(file.info.size());
+      chunk->set_hash(std::string(32, 'a'));
+      chunk->set_name(name);
+      chunk->set_version(file.info.version());
+      chunk->set_bucket("default");
+    }
+  }
+  writer->Write(response);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Clear(grpc::ServerContext* context, const v1::ClearRequest* request,
+                             v1::ClearResponse* response) {
+  const Begun begun = Begin("Clear", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&state_->mutex);
+  response->set_files(std::erase_if(state_->files, [&](const auto& entry) {
+    return entry.first.starts_with(request->prefix());
+  }));
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Settle(grpc::ServerContext* context, const v1::SettleRequest* request,
+                              v1::SettleResponse* response) {
+  const Begun begun = Begin("Settle", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&state_->mutex);
+  auto [result, is_new] = state_->results.try_emplace(KeyOf(request->request_id()));
+  if (is_new) result->second.set_fate(v1::SettleResponse::DID_NOT_HAPPEN);
+  *response = result->second;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Hello(grpc::ServerContext* context, const v1::HelloRequest* request,
+                             v1::HelloResponse* response) {
+  const Begun begun = Begin("Hello", *context);
+  if (!begun.status.ok()) return begun.status;
+  {
+    MutexLock lock(&state_->mutex);
+    if (!request->cluster_id().empty() && request->cluster_id() != state_->cluster_id) {
+      return Answer(absl::StatusCode::kFailedPrecondition, "another cluster",
+                    ErrorDetail::WRONG_CLUSTER);
+    }
+    response->set_cluster_id(state_->cluster_id);
+    response->set_applied_index(100 + state_->version);
+  }
+  response->set_node(name_);
+  response->set_server_version("0.1.0");
+  MutexLock lock(&mutex_);
+  for (const auto& address : endpoints_) response->add_endpoints()->set_address(address);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Fill(v1::NodeStatus* node) {
+  node->set_node_id(1);
+  node->set_name(name_);
+  node->set_address(address());
+  node->set_zone("z");
+  node->set_state("alive");
+  node->set_role("leader");
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Status(grpc::ServerContext* context, const v1::StatusRequest*,
+                              v1::StatusResponse* response) {
+  const Begun begun = Begin("Status", *context);
+  if (!begun.status.ok()) return begun.status;
+  response->set_health(begun.fault == Fault::kDamage ? v1::HEALTH_ERR : v1::HEALTH_WARN);
+  auto* reason = response->add_reasons();
+  reason->set_code("NODE_DOWN");
+  reason->set_severity(response->health());
+  reason->set_text("n2 is dead");
+  reason->set_advice("dfs-cli members");
+  response->set_leader(name_);
+  response->set_term(3);
+  Fill(response->add_nodes());
+  auto* dead = response->add_nodes();
+  dead->set_node_id(2);
+  dead->set_name("n2");
+  dead->set_state("dead");
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Members(grpc::ServerContext* context, const v1::MembersRequest*,
+                               v1::MembersResponse* response) {
+  const Begun begun = Begin("Members", *context);
+  if (!begun.status.ok()) return begun.status;
+  response->set_answered_by(name_);
+  return Fill(response->add_nodes());
+}
+
+}  // namespace dfs::client

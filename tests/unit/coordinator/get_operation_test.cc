@@ -1,0 +1,133 @@
+#include "server/coordinator/get_operation.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/wire_status.h"
+#include "tests/unit/coordinator/fake_nodes.h"
+
+namespace dfs::coordinator {
+namespace {
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+TEST(GetOperation, ReadsRangesOfAllKinds) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(66 * kMiB + 123, 1);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  struct Range {
+    std::uint64_t offset;
+    std::uint64_t length;
+  };
+  for (const Range range : {Range{0, 1}, Range{0, 65'536}, Range{1, 65'536}, Range{65'535, 2},
+                            Range{64 * kMiB - 1, 2}, Range{64 * kMiB, 1}, Range{5 * kMiB, 60 * kMiB},
+                            Range{bytes.size() - 1, 100}, Range{bytes.size(), 5}, Range{7, 0}}) {
+    api::GetRequest request;
+    request.set_name("f");
+    request.set_offset(range.offset);
+    request.set_length(range.length);
+    const auto got = nodes.Get(request);
+    ASSERT_TRUE(got.ok()) << got.status();
+    EXPECT_EQ(*got, bytes.substr(range.offset, range.length)) << range.offset;
+  }
+  api::GetRequest beyond;
+  beyond.set_name("f");
+  beyond.set_offset(bytes.size() + 1);
+  EXPECT_EQ(nodes.Get(beyond).status().code(), absl::StatusCode::kOutOfRange);
+}
+
+TEST(GetOperation, ADamagedCopyIsNeverServedAndIsReported) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB, 2);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  const ChunkId id{FromWire(nodes.Row("f").txn()), 0};
+  nodes.store.Damage(id);
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  EXPECT_FALSE(nodes.peers.read_from.empty());
+  ASSERT_EQ(nodes.leader.reported.size(), 1u);
+  EXPECT_EQ(nodes.leader.reported[0].state(), api::CORRUPT);
+  nodes.peers.stores[2].Damage(id);
+  nodes.peers.stores[3].Damage(id);
+  EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(GetOperation, ASourceThatBreaksIsReplacedMidway) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.Drop(ChunkId{FromWire(nodes.Row("f").txn()), 0});
+  nodes.peers.cut_reads_after = kMiB;
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  EXPECT_EQ(nodes.peers.read_from.size(), 2u);
+}
+
+TEST(GetOperation, NeedsTwoConfirmations) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  nodes.Drain();
+  nodes.peers.down = {3};
+  EXPECT_TRUE(nodes.Get("f").ok());
+  nodes.peers.down = {2, 3};
+  const auto got = nodes.Get("f");
+  EXPECT_EQ(got.status().code(), absl::StatusCode::kUnavailable);
+  const auto detail = DetailOf(got.status());
+  ASSERT_TRUE(detail);
+  EXPECT_EQ(detail->reason(), api::ErrorDetail::NO_QUORUM);
+  EXPECT_EQ(detail->missing_nodes_size(), 2);
+  api::GetRequest eventual;
+  eventual.set_name("f");
+  eventual.set_consistency(api::EVENTUAL);
+  EXPECT_EQ(*nodes.Get(eventual), "bytes");
+}
+
+TEST(GetOperation, ALaggingReplicaDoesNotConfirm) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  nodes.Drain();
+  nodes.peers.verdicts = {{2, rpc::ConfirmResponse::LAGGING}, {3, rpc::ConfirmResponse::LAGGING}};
+  EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kUnavailable);
+  nodes.peers.verdicts.erase(3);
+  EXPECT_TRUE(nodes.Get("f").ok());
+}
+
+TEST(GetOperation, APurgedVersionBeginsAgainAndEnds) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  nodes.Drain();
+  nodes.peers.verdicts = {{2, rpc::ConfirmResponse::PURGED}, {3, rpc::ConfirmResponse::PURGED}};
+  EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kAborted);
+}
+
+TEST(GetOperation, ConfirmHereAnswersFromTheState) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  nodes.Drain();
+  const auto row = nodes.Row("f");
+  rpc::ConfirmItem item;
+  item.set_version(row.number());
+  *item.mutable_content_hash() = row.content_hash();
+  *item.mutable_txn() = row.txn();
+  EXPECT_EQ(ConfirmHere(nodes.parts, LogIndex(1), item), rpc::ConfirmResponse::CONFIRMED);
+  item.mutable_content_hash()->set_low(row.content_hash().low() ^ 1);
+  EXPECT_NE(ConfirmHere(nodes.parts, LogIndex(1), item), rpc::ConfirmResponse::CONFIRMED);
+  item.mutable_txn()->set_sequence(999);
+  EXPECT_EQ(ConfirmHere(nodes.parts, LogIndex(1), item), rpc::ConfirmResponse::PURGED);
+  nodes.parts.wait_applied = [](LogIndex, absl::Duration) {
+    return absl::DeadlineExceededError("lags");
+  };
+  EXPECT_EQ(ConfirmHere(nodes.parts, LogIndex(1'000), item), rpc::ConfirmResponse::LAGGING);
+}
+
+TEST(GetOperation, OverwrittenBytesAreTheNewOnes) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("f", "old").ok());
+  ASSERT_TRUE(nodes.Put("f", "new").ok());
+  EXPECT_EQ(*nodes.Get("f"), "new");
+  EXPECT_EQ(nodes.Get("g").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(nodes.Get("../f").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace dfs::coordinator

@@ -1,0 +1,208 @@
+#include "server/coordinator/put_operation.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/wire_status.h"
+#include "tests/unit/coordinator/fake_nodes.h"
+
+namespace dfs::coordinator {
+namespace {
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+TEST(PutOperation, StoresEverySizeOnThreeNodes) {
+  FakeNodes nodes;
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{511}, std::size_t{65'536}, 256 * 1024 - std::size_t{1},
+        std::size_t{256} * 1024, 256 * 1024 + std::size_t{1}, 3 * kMiB + 17, 64 * kMiB,
+        64 * kMiB + 1}) {
+    const std::string bytes = TestBytes(size, size);
+    const auto put = nodes.Put("f", bytes);
+    ASSERT_TRUE(put.ok()) << size << ": " << put.status();
+    EXPECT_EQ(put->info().size(), size);
+    EXPECT_GE(put->replicas(), 2u) << size;  // the third is waited for a moment only
+    EXPECT_EQ(*nodes.Get("f"), bytes) << size;
+    const auto row = nodes.Row("f");
+    nodes.Drain();
+    EXPECT_EQ(static_cast<std::size_t>(row.chunks_size()), (size + 64 * kMiB - 1) / (64 * kMiB));
+    for (int k = 0; k < row.chunks_size(); ++k) {
+      const ChunkId id{FromWire(row.txn()), static_cast<std::uint32_t>(k)};
+      EXPECT_TRUE(nodes.store.Find(id) && nodes.peers.stores[2].Find(id) &&
+                  nodes.peers.stores[3].Find(id));
+    }
+  }
+}
+
+TEST(PutOperation, TwoOfThreeCopiesAreEnough) {
+  FakeNodes nodes;
+  nodes.peers.down = {3};
+  for (const std::size_t size : {std::size_t{10}, 2 * kMiB}) {
+    const auto put = nodes.Put("f", TestBytes(size, 1));
+    ASSERT_TRUE(put.ok()) << put.status();
+    EXPECT_EQ(put->replicas(), 2u);
+    // Rule R16: the set names three all the same.
+    const auto row = nodes.Row("f");
+    ASSERT_EQ(row.chunks(0).replicas_size(), 3);
+    EXPECT_EQ(ReplicasOk(row), 2u);
+  }
+}
+
+TEST(PutOperation, OneCopyIsNotEnoughAndNothingBecomesVisible) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("f", "old").ok());
+  nodes.peers.down = {2, 3};
+  for (const std::size_t size : {std::size_t{10}, 2 * kMiB}) {
+    const auto put = nodes.Put("f", TestBytes(size, 1));
+    EXPECT_EQ(put.status().code(), absl::StatusCode::kUnavailable);
+    const auto detail = DetailOf(put.status());
+    ASSERT_TRUE(detail);
+    EXPECT_EQ(detail->reason(), api::ErrorDetail::NO_QUORUM);
+    EXPECT_EQ(detail->outcome(), api::ErrorDetail::NOTHING_CHANGED);
+    EXPECT_EQ(detail->missing_nodes_size(), 2);
+    EXPECT_NE(put.status().message().find("n2"), std::string::npos);
+  }
+  nodes.peers.down.clear();
+  EXPECT_EQ(*nodes.Get("f"), "old");
+  EXPECT_FALSE(nodes.leader.done.back().second) << "the transaction is cancelled";
+}
+
+TEST(PutOperation, ASpareTakesThePlaceOfANodeThatRefuses) {
+  FakeNodes nodes(5);
+  nodes.leader.spares = {4, 5};
+  nodes.peers.down = {2, 3};
+  const auto put = nodes.Put("f", "small");
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_GE(nodes.peers.stores[4].count() + nodes.peers.stores[5].count(), 1u);  // and this node: two
+}
+
+TEST(PutOperation, ALateCopyIsReportedAfterTheCommit) {
+  FakeNodes nodes;
+  nodes.peers.silent = {3};
+  const auto put = nodes.Put("f", "small");
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(put->replicas(), 2u);
+  EXPECT_TRUE(nodes.leader.reported.empty());
+  nodes.peers.Release();
+  ASSERT_EQ(nodes.leader.reported.size(), 1u);
+  EXPECT_EQ(nodes.leader.reported[0].ack().node_id(), 3u);
+  EXPECT_EQ(nodes.leader.reported[0].state(), api::OK);
+  EXPECT_EQ(FromWire(nodes.leader.reported[0].chunk().txn()), FromWire(nodes.Row("f").txn()));
+}
+
+TEST(PutOperation, RebeginRelinksAndTheClientIsNotTold) {
+  FakeNodes nodes;
+  nodes.leader.rebegins = 2;
+  for (const std::size_t size : {std::size_t{0}, std::size_t{10}, 2 * kMiB}) {
+    nodes.leader.rebegins = 2;
+    const std::string bytes = TestBytes(size, 3);
+    const auto put = nodes.Put("f", bytes);
+    ASSERT_TRUE(put.ok()) << put.status();
+    EXPECT_EQ(FromWire(nodes.Row("f").txn()).term, nodes.leader.term);
+    EXPECT_EQ(*nodes.Get("f"), bytes);
+    EXPECT_GE(put->replicas(), 2u);
+  }
+  EXPECT_GE(nodes.leader.holders_named.back().size(), 2u);
+}
+
+TEST(PutOperation, RebeginGoesOnWithoutAHolderThatIsGone) {
+  FakeNodes nodes;
+  nodes.peers.silent = {};
+  PutOperation put(nodes.parts);
+  api::PutHeader header;
+  header.set_name("f");
+  *header.mutable_request_id() = nodes.NextId();
+  ASSERT_TRUE(put.Begin(header).ok());
+  const std::string bytes = TestBytes(2 * kMiB, 4);
+  ASSERT_TRUE(put.Append(Slices::CopyOf(bytes), Crc32c(bytes.data(), bytes.size())).ok());
+  nodes.leader.rebegins = 1;
+  api::PutFinish finish;
+  finish.set_size(bytes.size());
+  finish.set_crc32c(Crc32c(bytes.data(), bytes.size()));
+  nodes.peers.down = {2};
+  const auto done = put.Finish(finish);
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_EQ(done->replicas(), 2u);
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+}
+
+TEST(PutOperation, WrongBytesAreRefused) {
+  FakeNodes nodes;
+  const auto start = [&](PutOperation& put) {
+    api::PutHeader header;
+    header.set_name("f");
+    *header.mutable_request_id() = nodes.NextId();
+    ASSERT_TRUE(put.Begin(header).ok());
+  };
+  for (const std::size_t size : {std::size_t{10}, 2 * kMiB}) {
+    const std::string bytes = TestBytes(size, 5);
+    const std::uint32_t crc = Crc32c(bytes.data(), bytes.size());
+    {
+      PutOperation put(nodes.parts);
+      start(put);
+      EXPECT_EQ(put.Append(Slices::CopyOf(bytes), crc ^ 1).code(), absl::StatusCode::kDataLoss);
+    }
+    {
+      PutOperation put(nodes.parts);
+      start(put);
+      ASSERT_TRUE(put.Append(Slices::CopyOf(bytes), crc).ok());
+      api::PutFinish finish;
+      finish.set_size(size);
+      finish.set_crc32c(crc ^ 1);
+      EXPECT_EQ(put.Finish(finish).status().code(), absl::StatusCode::kDataLoss);
+    }
+    {
+      PutOperation put(nodes.parts);
+      start(put);
+      ASSERT_TRUE(put.Append(Slices::CopyOf(bytes), crc).ok());
+      api::PutFinish finish;
+      finish.set_size(size + 1);
+      finish.set_crc32c(crc);
+      EXPECT_EQ(put.Finish(finish).status().code(), absl::StatusCode::kInvalidArgument);
+    }
+  }
+  EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(PutOperation, AnAnnouncedSizeThatLiesIsRefused) {
+  FakeNodes nodes;
+  PutOperation put(nodes.parts);
+  api::PutHeader header;
+  header.set_name("f");
+  header.set_size(3);
+  *header.mutable_request_id() = nodes.NextId();
+  ASSERT_TRUE(put.Begin(header).ok());
+  EXPECT_EQ(put.Append(Slices::CopyOf("four"), Crc32c("four", 4)).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(PutOperation, TheSameRequestHappensOnce) {
+  FakeNodes nodes;
+  const auto first = nodes.Put("f", "one");
+  ASSERT_TRUE(first.ok());
+  --nodes.sequence;  // the client repeats it, with the same id
+  const auto again = nodes.Put("f", "one");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->info().version(), first->info().version());
+}
+
+TEST(PutOperation, PreconditionsAreKept) {
+  FakeNodes nodes;
+  const auto conditional = [&](std::uint64_t version) {
+    PutOperation put(nodes.parts);
+    api::PutHeader header;
+    header.set_name("f");
+    header.set_if_version(version);
+    *header.mutable_request_id() = nodes.NextId();
+    EXPECT_TRUE(put.Begin(header).ok());
+    return put.Finish(api::PutFinish());
+  };
+  const auto first = conditional(0);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(conditional(0).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(conditional(first->info().version()).ok());
+  EXPECT_EQ(conditional(first->info().version()).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace dfs::coordinator

@@ -1,0 +1,64 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "server/gateway/cluster_service.h"
+
+namespace dfs::gateway {
+namespace {
+
+api::StatusResponse HealthyCluster(int nodes) {
+  api::StatusResponse status;
+  status.set_leader_id(1);
+  status.set_answered_by("n1");
+  for (int i = 1; i <= nodes; ++i) {
+    auto& node = *status.add_nodes();
+    node.set_name("n" + std::to_string(i));
+    node.set_state("alive");
+  }
+  return status;
+}
+
+std::vector<std::string> Codes(const std::vector<api::HealthReason>& reasons) {
+  std::vector<std::string> codes;
+  for (const auto& reason : reasons) {
+    codes.push_back(reason.code());
+    EXPECT_FALSE(reason.text().empty());
+    EXPECT_FALSE(reason.advice().empty());
+  }
+  return codes;
+}
+
+TEST(Diagnose, AWholeClusterHasNoReasons) {
+  EXPECT_TRUE(Diagnose(HealthyCluster(3), absl::OkStatus()).empty());
+}
+
+TEST(Diagnose, FewMembersAreSaidLoudly) {
+  EXPECT_EQ(Codes(Diagnose(HealthyCluster(1), absl::OkStatus())),
+            std::vector<std::string>{"SINGLE_NODE"});
+  EXPECT_EQ(Codes(Diagnose(HealthyCluster(2), absl::OkStatus())),
+            std::vector<std::string>{"TWO_NODES"});
+}
+
+TEST(Diagnose, AJoinerIsNoMember) {
+  auto status = HealthyCluster(3);
+  status.mutable_nodes(2)->set_state("joining");
+  EXPECT_EQ(Codes(Diagnose(status, absl::OkStatus())), std::vector<std::string>{"TWO_NODES"});
+}
+
+TEST(Diagnose, WorstComesFirst) {
+  auto status = HealthyCluster(3);
+  status.set_leader_id(0);
+  status.set_under_replicated(7);
+  status.mutable_nodes(1)->set_state("dead");
+  const auto reasons = Diagnose(status, absl::DataLossError("sync failed"));
+  EXPECT_EQ(Codes(reasons),
+            (std::vector<std::string>{"DISK_FAILED", "NO_LEADER", "NODE_DOWN", "UNDER_REPLICATED"}));
+  EXPECT_EQ(reasons[0].severity(), api::HEALTH_ERR);
+  EXPECT_EQ(reasons[2].severity(), api::HEALTH_WARN);
+  EXPECT_NE(reasons[2].text().find("n2"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace dfs::gateway

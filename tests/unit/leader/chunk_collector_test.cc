@@ -1,0 +1,195 @@
+// The node's side of collection against the real leader and a store in memory.
+#include "server/leader/chunk_collector.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "server/leader/leader_host.h"
+#include "tests/support/memory_chunk_store.h"
+#include "tests/unit/leader/fakes.h"
+
+namespace dfs::leader {
+namespace {
+
+// The leader's answers, or what the test wants in their place.
+class FakeLeaderClient final : public LeaderClient {
+ public:
+  absl::StatusOr<LogIndex> ReadIndex(absl::Duration) override { return LogIndex(1); }
+  absl::StatusOr<rpc::CommandResult> Submit(rpc::Command, absl::Duration) override {
+    return absl::UnimplementedError("");
+  }
+  absl::StatusOr<rpc::OpenTransaction> Begin(BucketId, const std::vector<NodeId>&,
+                                             const std::vector<NodeId>&, absl::Duration) override {
+    return absl::UnimplementedError("");
+  }
+  void Done(const TxnId&, bool) override {}
+  void ReportReplica(rpc::ReplicaChange) override {}
+  absl::StatusOr<std::vector<rpc::VerdictAnswer>> AskVerdicts(const rpc::VerdictsRequest& request,
+                                                              absl::Duration) override {
+    if (!is_reachable) return absl::UnavailableError("no leader");
+    std::vector<rpc::VerdictAnswer> answers;
+    for (const auto& question : request.questions()) {
+      asked.insert(FromWire(question.chunk()));
+      rpc::VerdictAnswer& answer = answers.emplace_back();
+      *answer.mutable_chunk() = question.chunk();
+      answer.set_nonce(question.nonce());
+      answer.set_verdict(verdict);
+    }
+    if (before_answer) before_answer();
+    return answers;
+  }
+  absl::Status ReportUnlinked(const rpc::ReportUnlinkedRequest& request, absl::Duration) override {
+    for (const auto& chunk : request.chunks()) unlinked.insert(FromWire(chunk));
+    return absl::OkStatus();
+  }
+  absl::Status Register(const rpc::NodeStarted&, absl::Duration) override {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<rpc::JoinResponse> Join(const rpc::JoinRequest&, absl::Duration) override {
+    return absl::UnimplementedError("");
+  }
+
+  rpc::VerdictAnswer::Verdict verdict = rpc::VerdictAnswer::DEAD;
+  bool is_reachable = true;
+  std::function<void()> before_answer;
+  std::set<ChunkId> asked;
+  std::set<ChunkId> unlinked;
+};
+
+class ChunkCollectorTest : public ::testing::Test {
+ protected:
+  ChunkCollectorTest() {
+    world_.consensus.AddMembers(3);
+    options_.question_age = absl::ZeroDuration();
+    options_.trash_time = absl::ZeroDuration();
+  }
+  ChunkCollector::PassCounts Pass() {
+    if (collector_ == nullptr) {
+      ChunkCollector::Parts parts;
+      parts.self = NodeId(1);
+      parts.clock = &world_.clock;
+      parts.store = &store_;
+      parts.machine = &world_.consensus.machine();
+      parts.leader = &leader_;
+      parts.own_ack = [] { return AckOf(1); };
+      parts.options = options_;
+      collector_ = std::make_unique<ChunkCollector>(std::move(parts));
+    }
+    return collector_->RunOnce();
+  }
+  void Store(const ChunkId& chunk) { ASSERT_TRUE(store_.Put(chunk, "bytes", std::nullopt).ok()); }
+  void Commit(const TxnId& txn, const std::vector<std::uint32_t>& nodes) {
+    EXPECT_EQ(world_.consensus.ApplyNow(PutCommand(txn.sequence, ToWire(txn), nodes, nodes)).code(),
+              rpc::CommandResult::DONE);
+  }
+
+  FakeWorld world_;
+  testing::MemoryChunkStore store_;
+  FakeLeaderClient leader_;
+  CollectorOptions options_;
+  std::unique_ptr<ChunkCollector> collector_;
+  const ChunkId chunk_{{Term(5), 1}, 0};
+};
+
+TEST_F(ChunkCollectorTest, DeadChunkGoesThroughTheTrashAndASecondQuestion) {
+  Store(chunk_);
+  const auto first = Pass();
+  EXPECT_EQ(first.trashed, 1u);
+  EXPECT_EQ(first.removed, 0u);
+  EXPECT_EQ(store_.count(), 1u);
+  leader_.asked.clear();
+  const auto second = Pass();
+  EXPECT_EQ(second.removed, 1u);
+  EXPECT_EQ(leader_.asked.count(chunk_), 1u);
+  EXPECT_EQ(store_.count(), 0u);
+}
+
+TEST_F(ChunkCollectorTest, NamedHereIsNotAskedAbout) {
+  Store(chunk_);
+  Commit(chunk_.txn, {1, 2, 3});
+  EXPECT_EQ(Pass().asked, 0u);
+}
+
+TEST_F(ChunkCollectorTest, NamedElsewhereIsAskedAboutAndExcessDeletes) {
+  Store(chunk_);
+  world_.consensus.AddMembers(3);
+  Commit(chunk_.txn, {2, 3});  // the third place is filled by apply
+  const auto version = world_.consensus.machine().View()->FindVersion(chunk_.txn);
+  ASSERT_EQ(version->chunks(0).replicas_size(), 3) << "three members: this node is in the set";
+  EXPECT_EQ(Pass().asked, 0u);
+}
+
+TEST_F(ChunkCollectorTest, LiveAndPendingDeleteNothing) {
+  Store(chunk_);
+  for (const auto verdict : {rpc::VerdictAnswer::LIVE, rpc::VerdictAnswer::PENDING,
+                             rpc::VerdictAnswer::VERDICT_UNSPECIFIED}) {
+    leader_.verdict = verdict;
+    const auto counts = Pass();
+    EXPECT_EQ(counts.asked, 1u);
+    EXPECT_EQ(counts.trashed, 0u);
+  }
+}
+
+TEST_F(ChunkCollectorTest, YoungChunkIsNotAskedAbout) {
+  options_.question_age = world_.clock.WallNow() - absl::UnixEpoch() + absl::Seconds(1);
+  Store(chunk_);
+  EXPECT_EQ(Pass().asked, 0u);
+}
+
+TEST_F(ChunkCollectorTest, TrashedChunkWaitsItsTrashTime) {
+  options_.trash_time = world_.clock.WallNow() - absl::UnixEpoch() + absl::Seconds(1);
+  Store(chunk_);
+  EXPECT_EQ(Pass().trashed, 1u);
+  EXPECT_EQ(Pass().asked, 0u);
+  EXPECT_EQ(store_.count(), 1u);
+}
+
+TEST_F(ChunkCollectorTest, ChunkThatCountsAgainSinceTheQuestionStays) {
+  Store(chunk_);
+  leader_.before_answer = [&] { ASSERT_TRUE(store_.Vouch(chunk_).ok()); };
+  const auto counts = Pass();
+  EXPECT_EQ(counts.asked, 1u);
+  EXPECT_EQ(counts.trashed, 0u);
+}
+
+TEST_F(ChunkCollectorTest, WithoutALeaderNothingIsDeleted) {
+  Store(chunk_);
+  leader_.is_reachable = false;
+  EXPECT_EQ(Pass().trashed, 0u);
+}
+
+TEST_F(ChunkCollectorTest, PurgedChunkIsUnlinkedAndThenReported) {
+  Store(chunk_);
+  Commit(chunk_.txn, {1, 2, 3});
+  rpc::Command remove;
+  *remove.mutable_remove_file()->mutable_request_id() = RequestIdOf(90);
+  remove.mutable_remove_file()->set_bucket_id(1);
+  remove.mutable_remove_file()->set_name("file");
+  ASSERT_EQ(world_.consensus.ApplyNow(remove).code(), rpc::CommandResult::DONE);
+  rpc::Command purge;
+  rpc::PurgeVersion& version = *purge.mutable_purge()->add_versions();
+  *version.mutable_txn() = ToWire(chunk_.txn);
+  version.set_trashed_index(world_.consensus.machine().applied_index().value());
+  ASSERT_EQ(world_.consensus.ApplyNow(purge).count(), 1u);
+  EXPECT_EQ(Pass().trashed, 1u);
+  EXPECT_TRUE(leader_.unlinked.empty()) << "not unlinked yet";
+  const auto last = Pass();
+  EXPECT_EQ(last.removed, 1u);
+  EXPECT_EQ(last.reported, 1u);
+  EXPECT_EQ(leader_.unlinked, std::set<ChunkId>{chunk_});
+}
+
+TEST_F(ChunkCollectorTest, BoundedPassesGoOnWhereTheLastOneStopped) {
+  options_.looked_at_max = 10;
+  leader_.verdict = rpc::VerdictAnswer::LIVE;
+  for (std::uint64_t i = 1; i <= 25; ++i) Store({{Term(5), i}, 0});
+  EXPECT_EQ(Pass().looked_at, 10u);
+  EXPECT_EQ(Pass().looked_at, 10u);
+  EXPECT_EQ(Pass().looked_at, 5u);
+  EXPECT_EQ(leader_.asked.size(), 25u);
+  EXPECT_EQ(Pass().looked_at, 10u);
+}
+
+}  // namespace
+}  // namespace dfs::leader

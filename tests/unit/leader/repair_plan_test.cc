@@ -1,0 +1,133 @@
+#include "server/leader/repair_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace dfs::leader {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
+
+constexpr auto kOk = CopyState::kOk;
+constexpr auto kMissing = CopyState::kMissing;
+constexpr auto kCorrupt = CopyState::kCorrupt;
+
+std::vector<placement::Candidate> Members(std::uint32_t count) {
+  std::vector<placement::Candidate> members;
+  for (std::uint32_t node = 1; node <= count; ++node) {
+    placement::Candidate member;
+    member.node = NodeId(node);
+    member.free_bytes = std::uint64_t{100} << 30;
+    member.is_usable = true;
+    members.push_back(member);
+  }
+  return members;
+}
+
+IncompleteChunk Chunk(std::uint64_t sequence, std::map<NodeId, CopyState> set) {
+  return {{{Term(1), sequence}, 0}, 10, {1, sequence}, 3, std::move(set)};
+}
+
+std::vector<CopyTask> Plan(const std::vector<IncompleteChunk>& chunks,
+                           const std::vector<placement::Candidate>& members,
+                           const RepairLimits& limits = {}) {
+  return PlanRepair(chunks, members, limits, {});
+}
+
+TEST(RepairPlan, FewestLiveCopiesFirst) {
+  auto members = Members(4);
+  members[3].is_usable = false;
+  const std::vector<IncompleteChunk> chunks = {
+      Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}}),
+      Chunk(2, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kMissing}}),
+      // Two copies, but one on a dead node.
+      Chunk(3, {{NodeId(1), kOk}, {NodeId(4), kOk}, {NodeId(3), kMissing}})};
+  std::vector<std::uint64_t> order;
+  for (const auto& task : Plan(chunks, members)) order.push_back(task.chunk.txn.sequence);
+  EXPECT_THAT(order, ElementsAre(2u, 3u, 1u));
+}
+
+TEST(RepairPlan, MissingMemberOfTheSetIsTheTarget) {
+  const auto tasks =
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, Members(4));
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].target, NodeId(3));
+  EXPECT_THAT(tasks[0].sources, UnorderedElementsAre(NodeId(1), NodeId(2)));
+  EXPECT_TRUE(tasks[0].replaces.is_none());
+}
+
+TEST(RepairPlan, CorruptMemberIsHealedInItsPlace) {
+  const auto tasks =
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kCorrupt}, {NodeId(3), kOk}})}, Members(3));
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].target, NodeId(2));
+  EXPECT_THAT(tasks[0].sources, UnorderedElementsAre(NodeId(1), NodeId(3)));
+}
+
+TEST(RepairPlan, MissingCopyOfADeadNodeWaits) {
+  auto members = Members(4);
+  members[2].is_usable = false;
+  EXPECT_TRUE(
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, members)
+          .empty());
+}
+
+TEST(RepairPlan, SmallSetGrowsOntoALiveNodeOutside) {
+  const auto tasks = Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}})}, Members(3));
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].target, NodeId(3));
+}
+
+TEST(RepairPlan, SetAsLargeAsTheClusterDoesNotGrow) {
+  EXPECT_TRUE(Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}})}, Members(2)).empty());
+}
+
+TEST(RepairPlan, GrowsIntoANewZone) {
+  auto members = Members(4);
+  members[0].zone = members[2].zone = "a";
+  members[1].zone = "b";
+  members[3].zone = "c";
+  const auto tasks = Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}})}, members);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].target, NodeId(4));
+}
+
+TEST(RepairPlan, FullNodeTakesNoCopies) {
+  auto members = Members(3);
+  members[2].free_bytes = 1;
+  EXPECT_TRUE(
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, members)
+          .empty());
+}
+
+TEST(RepairPlan, WithoutALiveSourceNothingCanBeDone) {
+  auto members = Members(3);
+  members[0].is_usable = false;
+  EXPECT_TRUE(Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kCorrupt}})},
+                   members)
+                  .empty());
+}
+
+TEST(RepairPlan, KeepsItsLimits) {
+  std::vector<IncompleteChunk> chunks;
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    chunks.push_back(Chunk(i, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}}));
+  }
+  EXPECT_EQ(Plan(chunks, Members(3)).size(), RepairLimits().per_target_max);
+  EXPECT_EQ(Plan(chunks, Members(3), {16, 100, 100}).size(), 16u);
+  // Two sources carry three each.
+  EXPECT_EQ(Plan(chunks, Members(3), {100, 3, 100}).size(), 6u);
+}
+
+TEST(RepairPlan, CountsWhatIsUnderWay) {
+  RepairLoad load;
+  load.in_flight = 4;
+  load.by_target[NodeId(3)] = 4;
+  EXPECT_TRUE(PlanRepair({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})},
+                         Members(3), {}, load)
+                  .empty());
+}
+
+}  // namespace
+}  // namespace dfs::leader

@@ -1,0 +1,89 @@
+#include "server/node/config.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace dfs::node {
+namespace {
+
+ParsedConfig Parse(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "dfs-server");
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  return ParseConfig(static_cast<int>(argv.size()), argv.data());
+}
+
+Config Good() {
+  Config config;
+  config.data_dir = "d";
+  config.listen = "127.0.0.1:7710";
+  config.peer_listen = "127.0.0.1:7711";
+  return config;
+}
+
+TEST(Config, ReadsFlagsAndLists) {
+  const auto parsed = Parse({"--data-dir=/d", "--listen=127.0.0.1:7710",
+                             "--peer-listen=127.0.0.1:7711", "--join=a:1,b:2", "--zone=z",
+                             "--name=n1", "--trash-time=3s"});
+  ASSERT_EQ(parsed.exit_code, -1);
+  EXPECT_EQ(parsed.config.join, (std::vector<std::string>{"a:1", "b:2"}));
+  EXPECT_EQ(parsed.config.zone, "z");
+  EXPECT_EQ(parsed.config.trash_time, absl::Seconds(3));
+  EXPECT_FALSE(parsed.config.bootstrap);
+}
+
+TEST(Config, OldNamesAreAliases) {
+  const auto parsed = Parse({"--storage-root=/d", "--listen=127.0.0.1:1", "--peer-listen=127.0.0.1:2",
+                             "--peers=a:1"});
+  ASSERT_EQ(parsed.exit_code, -1);
+  EXPECT_EQ(parsed.config.data_dir, "/d");
+  EXPECT_EQ(parsed.config.join, std::vector<std::string>{"a:1"});
+}
+
+TEST(Config, MistakesAreUsageErrors) {
+  EXPECT_EQ(Parse({}).exit_code, 64);
+  EXPECT_EQ(Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2", "--nonsense"}).exit_code, 64);
+  EXPECT_EQ(Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2", "--trash-time=x"}).exit_code,
+            64);
+}
+
+TEST(Config, AskingForHelpIsNoMistake) { EXPECT_EQ(Parse({"--help"}).exit_code, 0); }
+
+TEST(Config, AddressesOfOtherMachinesNeedInsecure) {
+  EXPECT_TRUE(CheckConfig(Good()).ok());
+  for (const std::string address : {"0.0.0.0:7710", "10.1.2.3:7710", "example:7710", "[::]:7710"}) {
+    Config config = Good();
+    config.listen = address;
+    EXPECT_FALSE(CheckConfig(config).ok()) << address;
+    config.insecure = true;
+    EXPECT_TRUE(CheckConfig(config).ok()) << address;
+  }
+  for (const std::string address : {"127.9.8.7:1", "localhost:1", "[::1]:1"}) {
+    Config config = Good();
+    config.listen = address;
+    EXPECT_TRUE(CheckConfig(config).ok()) << address;
+  }
+}
+
+TEST(Config, MalformedAddressesAreRefused) {
+  for (const std::string address : {"", "7710", "127.0.0.1", "127.0.0.1:", ":7710", "127.0.0.1:x",
+                                    "127.0.0.1:65536", "127.0.0.1:-1"}) {
+    Config config = Good();
+    config.listen = address;
+    EXPECT_FALSE(CheckConfig(config).ok()) << address;
+    config = Good();
+    config.join = {address};
+    EXPECT_FALSE(CheckConfig(config).ok()) << address;
+  }
+}
+
+TEST(Config, TheTwoListenersDiffer) {
+  Config config = Good();
+  config.peer_listen = config.listen;
+  EXPECT_FALSE(CheckConfig(config).ok());
+}
+
+}  // namespace
+}  // namespace dfs::node
