@@ -96,6 +96,7 @@ std::unique_ptr<World> MakeHistory(std::uint64_t seed, std::vector<std::string>*
     const auto result = world->Apply(command);
     results->push_back(result.SerializeAsString());
     history->Check(*world, command, result);
+    if (i % 4 != 0 && i + 1 < kEntries) continue;  // a recount each time takes most of the time
     const auto violations = FindViolations(*world->machine, world->store);
     EXPECT_TRUE(violations.empty())
         << "seed " << seed << " entry " << i << ": " << violations[0] << "\nafter "
