@@ -321,6 +321,9 @@ grpc::Status FileService::Settle(grpc::ServerContext* /*context*/,
       return coordinator::StatusOf(result);
     }
     if (result.settled_kind() == 0) {
+      const bool is_settled = result.code() == rpc::CommandResult::SETTLED ||
+                              result.code() == rpc::CommandResult::DONE;
+      if (!is_settled) return coordinator::StatusOf(result);
       response->set_fate(api::SettleResponse::DID_NOT_HAPPEN);
       return absl::OkStatus();
     }

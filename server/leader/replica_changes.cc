@@ -7,6 +7,12 @@
 #include "proto/error_detail.h"
 
 namespace dfs::leader {
+namespace {
+
+// One entry may change 1,000 rows, and a change may touch two: the state machine would skip the rest.
+constexpr std::size_t kChangesPerEntryMax = 450;
+
+}  // namespace
 
 absl::Status ReplicaChanges::Report(const rpc::ReportReplicasRequest& request) {
   if (request.changes_size() > kChangesPerReportMax) {
@@ -56,7 +62,7 @@ void ReplicaChanges::Enqueue(std::vector<rpc::ReplicaChange> changes) {
   {
     MutexLock lock(&mutex_);
     for (auto& change : changes) queue_.push_back(std::move(change));
-    is_full = queue_.size() >= kChangesPerReportMax;
+    is_full = queue_.size() >= kChangesPerEntryMax;
     arms = !std::exchange(is_armed_, true);
   }
   const auto flush = [self = shared_from_this()] { self->Flush(); };
@@ -72,7 +78,7 @@ void ReplicaChanges::Flush() {
     std::vector<rpc::ReplicaChange> batch;
     {
       MutexLock lock(&mutex_);
-      const std::size_t count = std::min<std::size_t>(queue_.size(), kChangesPerReportMax);
+      const std::size_t count = std::min<std::size_t>(queue_.size(), kChangesPerEntryMax);
       for (std::size_t i = 0; i < count; ++i) {
         batch.push_back(std::move(queue_.front()));
         queue_.pop_front();

@@ -116,6 +116,7 @@ class GrpcRaftLink::Stream final
                      : absl::InvalidArgumentError("a stream without a hello");
       if (!refusal_.ok()) return refusal_;
       is_ready_ = true;
+      link_->hub_->RecordEpoch(link_->peer_, BootEpoch(read_.hello().boot_epoch()));
       link_->OnStreamReady(this);
     }
     refusal_ = link_->hub_->Deliver(link_->peer_, /*are_replies=*/true, &read_);

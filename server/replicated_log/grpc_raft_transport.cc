@@ -24,6 +24,19 @@ void GrpcRaftHub::SetCheckpointReceiver(RaftTransport::CheckpointReceiver receiv
   checkpoint_receiver_ =
       std::make_shared<RaftTransport::CheckpointReceiver>(std::move(receiver));
 }
+void GrpcRaftHub::SetRestartedReceiver(RaftTransport::Restarted receiver) {
+  MutexLock lock(&mutex_);
+  restarted_ = std::make_shared<RaftTransport::Restarted>(std::move(receiver));
+}
+void GrpcRaftHub::RecordEpoch(NodeId node, BootEpoch epoch) {
+  std::shared_ptr<RaftTransport::Restarted> restarted;
+  {
+    MutexLock lock(&mutex_);
+    const BootEpoch before = std::exchange(epochs_[node], epoch);
+    if (!before.is_none() && epoch > before) restarted = restarted_;
+  }
+  if (restarted != nullptr) (*restarted)(node);
+}
 void GrpcRaftHub::SetCheckpoint(const metadata::StateHash& checkpoint) {
   MutexLock lock(&mutex_);
   checkpoint_ = checkpoint;
@@ -90,6 +103,7 @@ void GrpcRaftHub::Close() {
   receiver_.reset();
   refused_.reset();
   checkpoint_receiver_.reset();
+  restarted_.reset();
 }
 void GrpcRaftHub::WaitForStreams() {
   MutexLock lock(&mutex_);
@@ -106,6 +120,10 @@ GrpcRaftTransport::~GrpcRaftTransport() { Stop(); }
 void GrpcRaftTransport::SetReceiver(Receiver receiver, Refused refused) {
   hub_->SetReceiver(std::move(receiver), std::move(refused));
 }
+void GrpcRaftTransport::SetRestartedReceiver(Restarted receiver) {
+  hub_->SetRestartedReceiver(std::move(receiver));
+}
+
 void GrpcRaftTransport::SetCheckpointReceiver(CheckpointReceiver receiver) {
   hub_->SetCheckpointReceiver(std::move(receiver));
 }

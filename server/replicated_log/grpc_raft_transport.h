@@ -40,6 +40,9 @@ class GrpcRaftHub {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void SetCheckpointReceiver(RaftTransport::CheckpointReceiver receiver)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetRestartedReceiver(RaftTransport::Restarted receiver) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A peer's Hello was accepted; tells if its epoch is a new one.
+  void RecordEpoch(NodeId node, BootEpoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetCheckpoint(const metadata::StateHash& checkpoint) ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] metadata::StateHash checkpoint() const ABSL_LOCKS_EXCLUDED(mutex_);
   void SetSnapshotReceiver(std::shared_ptr<SnapshotReceiver> receiver) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -67,6 +70,8 @@ class GrpcRaftHub {
   std::shared_ptr<RaftTransport::Receiver> receiver_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RaftTransport::Refused> refused_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RaftTransport::CheckpointReceiver> checkpoint_receiver_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<RaftTransport::Restarted> restarted_ ABSL_GUARDED_BY(mutex_);
+  std::map<NodeId, BootEpoch> epochs_ ABSL_GUARDED_BY(mutex_);  // as last seen, by each of the members
   std::shared_ptr<SnapshotReceiver> snapshot_receiver_ ABSL_GUARDED_BY(mutex_);
   metadata::StateHash checkpoint_ ABSL_GUARDED_BY(mutex_);
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -81,6 +86,7 @@ class GrpcRaftTransport final : public RaftTransport {
 
   void SetReceiver(Receiver receiver, Refused refused) override;
   void SetCheckpointReceiver(CheckpointReceiver receiver) override;
+  void SetRestartedReceiver(Restarted receiver) override;
   void SetSnapshotReceiver(std::shared_ptr<SnapshotReceiver> receiver) override;
   // Also makes the members known to the registry.
   void SetMembers(const consensus::Configuration& configuration) override

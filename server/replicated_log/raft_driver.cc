@@ -150,6 +150,8 @@ void RaftDriver::Suspect(NodeId node) {
   Gather(Step(consensus::LeaderSuspected{node, core_.term()}));
 }
 
+void RaftDriver::PeerRestarted(NodeId node) { Gather(Step(consensus::PeerRestarted{node})); }
+
 void RaftDriver::SnapshotSent(NodeId to, LogIndex index) {
   sending_snapshots_.erase(to);
   Gather(Step(consensus::SnapshotSent{to, index}));

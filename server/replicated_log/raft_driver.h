@@ -58,6 +58,8 @@ class RaftDriver {
   void TransferLeadership(absl::AnyInvocable<void(absl::Status)> done);
   // Own evidence against a node; means something if it leads.
   void Suspect(NodeId node);
+  // Rule R4: the progress of a peer begins anew at each new boot epoch.
+  void PeerRestarted(NodeId node);
   void Tick();
   void SnapshotSent(NodeId to, LogIndex index);
 

@@ -150,6 +150,11 @@ void RaftHost::Impl::Start() {
       [gate = gate_](NodeId from, const metadata::StateHash& theirs) {
         gate->With([&](Impl& host) { host.OnCheckpoint(from, theirs); });
       });
+  parts_.transport->SetRestartedReceiver([gate = gate_](NodeId node) {
+    gate->With([&](Impl& host) {
+      host.RunOnCore([node](RaftDriver& driver) { driver.PeerRestarted(node); });
+    });
+  });
   parts_.transport->SetSnapshotReceiver(gate_);
   RunOnCore([](RaftDriver& driver) { driver.Start(); });
 }

@@ -57,6 +57,11 @@ class RaftTransport {
   // Before the first message; called on transport threads: return at once.
   virtual void SetCheckpointReceiver(CheckpointReceiver /*receiver*/) {}
 
+  // The member answered with a new boot epoch: it has started again (rule R4). Before the first message; called on
+  // transport threads: return at once.
+  using Restarted = std::function<void(NodeId)>;
+  virtual void SetRestartedReceiver(Restarted /*receiver*/) {}
+
   // Before the first message; shared, because transfers outlive their caller.
   virtual void SetSnapshotReceiver(std::shared_ptr<SnapshotReceiver> /*receiver*/) {}
   // Sends the files, apart from messages; never blocks. `done` gets the index that is in force at the receiver, on an
