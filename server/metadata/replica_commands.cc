@@ -54,28 +54,30 @@ bool Change(const ApplyContext& context, std::uint32_t wanted, const rpc::Replic
   return true;
 }
 
-// The versions that one entry touches: each is read and written once.
-class TouchedVersions {
+// The versions that one entry changes: each is read and written once.
+class ChangedVersions {
  public:
-  explicit TouchedVersions(ApplyContext* context) : context_(context) {}
+  explicit ChangedVersions(ApplyContext* context) : context_(context) {}
 
-  // Null: no such version, or the entry has no room for its rows.
-  rpc::VersionRow* Find(const TxnId& txn) {
-    auto it = versions_.find(txn);
-    if (it == versions_.end()) {
-      auto located = ReadVersion(*context_->rows, txn);
-      if (!located || !context_->HasRoomFor(2 * (versions_.size() + 1))) return nullptr;
+  // False: it does not fit the version (any more), or the entry has no room for its rows.
+  bool Add(const rpc::ReplicaChange& change) {
+    const ChunkId id = FromWire(change.chunk());
+    auto it = versions_.find(id.txn);
+    const bool is_new = it == versions_.end();
+    if (is_new) {
+      // What brings no news takes no room: a list that is given again goes on where it stopped.
+      auto located = ReadVersion(*context_->rows, id.txn);
+      if (!located || !context_->HasRoomFor(2 * (versions_.size() + 1))) return false;
       rpc::VersionRow row = located->row;
-      it = versions_.emplace(txn, Version{*std::move(located), std::move(row)}).first;
+      it = versions_.emplace(id.txn, Version{*std::move(located), std::move(row)}).first;
     }
-    return &it->second.after;
+    const bool has_changed = ChangeChunk(change, id.index, &it->second.after);
+    if (is_new && !has_changed) versions_.erase(it);
+    return has_changed;
   }
 
   void Write() {
-    for (auto& [txn, version] : versions_) {
-      if (version.before.row.SerializeAsString() == version.after.SerializeAsString()) continue;
-      Update(context_, version.before, version.after);
-    }
+    for (auto& [txn, version] : versions_) Update(context_, version.before, version.after);
   }
 
  private:
@@ -83,6 +85,16 @@ class TouchedVersions {
     LocatedVersion before;
     rpc::VersionRow after;
   };
+
+  bool ChangeChunk(const rpc::ReplicaChange& change, std::uint32_t index,
+                   rpc::VersionRow* version) const {
+    if (index >= static_cast<std::uint32_t>(version->chunks_size())) return false;
+    rpc::ChunkRow* chunk = version->mutable_chunks(static_cast<int>(index));
+    if (HashFromWire(chunk->hash()) != HashFromWire(change.hash())) return false;
+    const rpc::BucketRow* bucket = context_->FindBucket(version->bucket_id());
+    return bucket != nullptr && Change(*context_, bucket->replicas(), change, chunk);
+  }
+
   ApplyContext* const context_;
   std::map<TxnId, Version> versions_;
 };
@@ -97,17 +109,11 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ChangeReplicas& comma
     result.set_message("more than 1,000 changes");
     return result;
   }
-  TouchedVersions versions(context);
+  ChangedVersions versions(context);
   std::uint64_t count = 0;
   for (const rpc::ReplicaChange& change : command.changes()) {
     if (!context->IsCurrent(change.ack()) || !IsKnownState(change.state())) continue;
-    const ChunkId id = FromWire(change.chunk());
-    rpc::VersionRow* version = versions.Find(id.txn);
-    if (version == nullptr || id.index >= static_cast<std::uint32_t>(version->chunks_size())) continue;
-    rpc::ChunkRow* chunk = version->mutable_chunks(static_cast<int>(id.index));
-    if (HashFromWire(chunk->hash()) != HashFromWire(change.hash())) continue;
-    const rpc::BucketRow* bucket = context->FindBucket(version->bucket_id());
-    if (bucket != nullptr && Change(*context, bucket->replicas(), change, chunk)) ++count;
+    if (versions.Add(change)) ++count;
   }
   versions.Write();
   result.set_code(rpc::CommandResult::DONE);

@@ -1,0 +1,164 @@
+#include "tests/unit/metadata/random_commands.h"
+
+#include <algorithm>
+
+namespace dfs::metadata {
+
+std::string RandomCommands::Name() {
+  static const std::vector<std::string> kNames = {"a",   "b",    "d/1",  "d/2",   "d/3",
+                                                  "d/e/1", "d/e/2", "e",  "\xC3\xBC", "../bad"};
+  return kNames[random_.Below(kNames.size())];
+}
+
+std::uint32_t RandomCommands::AnyNode(World* world) {
+  return 1 + static_cast<std::uint32_t>(
+                 random_.Below(world->machine->View()->next_node_id().value()));
+}
+
+api::RequestId RandomCommands::Request(World* world) {
+  const std::size_t session = random_.Below(next_sequence_.size());
+  if (random_.OneIn(1, 60)) {  // a new client of the same number
+    births_[session] = world->machine->applied_index().value();
+  }
+  const std::uint64_t sequence = next_sequence_[session]++;
+  const std::uint64_t acked = random_.OneIn(1, 3) && sequence > 5 ? sequence - random_.Below(5) : 0;
+  return World::Request(10 + session + 100 * births_[session], sequence, acked, births_[session]);
+}
+
+rpc::Command RandomCommands::Node(World* world) {
+  rpc::Command command;
+  const auto view = world->machine->View();
+  const auto kind = random_.Below(3);
+  if (kind == 0 && view->next_node_id().value() < 7) {
+    *command.mutable_add_node()->mutable_node() = NodeOf(view->next_node_id().value());
+  } else if (kind == 1) {
+    command.mutable_activate_node()->set_node_id(AnyNode(world));
+  } else {
+    const auto node = view->FindNode(NodeId(AnyNode(world)));
+    if (!node) return command;
+    rpc::NodeStarted* started = command.mutable_node_started();
+    started->set_node_id(node->node_id());
+    *started->mutable_storage_uuid() = node->storage_uuid();
+    started->set_boot_epoch(node->boot_epoch() + random_.Below(2));
+    started->set_client_address("moved:" + std::to_string(random_.Below(3)));
+  }
+  return command;
+}
+
+rpc::Command RandomCommands::Put(World* world) {
+  PutOptions options;
+  options.chunks = static_cast<int>(random_.Below(4));
+  options.acks.clear();
+  options.set.clear();
+  for (int i = 0; i < 4; ++i) {
+    options.set.push_back(AnyNode(world));
+    if (i < 3) options.acks.push_back(options.set.back());
+  }
+  const std::string name = Name();
+  if (random_.OneIn(1, 4)) {
+    const auto current = world->Find(name);
+    options.if_version = current && random_.OneIn(2, 3) ? current->number() : 0;
+  }
+  rpc::Command command;
+  *command.mutable_commit_put() = world->PutCommand(name, options);
+  *command.mutable_commit_put()->mutable_request_id() = Request(world);
+  return command;
+}
+
+rpc::Command RandomCommands::Replicas(World* world) {
+  rpc::Command command;
+  std::vector<rpc::VersionRow> versions;
+  const auto keep = [&](const rpc::VersionRow& version) {
+    if (version.chunks_size() > 0) versions.push_back(version);
+    return true;
+  };
+  world->machine->View()->ListIncomplete({}, keep);
+  if (random_.OneIn(1, 3)) world->machine->View()->List(kBucket, "", "", keep);
+  command.mutable_change_replicas();
+  for (std::uint64_t i = random_.Below(5); i > 0 && !versions.empty(); --i) {
+    const rpc::VersionRow& version = versions[random_.Below(versions.size())];
+    const auto chunk = static_cast<int>(
+        random_.Below(static_cast<std::uint64_t>(version.chunks_size())));
+    const auto state = static_cast<api::ReplicaState>(random_.OneIn(2, 3) ? 1 : random_.Below(4));
+    *command.mutable_change_replicas()->add_changes() = world->Change(
+        version, chunk, AnyNode(world), state, random_.OneIn(1, 3) ? AnyNode(world) : 0);
+  }
+  return command;
+}
+
+rpc::Command RandomCommands::Purge(World* world) {
+  rpc::Command command;
+  command.mutable_purge();
+  world->machine->View()->ListTrashed([&](const rpc::VersionRow& version) {
+    rpc::PurgeVersion* purge = command.mutable_purge()->add_versions();
+    *purge->mutable_txn() = version.txn();
+    purge->set_trashed_index(version.trashed_index() + (random_.OneIn(1, 5) ? 1 : 0));
+    return random_.OneIn(2, 3);
+  });
+  return command;
+}
+
+rpc::Command RandomCommands::Unlink(World* world) {
+  rpc::Command command;
+  const std::uint32_t node = AnyNode(world);
+  command.mutable_unlinked()->set_node_id(node);
+  world->machine->View()->ListPurged(NodeId(node), [&](const ChunkId& chunk) {
+    if (random_.OneIn(1, 2)) *command.mutable_unlinked()->add_chunks() = ToWire(chunk);
+    return true;
+  });
+  return command;
+}
+
+rpc::Command RandomCommands::Make(World* world) {
+  rpc::Command command;
+  const auto kind = random_.Below(100);
+  if (kind < 4) return Node(world);
+  if (kind < 50) return Put(world);
+  if (kind < 60) {
+    *command.mutable_remove_file()->mutable_request_id() = Request(world);
+    command.mutable_remove_file()->set_bucket_id(1);
+    command.mutable_remove_file()->set_name(Name());
+  } else if (kind < 65) {
+    *command.mutable_settle()->mutable_request_id() = Request(world);
+  } else if (kind < 80) {
+    return Replicas(world);
+  } else if (kind < 85) {
+    return Purge(world);
+  } else if (kind < 90) {
+    return Unlink(world);
+  } else if (kind < 93) {
+    *command.mutable_clear_prefix()->mutable_request_id() = Request(world);
+    command.mutable_clear_prefix()->set_bucket_id(1);
+    command.mutable_clear_prefix()->set_prefix(random_.OneIn(1, 2) ? "d/" : Name());
+  } else if (kind < 98) {
+    command.mutable_clear_step()->set_rows(static_cast<std::uint32_t>(random_.Below(4)));
+  } else if (kind < 99) {
+    const std::uint64_t now = world->machine->applied_index().value();
+    command.mutable_expire_sessions()->set_unused_since(now - random_.Below(now) / 4);
+    command.mutable_expire_sessions()->set_frontier(random_.Below(now / 2 + 1));
+  }
+  return command;  // of no kind: one in a hundred
+}
+
+rpc::Command RandomCommands::Next(World* world) {
+  if (random_.OneIn(1, 50)) world->term = world->term.Next();
+  rpc::Command command;
+  if (!made_.empty() && random_.OneIn(1, 8)) {
+    const std::size_t back = std::min<std::size_t>(made_.size(), 40);
+    command = made_[made_.size() - 1 - random_.Below(back)];  // of an older term perhaps: rule R13
+    if (command.has_commit_put() && random_.OneIn(1, 2)) {    // the next attempt of the same request
+      *command.mutable_commit_put()->mutable_txn() = ToWire(world->NextTxn());
+    }
+    if (command.has_commit_put() && random_.OneIn(1, 5)) {
+      const api::RequestId request = command.commit_put().request_id();
+      *command.mutable_settle()->mutable_request_id() = request;
+    }
+    command.clear_time_us();
+  } else {
+    command = Make(world);
+  }
+  made_.push_back(command);
+  return command;
+}
+
+}  // namespace dfs::metadata

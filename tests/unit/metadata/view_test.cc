@@ -1,0 +1,107 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "tests/unit/metadata/world.h"
+
+namespace dfs::metadata {
+namespace {
+
+using Names = std::vector<std::string>;
+
+TEST(List, IsOrderedByBytesAndFiltered) {
+  World world;
+  for (const char* name : {"b", "a/2", "a/10", "a", "a0", "\xC3\xA4", "B"}) world.Put(name);
+  EXPECT_EQ(world.Names(), (Names{"B", "a", "a/10", "a/2", "a0", "b", "\xC3\xA4"}));
+  EXPECT_EQ(world.Names("a/"), (Names{"a/10", "a/2"}));
+  EXPECT_EQ(world.Names("a/", "a/10"), (Names{"a/2"}));
+  EXPECT_EQ(world.Names("a/", "a/2"), (Names{}));
+  EXPECT_EQ(world.Names("a/", "A"), (Names{"a/10", "a/2"})) << "after lies before the prefix";
+  EXPECT_EQ(world.Names("a/", "z"), (Names{})) << "after lies behind the prefix";
+  EXPECT_EQ(world.Names("", "b"), (Names{"\xC3\xA4"}));
+  EXPECT_EQ(world.Names("\xC3"), (Names{"\xC3\xA4"}));
+}
+
+TEST(List, StopsWhenToldTo) {
+  World world;
+  for (const char* name : {"a", "b", "c"}) world.Put(name);
+  int seen = 0;
+  world.machine->View()->List(kBucket, "", "", [&](const rpc::VersionRow&) { return ++seen < 2; });
+  EXPECT_EQ(seen, 2);
+}
+
+TEST(List, OtherBucketIsEmpty) {
+  World world;
+  world.Put("a");
+  world.machine->View()->List(BucketId(2), "", "", [](const rpc::VersionRow&) {
+    ADD_FAILURE();
+    return true;
+  });
+}
+
+TEST(View, DoesNotChange) {
+  World world;
+  world.Put("a");
+  const auto view = world.machine->View();
+  const LogIndex index = view->applied_index();
+  world.Put("a");
+  world.Clear("");
+  world.Put("b");
+  EXPECT_EQ(view->FindFile(kBucket, "a")->number(), 1u);
+  EXPECT_FALSE(view->FindFile(kBucket, "b"));
+  EXPECT_FALSE(view->HasPendingClear());
+  EXPECT_EQ(view->GetTotals().files, 1u);
+  EXPECT_EQ(view->applied_index(), index);
+}
+
+// Well under a second with optimisation; the bound leaves room for sanitizers and busy machines. What it
+// would catch is a list that costs a look-up for each name, or grows with the square.
+TEST(List, OfManyNamesIsFast) {
+  constexpr int kNames = 100'000;
+  World world;
+  const rpc::CommitPut put = world.PutCommand("x");
+  world.Put(put);
+  const rpc::VersionRow row = *world.Find("x");
+  RowBatch batch;
+  for (int i = 0; i < kNames; ++i) {
+    rpc::VersionRow other = row;
+    other.set_name("f" + std::to_string(1'000'000 + i));
+    batch.changes.emplace_back(std::string("F\0\0\0\0\0\0\0\1", 9) + other.name(),
+                               other.SerializeAsString());
+  }
+  world.store.Write(batch);
+  const auto view = world.machine->View();
+  const auto start = std::chrono::steady_clock::now();
+  int seen = 0;
+  view->List(kBucket, "f", "", [&](const rpc::VersionRow& version) {
+    seen += version.size() == 10 ? 1 : 0;
+    return true;
+  });
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  EXPECT_EQ(seen, kNames);
+  EXPECT_LT(took.count(), 5.0);
+  RecordProperty("seconds", std::to_string(took.count()));
+}
+
+// Names are bytes: composed and decomposed forms are two files.
+TEST(View, NamesAreNeverNormalised) {
+  World world;
+  world.Put("\xC3\xA9", {.chunk_size = 1});
+  world.Put("e\xCC\x81", {.chunk_size = 2});
+  EXPECT_EQ(world.Find("\xC3\xA9")->size(), 1u);
+  EXPECT_EQ(world.Find("e\xCC\x81")->size(), 2u);
+  EXPECT_EQ(world.Names().size(), 2u);
+}
+
+TEST(View, FindsNodesByIdAndUuid) {
+  World world(2);
+  const auto view = world.machine->View();
+  ASSERT_EQ(view->Nodes().size(), 2u);
+  EXPECT_EQ(view->Nodes()[1].node_id(), 2u);
+  EXPECT_FALSE(view->FindNode(NodeId(3)));
+  EXPECT_FALSE(view->FindNode(StorageUuid{7, 3}));
+  EXPECT_EQ(view->FindNode(StorageUuid{7, 2})->node_id(), 2u);
+}
+
+}  // namespace
+}  // namespace dfs::metadata

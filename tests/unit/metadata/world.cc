@@ -1,0 +1,310 @@
+#include "tests/unit/metadata/world.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "server/metadata/row_keys.h"
+
+namespace dfs::metadata {
+
+rpc::NodeRow NodeOf(std::uint32_t id, std::uint64_t epoch) {
+  rpc::NodeRow node;
+  node.set_node_id(id);
+  *node.mutable_storage_uuid() = ToWire(StorageUuid{7, id});
+  node.set_name("node" + std::to_string(id));
+  node.set_client_address("10.0.0." + std::to_string(id) + ":1");
+  node.set_peer_address("10.0.0." + std::to_string(id) + ":2");
+  node.set_boot_epoch(epoch);
+  return node;
+}
+
+World::World(std::uint32_t nodes) : machine(std::make_unique<MetadataMachine>(&store)) {
+  if (nodes == 0) return;
+  rpc::Command form;
+  *form.mutable_form_cluster()->mutable_cluster_id() = ToWire(ClusterId{1, 2});
+  *form.mutable_form_cluster()->mutable_node() = NodeOf(1);
+  Apply(form);
+  for (std::uint32_t id = 2; id <= nodes; ++id) AddActiveNode();
+}
+
+rpc::CommandResult World::Apply(const rpc::Command& command) {
+  rpc::Command timed = command;
+  if (timed.time_us() == 0) timed.set_time_us(++time_us);
+  return ApplyBytes(timed.SerializeAsString());
+}
+
+rpc::CommandResult World::ApplyBytes(std::string_view command) {
+  log.emplace_back(command);
+  log_terms.push_back(term);
+  return machine->Apply(machine->applied_index().Next(), term, command);
+}
+
+std::uint32_t World::AddActiveNode() {
+  const std::uint32_t id = machine->View()->next_node_id().value();
+  rpc::Command add;
+  *add.mutable_add_node()->mutable_node() = NodeOf(id);
+  Apply(add);
+  rpc::Command activate;
+  activate.mutable_activate_node()->set_node_id(id);
+  Apply(activate);
+  return id;
+}
+
+api::RequestId World::Request(std::uint64_t session, std::uint64_t sequence,
+                              std::uint64_t acked_below, std::uint64_t birth) {
+  api::RequestId request;
+  const SessionId id = Session(session);
+  request.set_session(BytesOf(id.high, id.low));
+  request.set_sequence(sequence);
+  request.set_acked_below(acked_below);
+  request.set_birth(birth);
+  return request;
+}
+
+api::RequestId World::NextRequest(std::uint64_t session) {
+  const std::uint64_t sequence = next_request_[session]++;
+  return Request(session, sequence, sequence > 100 ? sequence - 100 : 0);
+}
+
+rpc::Ack World::Ack(std::uint32_t node) const {
+  rpc::Ack ack;
+  const auto row = machine->View()->FindNode(NodeId(node));
+  ack.set_node_id(node);
+  if (row) {
+    *ack.mutable_storage_uuid() = row->storage_uuid();
+    ack.set_boot_epoch(row->boot_epoch());
+  }
+  return ack;
+}
+
+rpc::CommitPut World::PutCommand(std::string_view name, const PutOptions& options) {
+  rpc::CommitPut put;
+  *put.mutable_request_id() = NextRequest();
+  *put.mutable_txn() = ToWire(NextTxn());
+  put.set_bucket_id(kBucket.value());
+  put.set_name(std::string(name));
+  put.set_size(static_cast<std::uint64_t>(options.chunks) * options.chunk_size);
+  put.set_crc32c(77);
+  *put.mutable_content_hash() = ToWire(Hash128{3, last_sequence});
+  for (int k = 0; k < options.chunks; ++k) {
+    rpc::CommitChunk* chunk = put.add_chunks();
+    chunk->set_size(options.chunk_size);
+    *chunk->mutable_hash() = ToWire(Hash128{last_sequence, static_cast<std::uint64_t>(k)});
+    for (const std::uint32_t node : options.acks) *chunk->add_acks() = Ack(node);
+    for (const std::uint32_t node : options.set) chunk->add_set(node);
+  }
+  if (options.chunks == 0) {
+    for (const std::uint32_t node : options.set) put.add_empty_set(node);
+  }
+  if (options.if_version) put.set_if_version(*options.if_version);
+  return put;
+}
+
+rpc::CommandResult World::Put(const rpc::CommitPut& put) {
+  rpc::Command command;
+  *command.mutable_commit_put() = put;
+  return Apply(command);
+}
+
+rpc::CommandResult World::Put(std::string_view name, const PutOptions& options) {
+  return Put(PutCommand(name, options));
+}
+
+rpc::CommandResult World::Remove(std::string_view name, std::optional<std::uint64_t> if_version) {
+  rpc::Command command;
+  rpc::RemoveFile* remove = command.mutable_remove_file();
+  *remove->mutable_request_id() = NextRequest();
+  remove->set_bucket_id(kBucket.value());
+  remove->set_name(std::string(name));
+  if (if_version) remove->set_if_version(*if_version);
+  return Apply(command);
+}
+
+rpc::CommandResult World::Settle(const api::RequestId& request) {
+  rpc::Command command;
+  *command.mutable_settle()->mutable_request_id() = request;
+  return Apply(command);
+}
+
+rpc::CommandResult World::Clear(std::string_view prefix) {
+  rpc::Command command;
+  *command.mutable_clear_prefix()->mutable_request_id() = NextRequest();
+  command.mutable_clear_prefix()->set_bucket_id(kBucket.value());
+  command.mutable_clear_prefix()->set_prefix(std::string(prefix));
+  return Apply(command);
+}
+
+rpc::CommandResult World::ClearStep(std::uint32_t rows) {
+  rpc::Command command;
+  command.mutable_clear_step()->set_rows(rows);
+  return Apply(command);
+}
+
+rpc::CommandResult World::Purge(const TxnId& txn, std::uint64_t trashed_index) {
+  rpc::Command command;
+  rpc::PurgeVersion* version = command.mutable_purge()->add_versions();
+  *version->mutable_txn() = ToWire(txn);
+  version->set_trashed_index(trashed_index);
+  return Apply(command);
+}
+
+rpc::CommandResult World::Expire(std::uint64_t frontier, std::uint64_t unused_since) {
+  rpc::Command command;
+  command.mutable_expire_sessions()->set_frontier(frontier);
+  command.mutable_expire_sessions()->set_unused_since(unused_since);
+  return Apply(command);
+}
+
+rpc::ReplicaChange World::Change(const rpc::VersionRow& version, int chunk, std::uint32_t node,
+                                 api::ReplicaState state, std::uint32_t replaces) const {
+  rpc::ReplicaChange change;
+  *change.mutable_chunk() =
+      ToWire(ChunkId{FromWire(version.txn()), static_cast<std::uint32_t>(chunk)});
+  if (chunk < version.chunks_size()) *change.mutable_hash() = version.chunks(chunk).hash();
+  *change.mutable_ack() = Ack(node);
+  change.set_state(state);
+  change.set_replaces(replaces);
+  return change;
+}
+
+rpc::CommandResult World::Change(const rpc::ReplicaChange& change) {
+  rpc::Command command;
+  *command.mutable_change_replicas()->add_changes() = change;
+  return Apply(command);
+}
+
+std::vector<std::string> World::Names(std::string_view prefix, std::string_view after) const {
+  std::vector<std::string> names;
+  machine->View()->List(kBucket, prefix, after, [&](const rpc::VersionRow& version) {
+    names.push_back(version.name());
+    return true;
+  });
+  return names;
+}
+
+std::string ReplicasOf(const rpc::ChunkRow& chunk) {
+  std::string text;
+  for (const rpc::Replica& replica : chunk.replicas()) {
+    if (!text.empty()) text += " ";
+    text += std::to_string(replica.node_id()) + ":" + api::ReplicaState_Name(replica.state());
+  }
+  return text;
+}
+
+namespace {
+
+std::uint32_t OkCopies(const rpc::ChunkRow& chunk) {
+  std::uint32_t copies = 0;
+  for (const rpc::Replica& replica : chunk.replicas()) copies += replica.state() == api::OK ? 1 : 0;
+  return copies;
+}
+
+class Checker {
+ public:
+  explicit Checker(const MetadataMachine& machine) : view_(machine.View()) {}
+
+  std::vector<std::string> Run(const MemoryKeyValueStore::Rows& rows) {
+    view_->List(kBucket, "", "", [&](const rpc::VersionRow& version) {
+      CheckVersion(version);
+      AddToTotals(version);
+      if (version.trashed_index() != 0) Fail("a listed version is trashed", version);
+      return true;
+    });
+    view_->ListTrashed([&](const rpc::VersionRow& version) {
+      CheckVersion(version);
+      ++totals_.trashed;
+      if (version.trashed_index() == 0) Fail("a trashed version is current", version);
+      return true;
+    });
+    CheckTotals();
+    CheckRows(rows);
+    return failures_;
+  }
+
+ private:
+  void Fail(const std::string& what, const rpc::VersionRow& version) {
+    failures_.push_back(what + ": " + version.ShortDebugString());
+  }
+
+  void CheckVersion(const rpc::VersionRow& version) {
+    if (!numbers_.insert(version.number()).second) Fail("a version number twice", version);
+    std::uint64_t bytes = 0;
+    for (const rpc::ChunkRow& chunk : version.chunks()) {
+      bytes += chunk.size();
+      std::set<std::uint32_t> nodes;
+      for (const rpc::Replica& replica : chunk.replicas()) {
+        if (!nodes.insert(replica.node_id()).second) Fail("a node twice in a set", version);
+        const auto node = view_->FindNode(NodeId(replica.node_id()));
+        if (!node || node->state() == rpc::JOINING) Fail("a set names no member", version);
+      }
+    }
+    if (bytes != version.size()) Fail("chunks are missing", version);
+    const auto found = view_->FindVersion(FromWire(version.txn()));
+    if (!found || found->number() != version.number()) Fail("not found by its txn", version);
+  }
+
+  void AddToTotals(const rpc::VersionRow& version) {
+    ++totals_.files;
+    totals_.bytes += version.size();
+    std::uint32_t poorest = 1'000;
+    for (const rpc::ChunkRow& chunk : version.chunks()) poorest = std::min(poorest, OkCopies(chunk));
+    if (poorest < std::min<std::uint64_t>(3, view_->member_count())) ++totals_.under_replicated;
+  }
+
+  void CheckTotals() {
+    for (const rpc::NodeRow& node : view_->Nodes()) totals_.members += node.state() == rpc::ACTIVE;
+    const Totals kept = view_->GetTotals();
+    std::ostringstream difference;
+    const auto compare = [&](const char* what, std::uint64_t is, std::uint64_t counted) {
+      if (is != counted) difference << what << " " << is << ", counted " << counted << "; ";
+    };
+    compare("files", kept.files, totals_.files);
+    compare("bytes", kept.bytes, totals_.bytes);
+    compare("under-replicated", kept.under_replicated, totals_.under_replicated);
+    compare("trashed", kept.trashed, totals_.trashed);
+    compare("members", kept.members, totals_.members);
+    if (!difference.str().empty()) failures_.push_back("totals: " + difference.str());
+  }
+
+  // Every version has exactly one row, one X row, and a U row exactly if it is incomplete.
+  void CheckRows(const MemoryKeyValueStore::Rows& rows) {
+    std::set<TxnId> txns;
+    std::set<TxnId> incomplete;
+    std::set<TxnId> should_be_incomplete;
+    std::map<std::string, std::uint64_t> results;
+    for (const auto& [key, value] : rows) {
+      if (key[0] == kTxnTable) txns.insert(TxnAtEnd(key));
+      if (key[0] == kIncompleteTable) incomplete.insert(TxnAtEnd(key));
+      if (key[0] == kResultTable && ++results[key.substr(1, 16)] > 256) {
+        failures_.push_back("more than 256 results of a session");
+      }
+      if (key[0] != kFileTable && key[0] != kTrashTable) continue;
+      rpc::VersionRow version;
+      version.ParseFromString(value);
+      for (const rpc::ChunkRow& chunk : version.chunks()) {
+        if (OkCopies(chunk) < 3) should_be_incomplete.insert(FromWire(version.txn()));
+      }
+      if (txns_of_versions_.insert(FromWire(version.txn())).second) continue;
+      Fail("a version has two rows", version);
+    }
+    if (txns != txns_of_versions_) failures_.push_back("X rows and versions differ");
+    if (incomplete != should_be_incomplete) failures_.push_back("U rows are wrong");
+  }
+
+  const std::unique_ptr<MetadataView> view_;
+  Totals totals_;
+  std::set<std::uint64_t> numbers_;
+  std::set<TxnId> txns_of_versions_;
+  std::vector<std::string> failures_;
+};
+
+}  // namespace
+
+std::vector<std::string> FindViolations(const MetadataMachine& machine,
+                                        const MemoryKeyValueStore& store) {
+  return Checker(machine).Run(store.rows());
+}
+
+}  // namespace dfs::metadata
