@@ -21,9 +21,9 @@ namespace dfs::client {
 
 struct WatchLimits {
   // A call without progress for this long makes the watch ask its endpoint for a sign of life.
-  absl::Duration silence = absl::Milliseconds(750);
+  absl::Duration silence = absl::Milliseconds(400);
   // An endpoint that does not answer within this is taken for dead. Together: below 2 s.
-  absl::Duration sign_of_life = absl::Milliseconds(1'000);
+  absl::Duration sign_of_life = absl::Milliseconds(700);
   // How often calls are looked at, while there are any.
   absl::Duration period = absl::Milliseconds(100);
 };
