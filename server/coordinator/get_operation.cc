@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -57,6 +58,32 @@ absl::Status Deliver(const Slices& data, std::uint64_t piece_offset, std::uint32
   offset += take;
   return absl::OkStatus();
 }
+
+// Up to kMessageBytes of a chunk of this node, from a block's beginning on.
+struct LocalPiece {
+  LocalPiece(std::shared_ptr<const chunk::ChunkReader> from, std::uint64_t at)
+      : reader(std::move(from)), offset(at) {}
+
+  // Blocks on disk; sets `done` last.
+  void Read() {
+    const std::uint64_t bytes = std::min(kMessageBytes, reader->info().size - offset);
+    auto* buffer = static_cast<char*>(std::malloc(bytes));
+    if (buffer == nullptr) {
+      status = absl::ResourceExhaustedError("out of memory");
+    } else {
+      data.Append(grpc::Slice(buffer, bytes, std::free));
+      status = reader->Read(offset, {buffer, bytes});
+    }
+    done.Set();
+  }
+
+  const std::shared_ptr<const chunk::ChunkReader> reader;
+  const std::uint64_t offset;
+  Event done;
+  // Valid once done.
+  absl::Status status;
+  Slices data;
+};
 
 bool MatchesLog(const rpc::ChunkRow& row, std::uint64_t size,
                 const std::vector<std::uint32_t>& table) {
@@ -270,25 +297,32 @@ absl::Status GetOperation::StreamChunk(std::uint32_t index, std::uint64_t offset
 absl::Status GetOperation::StreamLocal(const ChunkId& id, const rpc::ChunkRow& row,
                                        std::uint64_t end, std::uint64_t file_base,
                                        std::uint64_t& offset, const Sink& sink) {
-  const auto reader = parts_.store->Open(id);
-  if (!reader.ok()) return reader.status();
-  if (!MatchesLog(row, (*reader)->info().size, (*reader)->table())) {
+  auto opened = parts_.store->Open(id);
+  if (!opened.ok()) return opened.status();
+  const std::shared_ptr<const chunk::ChunkReader> reader = *std::move(opened);
+  if (!MatchesLog(row, reader->info().size, reader->table())) {
     ReportDamaged(id, row);
     return absl::DataLossError("the stored block table is not the one in the log");
   }
+  const std::uint64_t first = RoundDown(offset);
+  std::shared_ptr<LocalPiece> next = std::make_shared<LocalPiece>(reader, first);
+  next->Read();
   while (offset < end) {
-    const std::uint64_t first = RoundDown(offset);
-    const std::uint64_t bytes = std::min(kMessageBytes, row.size() - first);
-    auto* buffer = static_cast<char*>(std::malloc(bytes));
-    if (buffer == nullptr) return absl::ResourceExhaustedError("out of memory");
-    Slices data;
-    data.Append(grpc::Slice(buffer, bytes, std::free));
-    if (const absl::Status read = (*reader)->Read(first, {buffer, bytes}); !read.ok()) {
-      if (read.code() == absl::StatusCode::kDataLoss) ReportDamaged(id, row);
-      return read;
+    const std::shared_ptr<LocalPiece> piece = std::move(next);
+    piece->done.Wait();
+    if (!piece->status.ok()) {
+      if (piece->status.code() == absl::StatusCode::kDataLoss) ReportDamaged(id, row);
+      return piece->status;
     }
-    DFS_RETURN_IF_ERROR(Deliver(data, first, CrcOfBlocks((*reader)->table(), first, bytes), end,
-                                file_base, offset, sink));
+    // The next piece is read and checked while this one is sent.
+    const std::uint64_t piece_end = piece->offset + piece->data.size();
+    if (piece_end < end) {
+      next = std::make_shared<LocalPiece>(reader, piece_end);
+      parts_.pool->Post([next] { next->Read(); });
+    }
+    DFS_RETURN_IF_ERROR(Deliver(piece->data, piece->offset,
+                                CrcOfBlocks(reader->table(), piece->offset, piece->data.size()),
+                                end, file_base, offset, sink));
   }
   return absl::OkStatus();
 }
