@@ -44,9 +44,12 @@ std::optional<rpc::CommandResult> StoredAnswer(const ApplyContext& context, cons
   return stored;
 }
 
-void ForgetBelow(ApplyContext* context, const SessionId& session, std::uint64_t sequence) {
+// Results of sequences in [from, below). Nothing is left below `from`, and a scan from there would walk over the
+// markers of all that was deleted before.
+void Forget(ApplyContext* context, const SessionId& session, std::uint64_t from,
+            std::uint64_t below) {
   std::vector<std::string> keys;
-  context->rows->Scan(ResultKey(session, 0), ResultKey(session, sequence),
+  context->rows->Scan(ResultKey(session, from), ResultKey(session, below),
                       [&](std::string_view key, std::string_view) {
                         keys.emplace_back(key);
                         return true;
@@ -118,7 +121,7 @@ rpc::CommandResult StoreResult(ApplyContext* context, const api::RequestId& requ
     row.emplace();
     row->set_birth(request.birth());
   } else if (acked_below > row->acked_below()) {
-    ForgetBelow(context, *session, acked_below);
+    Forget(context, *session, row->acked_below(), acked_below);
   }
   row->set_acked_below(acked_below);
   row->set_last_used_index(context->index.value());
