@@ -155,7 +155,6 @@ absl::Status PutOperation::Append(const Slices& data, std::uint32_t crc) {
   content_crc_ = CombineCrc32c(content_crc_, crc, data.size());
   if (is_large_) return Split(data, crc);
 
-  std::uint32_t actual = 0;
   if (small_.size() + data.size() > chunk::kSmallBytesMax) {
     is_large_ = true;
     DFS_RETURN_IF_ERROR(BeginTransaction());
@@ -165,6 +164,7 @@ absl::Status PutOperation::Append(const Slices& data, std::uint32_t crc) {
     small_.Clear();
     return Split(data, crc);
   }
+  std::uint32_t actual = 0;
   for (const auto& piece : data.pieces()) {
     actual = CombineCrc32c(actual, small_sums_.UpdateAndCrc(piece.begin(), piece.size()),
                            piece.size());
@@ -177,7 +177,7 @@ absl::Status PutOperation::Append(const Slices& data, std::uint32_t crc) {
 
 // Cuts the bytes at the borders of chunks and hands them to the replicas. A wrong checksum is found before
 // the last part is handed on, and fails the put.
-absl::Status PutOperation::Split(const Slices& data, std::optional<std::uint32_t> crc) {
+absl::Status PutOperation::Split(const Slices& data, std::uint32_t crc) {
   std::uint32_t message_crc = 0;
   std::size_t at = 0;
   while (at < data.size()) {
@@ -204,7 +204,7 @@ absl::Status PutOperation::Split(const Slices& data, std::optional<std::uint32_t
     }
     message_crc = CombineCrc32c(message_crc, part_crc, part);
     at += part;
-    if (at == data.size() && crc && message_crc != *crc) {
+    if (at == data.size() && message_crc != crc) {
       return BadChecksum("data does not match its crc32c");
     }
     for (auto& [node, writer] : open_chunk_->writers) writer->Enqueue(bytes, part_crc);

@@ -49,7 +49,7 @@ class PutOperation {
   struct OpenChunk;
 
   absl::Status BeginTransaction();
-  absl::Status Split(const Slices& data, std::optional<std::uint32_t> crc);
+  absl::Status Split(const Slices& data, std::uint32_t crc);
   void OpenNextChunk();
   void SealChunk();
   absl::Status WaitForRoom();

@@ -36,8 +36,6 @@ class Admission {
   const bool is_admitted_;
 };
 
-std::string NameOfChunk(const ChunkId& id) { return ToString(id); }
-
 }  // namespace
 
 FileService::FileService(const coordinator::Parts& parts)
@@ -251,7 +249,7 @@ grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
   std::uint64_t listed = 0;
   const auto add = [&](const ChunkId& id, std::uint64_t size, const Hash128& hash) {
     api::HereChunk& chunk = *page.add_chunks();
-    chunk.set_chunk(NameOfChunk(id));
+    chunk.set_chunk(ToString(id));
     chunk.set_size(size);
     chunk.set_hash(ToString(hash));
     if (const auto version = view->FindVersion(id.txn)) {
