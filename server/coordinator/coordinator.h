@@ -2,6 +2,8 @@
 #ifndef DFS_SERVER_COORDINATOR_COORDINATOR_H_
 #define DFS_SERVER_COORDINATOR_COORDINATOR_H_
 
+#include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,6 +43,9 @@ struct Parts {
   const Clock* clock = nullptr;
   ThreadPool* pool = nullptr;              // for writers of large chunks, which block
   SmallWriteBatcher* small_writes = nullptr;
+  // Bytes that wait for replicas, of all puts together. Copies of these parts share the count.
+  std::shared_ptr<std::atomic<std::size_t>> queued_bytes =
+      std::make_shared<std::atomic<std::size_t>>(0);
   std::function<rpc::Ack()> own_ack;       // this node's identity
   // Blocks until the node's state is applied up to the index, kDeadlineExceeded after the timeout.
   std::function<absl::Status(LogIndex, absl::Duration)> wait_applied;

@@ -13,9 +13,12 @@ namespace dfs::coordinator {
 namespace {
 
 // Bytes that the W-th fastest replica may lag before the client is slowed down, and how far behind it another may
-// fall before it is cut off (rule R12).
-constexpr std::size_t kBacklogMax = std::size_t{8} << 20;
+// fall before it is cut off (rule R12). All chunks of the put count.
+constexpr std::size_t kBacklogMax = std::size_t{4} << 20;
 constexpr std::size_t kCutOffBytes = std::size_t{32} << 20;
+// While the puts of this node have more than this in their queues together, nobody may fall further behind the W-th
+// fastest than it may lag itself, and nothing stays queued beyond the end of its put.
+constexpr std::size_t kQueuedBytesMax = std::size_t{128} << 20;
 // Chunks that are written and not yet acknowledged by W.
 constexpr std::uint32_t kChunksInFlight = 2;
 constexpr std::uint32_t kChunksMax = 4'096;  // of a file: 256 GiB
@@ -46,6 +49,10 @@ PutOperation::PutOperation(const Parts& parts)
 PutOperation::~PutOperation() {
   if (open_chunk_ != nullptr) {
     for (auto& [node, writer] : open_chunk_->writers) writer->Cancel();
+  }
+  // A copy that is late is worth finishing only if the put happened.
+  if (!progress_->is_committed() || *parts_.queued_bytes > kQueuedBytesMax) {
+    for (auto& [node, writer] : sealed_) writer->Cancel();
   }
   if (has_txn_) parts_.leader->Done(FromWire(txn_.txn()), progress_->is_committed());
 }
@@ -155,7 +162,8 @@ void PutOperation::OpenNextChunk() {
                     : MakeRemoteSink(parts_.peers, node, id, kProgressTimeout);
     open->writers.emplace_back(
         node, std::make_shared<ReplicaWriter>(
-                  std::move(sink), parts_.pool, [progress = progress_] { progress->Notify(); },
+                  std::move(sink), parts_.pool, parts_.queued_bytes,
+                  [progress = progress_] { progress->Notify(); },
                   [progress = progress_, index = open->index,
                    node](const absl::StatusOr<rpc::Ack>& answer) {
                     progress->RecordAnswer(index, node, answer);
@@ -175,13 +183,34 @@ void PutOperation::SealChunk() {
   const std::uint64_t size = open_chunk_->sums.length();
   const Hash128 hash = BlockChecksums::HashOf(size, open_chunk_->sums.Table());
   progress_->Describe(open_chunk_->index, size, hash);
-  for (auto& [node, writer] : open_chunk_->writers) writer->Seal(size, hash);
+  for (auto& [node, writer] : open_chunk_->writers) {
+    writer->Seal(size, hash);
+    sealed_.emplace_back(node, std::move(writer));
+  }
   open_chunk_.reset();
 }
 
+// Of the open chunk, and of those before it that the replica still writes.
+std::size_t PutOperation::BacklogOf(NodeId node) const {
+  std::size_t bytes = 0;
+  for (const auto& writers : {std::cref(sealed_), std::cref(open_chunk_->writers)}) {
+    for (const auto& [owner, writer] : writers.get()) {
+      if (owner == node) bytes += writer->backlog_bytes();
+    }
+  }
+  return bytes;
+}
+
+void PutOperation::CutOff(NodeId node) {
+  for (auto& [owner, writer] : open_chunk_->writers) {
+    if (owner == node) writer->Cancel();
+  }
+}
+
+// Slows the client down while the W-th fastest lags, and cuts off those that lag too far behind it (rule R12).
 absl::Status PutOperation::WaitForRoom() {
   if (open_chunk_ == nullptr) return absl::OkStatus();
-  auto& writers = open_chunk_->writers;
+  std::erase_if(sealed_, [](const auto& sealed) { return sealed.second->is_done(); });
   MonotonicTime give_up = parts_.clock->Now() + kProgressTimeout;
   std::size_t last_backlog = SIZE_MAX;
   while (parts_.clock->Now() <= give_up) {
@@ -189,14 +218,15 @@ absl::Status PutOperation::WaitForRoom() {
     const QuorumTally tally = progress_->TallyOf(open_chunk_->index);
     if (tally.verdict() == QuorumTally::Verdict::kLost) break;
     // The backlog of those that still take part, the fastest first.
-    std::vector<std::size_t> backlogs;
-    for (const auto& [node, writer] : writers) {
-      if (!tally.refused().contains(node)) backlogs.push_back(writer->backlog_bytes());
+    std::vector<std::pair<std::size_t, NodeId>> backlogs;
+    for (const auto& [node, writer] : open_chunk_->writers) {
+      if (!tally.refused().contains(node)) backlogs.emplace_back(BacklogOf(node), node);
     }
     std::sort(backlogs.begin(), backlogs.end());
-    const std::size_t slowest_needed = quorum_ == 0 ? 0 : backlogs[quorum_ - 1];
-    for (const auto& [node, writer] : writers) {
-      if (writer->backlog_bytes() > slowest_needed + kCutOffBytes) writer->Cancel();
+    const std::size_t slowest_needed = quorum_ == 0 ? 0 : backlogs[quorum_ - 1].first;
+    const std::size_t lag_max = *parts_.queued_bytes > kQueuedBytesMax ? kBacklogMax : kCutOffBytes;
+    for (const auto& [bytes, node] : backlogs) {
+      if (bytes > slowest_needed + lag_max) CutOff(node);
     }
     if (slowest_needed <= kBacklogMax) return absl::OkStatus();
     if (slowest_needed < last_backlog) give_up = parts_.clock->Now() + kProgressTimeout;

@@ -50,6 +50,8 @@ class PutOperation {
   void OpenNextChunk();
   void SealChunk();
   absl::Status WaitForRoom();
+  std::size_t BacklogOf(NodeId node) const;
+  void CutOff(NodeId node);
   absl::Status WaitForChunk(std::uint32_t index);
   std::optional<NodeId> TakeSpare();
   void AskReplica(std::uint32_t index, NodeId node, const chunk::ChunkInfo& info, const Slices& data);
@@ -85,6 +87,8 @@ class PutOperation {
   std::vector<NodeId> targets_;         // replicas of the next chunk
   std::vector<NodeId> spares_;
   std::unique_ptr<OpenChunk> open_chunk_;
+  // Of chunks whose bytes are all queued, and not yet all written.
+  std::vector<std::pair<NodeId, std::shared_ptr<ReplicaWriter>>> sealed_;
   const std::shared_ptr<PutProgress> progress_;  // late answers reach it after the operation has ended
 };
 

@@ -13,10 +13,15 @@ namespace {
 
 class FakeWriter final : public chunk::RemoteChunkWriter {
  public:
-  FakeWriter(testing::MemoryChunkStore* store, std::uint32_t node, const ChunkId& chunk)
-      : store_(store), node_(node), chunk_(chunk) {}
+  FakeWriter(testing::MemoryChunkStore* store, std::uint32_t node, const ChunkId& chunk,
+             std::size_t hangs_after)
+      : store_(store), node_(node), chunk_(chunk), hangs_after_(hangs_after) {}
   absl::Status Write(const Slices& data, std::uint32_t crc) override {
     if (store_ == nullptr) return absl::UnavailableError("down");
+    if (bytes_.size() >= hangs_after_) {
+      cancelled_.Wait();
+      return absl::CancelledError("cancelled");
+    }
     const std::string bytes = data.ToString();
     CHECK_EQ(Crc32c(bytes.data(), bytes.size()), crc);
     bytes_ += bytes;
@@ -32,12 +37,14 @@ class FakeWriter final : public chunk::RemoteChunkWriter {
     *ack.mutable_hash() = ToWire(stored->hash);
     return ack;
   }
-  void Cancel() override {}
+  void Cancel() override { cancelled_.Set(); }
 
  private:
   testing::MemoryChunkStore* const store_;
   const std::uint32_t node_;
   const ChunkId chunk_;
+  const std::size_t hangs_after_;
+  Event cancelled_;
   std::string bytes_;
 };
 
@@ -79,7 +86,9 @@ class FakeReader final : public chunk::RemoteChunkReader {
 std::unique_ptr<chunk::RemoteChunkWriter> FakePeers::Write(NodeId node, const ChunkId& chunk,
                                                            absl::Duration) {
   auto* store = down.contains(node.value()) ? nullptr : &stores.at(node.value());
-  return std::make_unique<FakeWriter>(store, node.value(), chunk);
+  const auto hangs = hangs_after.find(node.value());
+  return std::make_unique<FakeWriter>(store, node.value(), chunk,
+                                      hangs == hangs_after.end() ? SIZE_MAX : hangs->second);
 }
 
 void FakePeers::WriteSmall(NodeId node, const chunk::ChunkInfo& info, Slices data, absl::Duration,

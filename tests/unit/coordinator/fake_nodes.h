@@ -35,6 +35,8 @@ class FakePeers final : public chunk::ChunkPeers {
   std::map<std::uint32_t, testing::MemoryChunkStore> stores;
   std::set<std::uint32_t> down;    // every call fails at once
   std::set<std::uint32_t> silent;  // callbacks are kept and never called until Release
+  // A writer of a large chunk hangs after so many bytes of it, until it is cancelled.
+  std::map<std::uint32_t, std::size_t> hangs_after;
   std::map<std::uint32_t, rpc::ConfirmResponse::Verdict> verdicts;  // default: CONFIRMED
   std::vector<std::uint32_t> read_from;
   std::optional<std::uint64_t> cut_reads_after;  // a remote reader breaks after so many bytes

@@ -75,6 +75,36 @@ TEST(PutOperation, ASpareTakesThePlaceOfANodeThatRefuses) {
   EXPECT_GE(nodes.peers.stores[4].count() + nodes.peers.stores[5].count(), 1u);  // and this node: two
 }
 
+// Appends `pieces` times the same MiB and returns the most that waited for replicas after any of them.
+std::size_t PeakOfQueues(FakeNodes& nodes, PutOperation& put, int pieces) {
+  const std::string bytes = TestBytes(kMiB, 6);
+  const std::uint32_t crc = Crc32c(bytes.data(), bytes.size());
+  std::size_t peak = 0;
+  for (int i = 0; i < pieces; ++i) {
+    EXPECT_TRUE(put.Append(Slices::CopyOf(bytes), crc).ok());
+    peak = std::max(peak, nodes.parts.queued_bytes->load());
+  }
+  return peak;
+}
+
+TEST(PutOperation, AReplicaThatHangsHoldsABoundedPartOfTheFile) {
+  FakeNodes nodes;
+  // What is left of each chunk is too little to be cut off for.
+  nodes.peers.hangs_after[3] = 33 * kMiB;
+  {
+    PutOperation put(nodes.parts);
+    api::PutHeader header;
+    header.set_name("f");
+    *header.mutable_request_id() = nodes.NextId();
+    ASSERT_TRUE(put.Begin(header).ok());
+    const std::size_t peak = PeakOfQueues(nodes, put, 3 * 64);
+    EXPECT_GE(peak, 31 * kMiB) << "the case that is meant";
+    EXPECT_LE(peak, (32 + 3 * 4 + 3) * kMiB) << "rule R12 holds for the chunks of a put together";
+  }
+  nodes.Drain();
+  EXPECT_EQ(nodes.parts.queued_bytes->load(), 0u) << "a put that is given up leaves nothing queued";
+}
+
 TEST(PutOperation, ALateCopyIsReportedAfterTheCommit) {
   FakeNodes nodes;
   nodes.peers.silent = {3};
