@@ -56,6 +56,12 @@ absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& pa
 // The bucket of a request; an empty name is "default". kNotFound.
 absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view, const std::string& name);
 
+// Rule R16 of a file of 0 bytes, whose row names the set chosen at the put: members that have gone since leave it, and
+// those with the lowest ids take part until it names min(replicas, members). There is nothing to copy, and each
+// member's own state can confirm, so no entry is needed. Other files stay as they are.
+void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
+                      rpc::VersionRow* version);
+
 // Names of nodes, for messages: "n2 (127.0.0.1:7720)".
 std::vector<std::string> NamesOf(const metadata::MetadataView& view, const std::vector<NodeId>& nodes);
 

@@ -143,6 +143,7 @@ absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request
             : absl::StrCat("no file \"", request.name(), "\""));
   }
   version_ = *std::move(version);
+  CompleteEmptySet(*view_, bucket_, &version_);
   const bool is_strong = request.consistency() != api::LEADER &&
                          request.consistency() != api::EVENTUAL;
   if (!is_strong) return true;

@@ -147,6 +147,7 @@ absl::StatusOr<FileService::Found> FileService::Find(const std::string& bucket,
   auto version = found.view->FindFile(BucketId(found.bucket.id()), name);
   if (!version) return absl::NotFoundError(absl::StrCat("no file \"", name, "\""));
   found.version = *std::move(version);
+  coordinator::CompleteEmptySet(*found.view, found.bucket, &found.version);
   return found;
 }
 
@@ -205,7 +206,8 @@ grpc::Status FileService::List(grpc::ServerContext* /*context*/, const api::List
     std::uint64_t listed = 0;
     bool is_open = true;
     view->List(BucketId(bucket.id()), request->prefix(), request->after(),
-               [&](const rpc::VersionRow& version) {
+               [&](rpc::VersionRow version) {
+                 coordinator::CompleteEmptySet(*view, bucket, &version);
                  *page.add_files() = coordinator::InfoOf(version, bucket);
                  ++listed;
                  if (page.files_size() == kPageSize) {
