@@ -1,6 +1,7 @@
 #include "server/coordinator/coordinator.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,6 +33,25 @@ absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view,
   const std::string& wanted = name.empty() ? "default" : name;
   if (auto row = view.FindBucket(wanted)) return *std::move(row);
   return absl::NotFoundError(absl::StrCat("no bucket \"", wanted, "\""));
+}
+
+void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
+                      rpc::VersionRow* version) {
+  if (!version->chunks().empty()) return;
+  std::set<std::uint32_t> members;
+  for (const auto& node : view.Nodes()) {
+    if (node.state() == rpc::ACTIVE) members.insert(node.node_id());
+  }
+  const std::size_t wanted = std::min<std::size_t>(bucket.replicas(), members.size());
+  std::vector<std::uint32_t> set;
+  for (const std::uint32_t node : version->empty_set()) {
+    if (members.erase(node) > 0) set.push_back(node);
+  }
+  for (const std::uint32_t node : members) {
+    if (set.size() >= wanted) break;
+    set.push_back(node);
+  }
+  version->mutable_empty_set()->Assign(set.begin(), set.end());
 }
 
 std::vector<std::string> NamesOf(const metadata::MetadataView& view,
@@ -119,6 +139,13 @@ absl::Status StatusOf(const rpc::CommandResult& result) {
       return ErrorWithReason(absl::StatusCode::kUnavailable, "not decided; try again",
                              Detail::REASON_UNSPECIFIED);
   }
+}
+
+absl::Status CheckFileName(const std::string& name) {
+  const absl::Status status = metadata::CheckName(name);
+  if (status.ok()) return status;
+  return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(status.message()),
+                         api::ErrorDetail::BAD_NAME);
 }
 
 absl::Status CheckRequestId(const api::RequestId& id) {

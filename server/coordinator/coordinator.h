@@ -61,6 +61,12 @@ absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& pa
 // The bucket of a request; an empty name is "default". kNotFound.
 absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view, const std::string& name);
 
+// Rule R16 of a file of 0 bytes, whose row names the set chosen at the put: members that have gone since leave it, and
+// those with the lowest ids take part until it names min(replicas, members). There is nothing to copy, and each
+// member's own state can confirm, so no entry is needed. Other files stay as they are.
+void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
+                      rpc::VersionRow* version);
+
 // Names of nodes, for messages: "n2 (127.0.0.1:7720)".
 std::vector<std::string> NamesOf(const metadata::MetadataView& view, const std::vector<NodeId>& nodes);
 
@@ -76,6 +82,8 @@ std::uint32_t ReplicasOk(const rpc::VersionRow& version);
 // OK for DONE, else the error that clients see, with what is known of the outcome.
 absl::Status StatusOf(const rpc::CommandResult& result);
 
+// kInvalidArgument BAD_NAME unless it is a name that files may have.
+absl::Status CheckFileName(const std::string& name);
 // kInvalidArgument unless the id is well formed.
 absl::Status CheckRequestId(const api::RequestId& id);
 

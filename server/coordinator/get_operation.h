@@ -57,8 +57,8 @@ class GetOperation {
   std::uint64_t end_ = 0;
 };
 
-// The members of a version's set that are not retired: the union of its chunks' sets (0 bytes: the set chosen
-// at the put).
+// The members of a version's set that are not retired: the union of its chunks' sets (0 bytes: the set that
+// CompleteEmptySet has left in the row).
 std::set<NodeId> ReplicaSetOf(const rpc::VersionRow& version, const metadata::MetadataView& view);
 
 // What a replica answers to "does your state name this version with this hash?" (rule R16). Waits at most 1 s

@@ -85,10 +85,7 @@ PutOperation::~PutOperation() {
 }
 
 absl::Status PutOperation::Begin(const api::PutHeader& header) {
-  if (const absl::Status name = metadata::CheckName(header.name()); !name.ok()) {
-    return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(name.message()),
-                           api::ErrorDetail::BAD_NAME);
-  }
+  DFS_RETURN_IF_ERROR(CheckFileName(header.name()));
   DFS_RETURN_IF_ERROR(CheckRequestId(header.request_id()));
   view_ = parts_.machine->View();
   DFS_ASSIGN_OR_RETURN(bucket_, FindBucket(*view_, header.bucket()));

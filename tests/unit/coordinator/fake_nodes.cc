@@ -11,6 +11,17 @@
 namespace dfs::coordinator {
 namespace {
 
+rpc::NodeRow RowOf(std::uint32_t node) {
+  rpc::NodeRow row;
+  row.set_node_id(node);
+  *row.mutable_storage_uuid() = ToWire(StorageUuid{7, node});
+  row.set_name("n" + std::to_string(node));
+  row.set_client_address("h" + std::to_string(node) + ":1");
+  row.set_peer_address("h" + std::to_string(node) + ":2");
+  row.set_boot_epoch(1);
+  return row;
+}
+
 class FakeWriter final : public chunk::RemoteChunkWriter {
  public:
   FakeWriter(testing::MemoryChunkStore* store, std::uint32_t node, const ChunkId& chunk,
@@ -228,25 +239,9 @@ void FakeLeader::ApplyReported() {
 FakeNodes::FakeNodes(std::uint32_t members) {
   rpc::Command form;
   *form.mutable_form_cluster()->mutable_cluster_id() = ToWire(ClusterId{1, 1});
-  const auto fill = [](rpc::NodeRow& row, std::uint32_t node) {
-    row.set_node_id(node);
-    *row.mutable_storage_uuid() = ToWire(StorageUuid{7, node});
-    row.set_name("n" + std::to_string(node));
-    row.set_client_address("h" + std::to_string(node) + ":1");
-    row.set_peer_address("h" + std::to_string(node) + ":2");
-    row.set_boot_epoch(1);
-  };
-  fill(*form.mutable_form_cluster()->mutable_node(), 1);
+  *form.mutable_form_cluster()->mutable_node() = RowOf(1);
   leader.Apply(form);
-  for (std::uint32_t node = 2; node <= members; ++node) {
-    rpc::Command add;
-    fill(*add.mutable_add_node()->mutable_node(), node);
-    leader.Apply(add);
-    rpc::Command activate;
-    activate.mutable_activate_node()->set_node_id(node);
-    leader.Apply(activate);
-    peers.stores[node];
-  }
+  for (std::uint32_t node = 2; node <= members; ++node) AddMember(node);
   peers.own_store = &store;
   parts.self = NodeId(1);
   parts.store = &store;
@@ -260,6 +255,16 @@ FakeNodes::FakeNodes(std::uint32_t members) {
   parts.wait_applied = [](LogIndex, absl::Duration) { return absl::OkStatus(); };
   parts.is_usable = [this](NodeId node) { return !peers.down.contains(node.value()); };
   parts.leader_id = [] { return NodeId(1); };
+}
+
+void FakeNodes::AddMember(std::uint32_t node) {
+  rpc::Command add;
+  *add.mutable_add_node()->mutable_node() = RowOf(node);
+  leader.Apply(add);
+  rpc::Command activate;
+  activate.mutable_activate_node()->set_node_id(node);
+  leader.Apply(activate);
+  peers.stores[node];
 }
 
 void FakeNodes::Drain() {

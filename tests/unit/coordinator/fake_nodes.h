@@ -126,6 +126,8 @@ struct FakeNodes {
   // Nodes 1 to `members`; 1 coordinates.
   explicit FakeNodes(std::uint32_t members = 3);
 
+  // A node that joins and becomes an active member.
+  void AddMember(std::uint32_t node);
   // Waits until the writers have ended and their late copies are in the state: no copy is under way afterwards.
   void Drain();
   api::RequestId NextId();
