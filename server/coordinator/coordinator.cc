@@ -4,26 +4,42 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/wire_status.h"
 
 namespace dfs::coordinator {
 
+namespace {
+
+// Marks a status inside this process; never on the wire.
+constexpr char kLaggingMark[] = "dfs/lagging";
+
+absl::Status Lagging() {
+  absl::Status status = ErrorWithReason(absl::StatusCode::kUnavailable,
+                                        "this node lags behind the leader; ask another node",
+                                        api::ErrorDetail::OVERLOADED);
+  status.SetPayload(kLaggingMark, absl::Cord());
+  return status;
+}
+
+}  // namespace
+
+bool IsLagging(const absl::Status& status) {
+  return !status.ok() && status.GetPayload(kLaggingMark).has_value();
+}
+
 absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& parts,
-                                                                 api::Consistency consistency) {
+                                                                 api::Consistency consistency,
+                                                                 absl::Duration lag_max) {
   if (consistency == api::EVENTUAL) return parts.machine->View();
   const MonotonicTime start = parts.clock->Now();
   const auto index = parts.leader->ReadIndex(kQuorumTimeout);
   if (!index.ok()) return index.status();
   if (parts.machine->applied_index() < *index) {
-    const absl::Duration left =
-        std::max(kQuorumTimeout - (parts.clock->Now() - start), absl::Milliseconds(50));
-    if (const absl::Status waited = parts.wait_applied(*index, left); !waited.ok()) {
-      return ErrorWithReason(absl::StatusCode::kUnavailable,
-                             "this node lags behind the leader; ask another node",
-                             api::ErrorDetail::OVERLOADED);
-    }
+    const absl::Duration left = std::max(kQuorumTimeout - (parts.clock->Now() - start), kLagMax);
+    if (!parts.wait_applied(*index, std::min(left, lag_max)).ok()) return Lagging();
   }
   return parts.machine->View();
 }

@@ -53,10 +53,15 @@ struct Parts {
   std::function<NodeId()> leader_id;       // none if not known
 };
 
+// A node that is further behind a read index lets the leader answer instead of waiting (rule R10).
+inline constexpr absl::Duration kLagMax = absl::Milliseconds(50);
+
 // The state as of a read index (strong, leader) or as this node has it (eventual); rule R10.
-// kUnavailable NO_QUORUM: no leader within kQuorumTimeout.
-absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& parts,
-                                                                 api::Consistency consistency);
+// kUnavailable NO_QUORUM: no leader within kQuorumTimeout. kUnavailable that IsLagging: this node's state did not
+// reach the index within `lag_max`.
+absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(
+    const Parts& parts, api::Consistency consistency, absl::Duration lag_max = kQuorumTimeout);
+bool IsLagging(const absl::Status& status);
 
 // The bucket of a request; an empty name is "default". kNotFound.
 absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view, const std::string& name);

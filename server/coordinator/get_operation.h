@@ -30,14 +30,15 @@ class GetOperation {
   explicit GetOperation(const Parts& parts) : parts_(parts) {}
 
   // Finds and confirms the version. kNotFound; kInvalidArgument; kOutOfRange (offset beyond the end);
-  // kUnavailable NO_QUORUM within kQuorumTimeout, naming the nodes that did not answer.
-  absl::StatusOr<api::FileInfo> Begin(const api::GetRequest& request);
+  // kUnavailable NO_QUORUM within kQuorumTimeout, naming the nodes that did not answer; kUnavailable that IsLagging.
+  absl::StatusOr<api::FileInfo> Begin(const api::GetRequest& request,
+                                      absl::Duration lag_max = kQuorumTimeout);
   // Sends the range that was asked for. kDataLoss: no replica has good bytes for some block. kUnavailable: none
   // can be reached. kCancelled: the sink said stop.
   absl::Status Stream(const Sink& sink);
 
  private:
-  absl::StatusOr<bool> FindAndConfirm(const api::GetRequest& request);
+  absl::StatusOr<bool> FindAndConfirm(const api::GetRequest& request, absl::Duration lag_max);
   absl::StatusOr<bool> Confirm(LogIndex read_index);
   absl::Status StreamChunk(std::uint32_t index, std::uint64_t offset, std::uint64_t length,
                            std::uint64_t file_offset, const Sink& sink);

@@ -29,6 +29,7 @@
 #include "server/coordinator/get_operation.h"
 #include "server/gateway/cluster_service.h"
 #include "server/gateway/file_service.h"
+#include "server/gateway/handed_read_service.h"
 #include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
@@ -167,6 +168,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<leader::LeaderService> leader_service_;
   std::unique_ptr<chunk::ReplicaService> replica_service_;
   std::unique_ptr<gateway::FileService> file_service_;
+  std::unique_ptr<gateway::HandedReadService> handed_read_service_;
   std::unique_ptr<gateway::ClusterService> cluster_service_;
   std::unique_ptr<grpc::Server> peer_server_;
   std::unique_ptr<grpc::Server> client_server_;
@@ -382,7 +384,9 @@ void Node::Impl::BuildServices() {
   replica.confirmer = this;
   replica.own_ack = [this] { return OwnAck(); };
   replica_service_ = std::make_unique<chunk::ReplicaService>(std::move(replica));
-  file_service_ = std::make_unique<gateway::FileService>(parts_);
+  file_service_ = std::make_unique<gateway::FileService>(parts_, &channels_);
+  handed_read_service_ =
+      std::make_unique<gateway::HandedReadService>(file_service_->reads());
   gateway::ClusterParts cluster;
   cluster.self = self_;
   cluster.machine = machine_.get();
@@ -413,7 +417,8 @@ absl::Status Node::Impl::Listen() {
     return port == 0 ? nullptr : std::move(server);
   };
   peer_server_ = listen(config_.peer_listen, {raft_service_.get(), ring_service_.get(),
-                                              leader_service_.get(), replica_service_.get()});
+                                              leader_service_.get(), replica_service_.get(),
+                                              handed_read_service_.get()});
   if (peer_server_ == nullptr) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on --peer-listen=", config_.peer_listen,

@@ -148,7 +148,8 @@ void ProcessCluster::Start(int n) {
   }
   command.insert(command.end(), options_.flags.begin(), options_.flags.end());
   std::filesystem::create_directories(std::filesystem::path(LogFile(n)).parent_path());
-  node.process = ChildProcess(command, {.in = "", .out = LogFile(n), .err = LogFile(n)});
+  node.process = ChildProcess(command, {.in = "", .out = LogFile(n), .err = LogFile(n)},
+                              options_.environment ? options_.environment(n) : Environment());
   node.is_paused = false;
 }
 
