@@ -46,11 +46,9 @@ absl::StatusOr<std::unique_ptr<LocalChunkStore>> LocalChunkStore::Open(
     const Options& options) {
   Disk& disk = options.disk != nullptr ? *options.disk : PosixDisk();
   const std::string root = options.data_dir + "/chunks";
-  const std::string index_folder = root + "/index";
   DFS_RETURN_IF_ERROR(disk.MakeFolder(root));
   DFS_RETURN_IF_ERROR(disk.SyncFolder(options.data_dir));
-  DFS_RETURN_IF_ERROR(disk.MakeFolder(index_folder));
-  DFS_ASSIGN_OR_RETURN(auto index, ChunkIndex::Open(index_folder, options.env));
+  DFS_ASSIGN_OR_RETURN(auto index, ChunkIndex::Open(root, options.env));
   std::unique_ptr<LocalChunkStore> store(new LocalChunkStore(options, std::move(index)));
   DFS_RETURN_IF_ERROR(store->files_.Prepare());
   DFS_RETURN_IF_ERROR(disk.SyncFolder(root));
@@ -183,7 +181,7 @@ absl::Status LocalChunkStore::Apply(const IndexChange& change,
                                     const std::vector<ChunkId>& counting) {
   DFS_RETURN_IF_ERROR(Health());
   const MonotonicTime start = clock_.Now();
-  if (const auto status = index_->Apply(change, /*is_synced=*/true); !status.ok()) {
+  if (const auto status = index_->Apply(change); !status.ok()) {
     return Poison(status);
   }
   sync_latency_.Record(clock_.Now() - start);
@@ -392,8 +390,8 @@ void LocalChunkStore::RecordDamage(ObjectId id) {
   LOG(ERROR) << "chunk store: object " << id << " is damaged";
   IndexChange change(index_.get());
   absl::Status status = change.MarkDamaged(id);
-  // Not worth a sync: what is forgotten is found again.
-  if (status.ok() && !change.is_empty()) status = index_->Apply(change, /*is_synced=*/false);
+  if (status.ok() && !change.is_empty()) status = index_->Apply(change);
+  // What is forgotten is found again.
   LOG_IF(WARNING, !status.ok()) << status;
 }
 

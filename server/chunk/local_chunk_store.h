@@ -55,6 +55,10 @@ class LocalChunkStore final : public ChunkStore {
   static absl::StatusOr<std::unique_ptr<LocalChunkStore>> Open(const Options& options);
   ~LocalChunkStore() override;
 
+  // This start went on without something that a crash had damaged before it was known to be durable (rule R22): what
+  // the log believes to be here may not be.
+  [[nodiscard]] bool was_cut() const { return index_->was_cut(); }
+
   absl::StatusOr<std::unique_ptr<ChunkWriter>> Create(const ChunkId& id,
                                                       std::uint64_t size_hint) override;
   std::vector<absl::Status> PutSmall(std::span<const SmallWrite> writes) override;

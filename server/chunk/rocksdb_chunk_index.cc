@@ -11,6 +11,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/rocksdb_recovery.h"
 #include "common/status_macros.h"
 
 namespace dfs::chunk {
@@ -24,6 +25,9 @@ constexpr std::uint64_t kLogBytesMax = std::uint64_t{96} << 20;
 constexpr int kOpenFilesMax = 512;
 constexpr std::size_t kInfoLogBytes = std::size_t{4} << 20;
 constexpr std::size_t kProtectionBytes = 8;
+// As ChunkIndex::Family says.
+constexpr std::array<const char*, 5> kFamilyNames = {"default", "chunks", "objects", "bytes",
+                                                     "touched"};
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
@@ -34,16 +38,8 @@ absl::Status ErrorOf(const rocksdb::Status& status) {
   return status.IsCorruption() ? absl::DataLossError(message) : absl::UnavailableError(message);
 }
 
-// Rule R22.
-rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
+rocksdb::DBOptions MakeOptions() {
   rocksdb::DBOptions options;
-  if (env != nullptr) options.env = env;
-  options.create_if_missing = true;
-  options.create_missing_column_families = true;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.paranoid_checks = true;
-  options.track_and_verify_wals_in_manifest = true;
-  options.recycle_log_file_num = 0;
   options.max_open_files = kOpenFilesMax;
   options.max_total_wal_size = kLogBytesMax;
   options.db_write_buffer_size = kBuffersMax;
@@ -85,29 +81,37 @@ class PinnedValue final : public PinnedBytes {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& path,
+absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& folder,
                                                              rocksdb::Env* env) {
+  if (env == nullptr) env = rocksdb::Env::Default();
   const auto cache = rocksdb::NewLRUCache(kCacheBytes);
-  const auto records = MakeFamilyOptions(cache, kRecordBuffer);
-  const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = {
-      {rocksdb::kDefaultColumnFamilyName, records},
-      {"chunks", records},
-      {"objects", records},
-      {"bytes", MakeFamilyOptions(cache, kBytesBuffer)},
-      {"touched", records}};
   std::unique_ptr<ChunkIndex> index(new ChunkIndex);
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(MakeOptions(env), path, descriptors, &handles, &db);
-  if (!status.ok()) {
-    return absl::DataLossError(absl::StrCat(
-        "the chunk index at ", path, " cannot be opened: ", status.ToString(),
-        ". Nothing was changed. If the disk is healthy and another process does not have it open, remove this "
-        "node's data directory and let the node join anew: its chunks are copied from the others."));
+  DFS_ASSIGN_OR_RETURN(
+      index->mark_, RocksdbDurableMark::Open(env, folder + "/index_durable_through", "index-mark"));
+  const std::uint64_t mark = index->mark_->found()[0];
+  RocksdbPlan plan;
+  plan.env = env;
+  plan.folder = folder;
+  plan.name = "index";
+  plan.options = MakeOptions();
+  plan.family_options = [&cache](const std::string& family) {
+    return MakeFamilyOptions(cache, family == kFamilyNames[kBytes] ? kBytesBuffer : kRecordBuffer);
+  };
+  plan.families.assign(kFamilyNames.begin(), kFamilyNames.end());
+  plan.must_exist = mark != 0;
+  plan.check_reach = [mark](const RocksdbFamilies& families) -> absl::Status {
+    const std::uint64_t last = families.db->GetLatestSequenceNumber();
+    if (last >= mark) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("it ends at change ", last, ", but change ", mark, " was durable here"));
+  };
+  DFS_ASSIGN_OR_RETURN(OpenedRocksdb opened, OpenRocksdb(plan));
+  index->was_cut_ = opened.was_cut;
+  index->gap_filter_ = std::move(opened.filter);
+  index->db_ = std::move(opened.families.db);
+  for (std::size_t i = 0; i < kFamilies; ++i) {
+    index->families_[i] = opened.families.Find(kFamilyNames[i]);
   }
-  index->db_.reset(db);
-  std::copy(handles.begin(), handles.end(), index->families_.begin());
   return index;
 }
 
@@ -212,7 +216,7 @@ absl::Status ChunkIndex::ForEachChunk(
   return result.ok() ? absl::OkStatus() : ErrorOf(result);
 }
 
-absl::Status ChunkIndex::Apply(const IndexChange& change, bool is_synced) {
+absl::Status ChunkIndex::Apply(const IndexChange& change) {
   std::size_t bytes = 0;
   for (const auto& [id, value] : change.bytes_) bytes += value.size();
   rocksdb::WriteBatch batch(bytes + 4096, 0, kProtectionBytes, 0);
@@ -242,10 +246,14 @@ absl::Status ChunkIndex::Apply(const IndexChange& change, bool is_synced) {
   }
   if (status.ok()) {
     rocksdb::WriteOptions options;
-    options.sync = is_synced;
+    // Always: unsynced bytes are then in the newest write-ahead log only, where rule R22 can do without them.
+    options.sync = true;
     status = db_->Write(options, &batch);
   }
-  if (status.ok()) return absl::OkStatus();
+  if (status.ok()) {
+    if (batch.Count() > 0) mark_->Raise({LastSequenceOf(batch), 0, 0});
+    return absl::OkStatus();
+  }
   return absl::DataLossError("chunk index: " + status.ToString());
 }
 

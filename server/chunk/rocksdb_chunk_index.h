@@ -17,12 +17,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/ids.h"
+#include "common/rocksdb_durable_mark.h"
 #include "server/chunk/index_format.h"
 
 namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
 class Env;
+class WalFilter;
 }  // namespace rocksdb
 
 namespace dfs::chunk {
@@ -40,13 +42,18 @@ class PinnedBytes {
 // Errors: kDataLoss (a record is damaged, or a write failed), kUnavailable (it cannot be read now).
 class ChunkIndex {
  public:
-  // Opens or makes the database at `path`, whose parent must exist. `env` null: the machine's own.
-  // kDataLoss: damaged; the text says what can be done.
-  static absl::StatusOr<std::unique_ptr<ChunkIndex>> Open(const std::string& path,
+  // Opens or makes the database <folder>/index and its durable-through mark beside it, by rule R22; `folder` must
+  // exist. `env` null: the machine's own.
+  //   kFailedPrecondition  another process has it open
+  //   kDataLoss            damaged, or less is there than was durable; the text says what can be done
+  static absl::StatusOr<std::unique_ptr<ChunkIndex>> Open(const std::string& folder,
                                                           rocksdb::Env* env);
   ~ChunkIndex();
   ChunkIndex(const ChunkIndex&) = delete;
   ChunkIndex& operator=(const ChunkIndex&) = delete;
+
+  // This start went on without something that a crash had damaged before it was known to be durable.
+  [[nodiscard]] bool was_cut() const { return was_cut_; }
 
   [[nodiscard]] absl::StatusOr<std::optional<ChunkRecord>> FindChunk(const ChunkId& id);
   [[nodiscard]] absl::StatusOr<std::optional<ObjectRecord>> FindObject(ObjectId id);
@@ -63,15 +70,18 @@ class ChunkIndex {
                             const std::function<bool(const ChunkId&, const ChunkRecord&,
                                                      std::int64_t touched_us)>& visit);
 
-  // All of the change or nothing; durable on return if `is_synced`. Concurrent calls share syncs. After an
+  // All of the change or nothing; durable on return. Concurrent calls share syncs. After an
   // error the outcome is unknown and nothing may be written any more.
-  [[nodiscard]] absl::Status Apply(const IndexChange& change, bool is_synced);
+  [[nodiscard]] absl::Status Apply(const IndexChange& change);
 
  private:
   friend class IndexChange;
   enum Family : std::size_t { kDefault, kChunks, kObjects, kBytes, kTouched, kFamilies };
   ChunkIndex() = default;
 
+  bool was_cut_ = false;
+  std::unique_ptr<RocksdbDurableMark> mark_;
+  std::unique_ptr<rocksdb::WalFilter> gap_filter_;  // outlives db_
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families_{};
 };

@@ -6,11 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/random.h"
+#include "common/rocksdb_status.h"
 #include "common/status_macros.h"
 #include "common/wire_ids.h"
 #include "server/replicated_log/posix_data_directory.h"
 #include "server/replicated_log/raft_message_codec.h"
-#include "server/replicated_log/rocksdb_status.h"
 
 namespace dfs::replicated_log {
 namespace {
@@ -74,8 +74,9 @@ absl::Status RocksdbLogStore::OpenAll() {
     DFS_RETURN_IF_ERROR(FromRocksdb(env_->NewDirectory(above, &parent), above));
     DFS_RETURN_IF_ERROR(FromRocksdb(parent->Fsync(), above));
   }
-  DFS_ASSIGN_OR_RETURN(mark_, RocksdbDurableMark::Open(env_, folder + "/durable_through"));
-  DFS_ASSIGN_OR_RETURN(database_, RocksdbDatabase::Open(env_, folder, mark_->found()));
+  DFS_ASSIGN_OR_RETURN(mark_,
+                       RocksdbDurableMark::Open(env_, folder + "/durable_through", "log-mark"));
+  DFS_ASSIGN_OR_RETURN(database_, RocksdbDatabase::Open(env_, folder, PositionFromWords(mark_->found())));
   state_ = std::make_unique<RocksdbStateStore>(database_.get(), database_->TakeGeneration(),
                                                options_.on_failure);
   // What a transfer left when the process ended.
@@ -190,9 +191,9 @@ DurablePosition RocksdbLogStore::Position() const {
 
 absl::Status RocksdbLogStore::CommitBatch(rocksdb::WriteBatch& batch,
                                           const DurablePosition& after) {
-  if (after.end() < Position().end()) DFS_RETURN_IF_ERROR(mark_->Lower(after));
+  if (after.end() < Position().end()) DFS_RETURN_IF_ERROR(mark_->Lower(ToWords(after)));
   DFS_RETURN_IF_ERROR(database_->WriteSynced(&batch));
-  mark_->Note(after);
+  mark_->Note(ToWords(after));
   last_index_ = after.last_index;
   last_term_ = after.last_term;
   return absl::OkStatus();

@@ -13,11 +13,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/rocksdb_durable_mark.h"
 #include "common/sync.h"
 #include "dfs/internal/v1/raft.pb.h"
+#include "server/replicated_log/durable_position.h"
 #include "server/replicated_log/log_store.h"
 #include "server/replicated_log/rocksdb_database.h"
-#include "server/replicated_log/rocksdb_durable_mark.h"
 #include "server/replicated_log/rocksdb_snapshot.h"
 #include "server/replicated_log/rocksdb_state_store.h"
 
