@@ -34,21 +34,21 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
   std::vector<Configuration> all;
   {
     Configuration c = Named("terms", "one put, changes of leader, two leaders at a time, lost and late messages");
-    c.txns = is_large ? 3 : 2;
+    c.txns = 3;
     c.terms = 3;
     c.has_crashes = true;
     all.push_back(c);
   }
   {
     Configuration c = Named("settle", "the client hears nothing, settles, and reports what it found");
-    c.txns = is_large ? 3 : 2;
+    c.txns = 3;
     c.terms = 2;
     c.has_settle = true;
     all.push_back(c);
   }
   {
     Configuration c = Named("retry", "the client sends the same request again through another coordinator");
-    c.txns = is_large ? 3 : 2;
+    c.txns = 3;
     c.terms = 2;
     c.coordinators = 2;
     c.is_retry = true;
@@ -57,13 +57,14 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
   }
   {
     Configuration c = Named("wipe", "a put, and a disk that is wiped and replaced while it runs");
-    c.terms = is_large ? 2 : 1;
+    c.terms = 2;
     c.initial.wipes_left = 1;
     all.push_back(c);
   }
   {
     Configuration c = Named("relink", "nodes ask about the chunks of a put that begins again");
     c.nodes = is_large ? 3 : 2;
+    c.questions_max = 2;
     c.terms = 2;
     c.has_crashes = true;
     c.has_collection = true;
@@ -75,8 +76,26 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     c.has_late_acks = true;
     c.has_repair = true;
     c.has_collection = true;
-    c.terms = is_large ? 2 : 1;
+    c.terms = 2;
     c.initial.wipes_left = 1;
+    c.initial.damages_left = 1;
+    all.push_back(c);
+  }
+  {
+    Configuration c = Named("late-and-repair", "W = 1 of 2: the second copy comes late while repair makes a third");
+    c.txns = 1;
+    c.replicas = 2;
+    c.write_quorum = 1;
+    c.has_late_acks = true;
+    c.has_repair = true;
+    c.has_collection = true;
+    c.terms = 2;
+    c.initial = WithVersion(1, 2);
+    c.initial.coordinators[0].phase = Phase::kCommitting;
+    c.initial.copies[0][1].row = Row::kMissing;
+    c.initial.copies[0][1].write = Write::kStored;
+    c.initial.copies[0][1].order = Order::kPut;
+    c.initial.damages_left = 2;
     all.push_back(c);
   }
   {
@@ -94,7 +113,7 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     Configuration c = Named("copies-wipe", "the same with a wiped disk");
     c.txns = 1;
     c.replicas = 2;
-    c.terms = is_large ? 2 : 1;
+    c.terms = 2;
     c.has_repair = true;
     c.has_collection = true;
     c.initial = WithVersion(2, 3);
@@ -112,7 +131,7 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     c.initial.copies[0][2].row = Row::kMissing;
     c.initial.copies[0][2].write = Write::kSent;
     c.initial.removes_left = 2;
-    c.initial.undeletes_left = is_large ? 2 : 1;
+    c.initial.undeletes_left = 2;
     all.push_back(c);
   }
   {
@@ -121,7 +140,22 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     c.coordinators = 2;
     c.has_collection = true;
     c.has_purge = true;
-    c.terms = is_large ? 2 : 1;
+    c.terms = 2;
+    all.push_back(c);
+  }
+  {
+    Configuration c = Named("everything", "a put that begins again, late copies, repair, damage, remove, purge, questions");
+    c.replicas = 2;
+    c.depth_max = is_large ? 38 : 32;
+    c.terms = 2;
+    c.has_late_acks = true;
+    c.has_crashes = true;
+    c.has_repair = true;
+    c.has_collection = true;
+    c.has_purge = true;
+    c.questions_max = 1;
+    c.initial.damages_left = 1;
+    c.initial.removes_left = 1;
     all.push_back(c);
   }
   return all;

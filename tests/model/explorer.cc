@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -34,8 +35,8 @@ State Permuted(const State& state, const Order3& old_of) {
       out.copies[t][n].replaces = Renamed(out.copies[t][n].replaces, new_of);
     }
   }
-  for (std::size_t i = 0; i < state.log_size; ++i) {
-    Entry& entry = out.log[i];
+  for (std::size_t i = 0; i <= kLogMax; ++i) {
+    Entry& entry = i < kLogMax ? out.log[i] : out.delayed;
     const bool names_node = entry.kind == EntryKind::kChangeReplica ||
                             entry.kind == EntryKind::kUnlinked || entry.kind == EntryKind::kReplace;
     if (names_node) entry.node = ToSmall(new_of[entry.node]);
@@ -177,9 +178,11 @@ class Search final : public Sink {
     Order3 order{};
     Visit(Canonical(protocol_.configuration().initial, protocol_.configuration().nodes, &order));
     bool is_cut = false;
+    const std::size_t depth_max = protocol_.configuration().depth_max;
     while (!next_.empty() && out_.violation.empty() && !is_cut) {
+      if (depth_max != 0 && out_.depth == depth_max) break;
       const std::vector<std::pair<State, std::uint32_t>> layer = std::exchange(next_, {});
-      if (visited_.size() > 1) ++out_.depth;
+      ++out_.depth;
       for (const auto& [state, row] : layer) {
         parent_ = row;
         protocol_.Expand(state, this);
@@ -193,8 +196,9 @@ class Search final : public Sink {
     return std::move(out_);
   }
 
-  void Take(const State& next, const Label& /*label*/) override {
+  void Take(const State& next, const Label& label) override {
     ++out_.transitions;
+    if (texts_.insert(label.text).second) out_.steps.insert(label.text);
     if (!out_.violation.empty()) return;
     Order3 order{};
     Visit(Canonical(next, protocol_.configuration().nodes, &order));
@@ -220,6 +224,7 @@ class Search final : public Sink {
   std::vector<std::pair<State, std::uint32_t>> next_;
   std::uint32_t parent_ = 0;
   std::size_t violating_ = 0;
+  std::unordered_set<const char*> texts_;  // by address: most are seen millions of times
   Exploration out_;
 };
 

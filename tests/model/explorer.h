@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "tests/model/protocol.h"
 
@@ -13,8 +15,9 @@ namespace dfs::model {
 struct Exploration {
   std::uint64_t states = 0;
   std::uint64_t transitions = 0;
-  std::size_t depth = 0;       // steps to the farthest state
-  bool is_complete = false;    // no state was left out
+  std::size_t depth = 0;       // layers that were expanded
+  bool is_complete = false;    // no state within the configuration's bounds was left out
+  std::set<std::string_view> steps;  // kinds of steps that were taken
   std::string violation;       // empty: none
   std::string transcript;      // the shortest way to it, a step a line
 };

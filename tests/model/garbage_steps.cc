@@ -48,7 +48,11 @@ void Protocol::Questions(const State& state, std::size_t t, std::size_t n, Sink*
   const Copy& copy = state.copies[t][n];
   switch (copy.question) {
     case Question::kNone: {
-      if (!copy.is_held) break;
+      std::size_t open = 0;
+      for (const auto& chunk : state.copies) {
+        for (const Copy& other : chunk) open += other.question != Question::kNone ? 1 : 0;
+      }
+      if (!copy.is_held || open >= configuration_.questions_max) break;
       // Asking and the read-index round are one step: what happens between the two at this node voids the question, and
       // the rest may as well have happened before it.
       State next = state;
@@ -145,6 +149,11 @@ void Protocol::Unlink(State* state, std::size_t t, std::size_t n) const {
   Copy& copy = state->copies[t][n];
   copy.is_held = copy.is_trashed = false;
   VoidQuestion(&copy);
+  if (Is(Mutant::kRelinkWithoutCount)) {
+    for (std::size_t other = 0; other < configuration_.txns; ++other) {
+      if (state->txns[other].from == t + 1) state->copies[other][n].is_held = false;
+    }
+  }
   if (!IsNamed(state->txns[t])) return;
   for (std::size_t m = 0; m < configuration_.nodes; ++m) {
     if (state->copies[t][m].is_held) return;

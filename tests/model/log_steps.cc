@@ -51,7 +51,7 @@ void Protocol::CommitHead(const State& state, Sink* sink) const {
   for (std::size_t i = 1; i < kLogMax; ++i) next.log[i - 1] = state.log[i];
   next.log[kLogMax - 1] = Entry();
   --next.log_size;
-  Apply(&next, entry, /*is_leader_here=*/true);
+  Apply(&next, entry, /*is_leader_here=*/!entry.is_foreign);
   static constexpr const char* kTexts[] = {
       "",
       "committed and applied: CommitPut of txn $t",
@@ -202,6 +202,10 @@ void Protocol::ApplyChangeReplica(State* state, const Entry& entry, bool is_lead
     return;
   }
   if (IsMember(copy.row)) {
+    if (copy.row == Row::kCorrupt && !copy.is_held &&
+        state->disk_storage[entry.node] == state->table_storage[entry.node]) {
+      state->violation = Violation::kDamagedCounts;
+    }
     copy.row = Row::kOk;
     return;
   }
@@ -233,8 +237,8 @@ void Protocol::ApplyPurge(State* state, const Entry& entry, bool is_leader_here)
 }
 
 // Another node leads, in the next term; its first entry is applied, and before it what it found in its log: the first
-// `kept` of those that were not committed. The others are lost, or (they were on their way into the log of a node that
-// leads again) come with the new term. Leaders that never get so far change nothing and are left out.
+// `kept` of those that were not committed. The others are lost; or one of them had left its leader, had not reached the log,
+// and does so later, in the term that there is then. Leaders that never get so far change nothing and are left out.
 void Protocol::NewTerm(const State& state, Sink* sink) const {
   if (state.term >= configuration_.terms) return;
   for (std::size_t kept = 0; kept <= state.log_size; ++kept) {
@@ -253,16 +257,16 @@ void Protocol::NewTerm(const State& state, Sink* sink) const {
       }
     }
     sink->Take(base, {"another node leads; it finds $m entries in its log and commits them", 0, 0, kept});
-    State carried = base;
     for (std::size_t i = kept; i < state.log_size; ++i) {
       // A change of replicas is bound to its term: the order that it is for died with it.
       if (state.log[i].kind == EntryKind::kChangeReplica && !Is(Mutant::kReplicaChangeOfOldTerm)) {
         continue;
       }
-      if (!Append(&carried, state.log[i])) return;
-    }
-    if (carried.log_size > 0) {
-      sink->Take(carried, {"as before, and the other entries come into the log in the new term", 0});
+      State late = base;
+      late.delayed = state.log[i];
+      late.delayed.is_foreign = true;
+      sink->Take(late, {"another node leads; it commits $m entries of its log, and one more is still on its way",
+                        0, 0, kept});
     }
     if (!Is(Mutant::kVerdictBeforeFirstEntry)) continue;
     for (std::size_t t = 0; t < configuration_.txns; ++t) {
@@ -276,6 +280,15 @@ void Protocol::NewTerm(const State& state, Sink* sink) const {
                           "what was in its log", t, n});
       }
     }
+  }
+}
+
+void Protocol::AppendDelayed(const State& state, Sink* sink) const {
+  if (state.delayed.kind == EntryKind::kNone) return;
+  State next = state;
+  next.delayed = Entry();
+  if (Append(&next, state.delayed)) {
+    sink->Take(next, {"what was proposed under an earlier leader comes into the log of this term", 0});
   }
 }
 

@@ -2,10 +2,12 @@
 //
 // Explores every configuration to its bound, or one of them; exit status 0 if nothing is wrong and nothing was left out.
 // --mutants switches off one rule after the other, each in its configuration: exit status 0 if every one leads to a
-// counter-example. --mutant=NAME does so for one, and prints the way there.
+// counter-example. --mutant=NAME does so for one, and prints the way there. --large (or DFS_TEST_NIGHTLY in the
+// environment) takes the larger bounds. --list names everything; with other arguments it lists the kinds of steps taken.
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,9 @@
 namespace dfs::model {
 namespace {
 
+// Of the protocol as it is; mutants add some.
+constexpr std::size_t kStepKinds = 52;
+
 struct Options {
   std::string configuration;
   std::string mutant;
@@ -27,14 +32,19 @@ struct Options {
   std::uint64_t states_max = 50'000'000;
 };
 
+std::string Verdict(const Configuration& configuration, const Exploration& found) {
+  if (!found.violation.empty()) return found.violation;
+  if (!found.is_complete) return "CUT OFF at the number of states";
+  return configuration.depth_max == 0 ? "all visited, nothing wrong" : "all to that depth, nothing wrong";
+}
+
 Exploration Run(const Configuration& configuration, Mutant mutant, std::string_view name,
                 std::uint64_t states_max) {
   const MonotonicTime start = SystemClock().Now();
   const Exploration found = Explore(Protocol(configuration, mutant), states_max);
   std::cout << name << ": " << found.states << " states, " << found.transitions << " transitions, depth "
             << found.depth << ", " << absl::ToDoubleSeconds(SystemClock().Now() - start) << " s: "
-            << (found.violation.empty() ? (found.is_complete ? "all visited, nothing wrong" : "CUT OFF")
-                                        : found.violation)
+            << Verdict(configuration, found)
             << std::endl;
   return found;
 }
@@ -44,6 +54,7 @@ bool CheckAll(const Options& options) {
   std::uint64_t states = 0;
   std::uint64_t transitions = 0;
   int count = 0;
+  std::set<std::string_view> steps;
   for (const Configuration& configuration : AllConfigurations(options.is_large)) {
     if (!options.configuration.empty() && options.configuration != configuration.name) continue;
     const Exploration found = Run(configuration, Mutant::kNone, configuration.name, options.states_max);
@@ -51,11 +62,20 @@ bool CheckAll(const Options& options) {
     is_good = is_good && found.is_complete;
     states += found.states;
     transitions += found.transitions;
+    steps.insert(found.steps.begin(), found.steps.end());
     ++count;
+  }
+  if (options.is_list) {
+    for (const std::string_view step : steps) std::cout << "  " << step << "\n";
+  }
+  // A step that is never taken proves nothing.
+  if (options.configuration.empty() && steps.size() < kStepKinds) {
+    std::cout << "only " << steps.size() << " kinds of steps were taken, not " << kStepKinds << std::endl;
+    is_good = false;
   }
   if (is_good && count > 0) {
     std::cout << "PROVED: protocol model: " << count << " configurations, " << states << " states and "
-              << transitions << " transitions, every one visited" << std::endl;
+              << transitions << " transitions of " << steps.size() << " kinds, every one visited" << std::endl;
   }
   return is_good && count > 0;
 }
@@ -89,6 +109,7 @@ bool CatchMutants(const Options& options) {
 
 int Main(const std::vector<std::string>& arguments) {
   Options options;
+  options.is_large = std::getenv("DFS_TEST_NIGHTLY") != nullptr;
   for (const std::string& argument : arguments) {
     const auto value = argument.substr(argument.find('=') + 1);
     if (argument.rfind("--configuration=", 0) == 0) {
@@ -108,7 +129,7 @@ int Main(const std::vector<std::string>& arguments) {
       return 64;
     }
   }
-  if (options.is_list) {
+  if (options.is_list && arguments.size() == 1) {
     for (const auto& c : AllConfigurations(options.is_large)) std::cout << c.name << ": " << c.about << "\n";
     for (const auto& row : AllMutants()) {
       std::cout << row.name << " (in " << row.configuration << "): " << row.what << "\n";

@@ -5,6 +5,7 @@ namespace dfs::model {
 
 void Protocol::Expand(const State& state, Sink* sink) const {
   CommitHead(state, sink);
+  AppendDelayed(state, sink);
   for (std::size_t c = 0; c < configuration_.coordinators; ++c) {
     BeginPut(state, c, sink);
     SendCommit(state, c, sink);
@@ -43,6 +44,8 @@ const char* Protocol::Check(const State& state) const {
       return "a version was purged for an earlier time in the trash";
     case Violation::kLastCopyDeleted:
       return "the last copy of a version that exists was deleted";
+    case Violation::kDamagedCounts:
+      return "a copy that was found damaged counts as good again, and nothing was made anew";
     case Violation::kResultChanged:
       return "a request got two different results";
   }
@@ -63,6 +66,9 @@ const char* Protocol::Check(const State& state) const {
       if (copy.row == Row::kOk && !copy.is_held && !has_failed) {
         return "a copy that counts as good is not on its node";
       }
+      if (copy.row == Row::kOk && copy.is_trashed && !has_failed) {
+        return "a copy that counts as good is in its node's trash";
+      }
     }
   }
   return nullptr;
@@ -75,6 +81,11 @@ class Draining {
 
   // False: nothing more moves.
   bool Step() {
+    if (state_.log_size < kLogMax && state_.delayed.kind != EntryKind::kNone) {
+      state_.log[state_.log_size++] = state_.delayed;
+      state_.delayed = Entry();
+      return true;
+    }
     if (state_.log_size > 0) {
       CommitOne();
       return true;
@@ -106,7 +117,7 @@ class Draining {
     const Entry entry = state_.log[0];
     for (std::size_t i = 1; i < kLogMax; ++i) state_.log[i - 1] = state_.log[i];
     --state_.log_size;
-    protocol_.Apply(&state_, entry, /*is_leader_here=*/true);
+    protocol_.Apply(&state_, entry, /*is_leader_here=*/!entry.is_foreign);
   }
   Entry& Propose(EntryKind kind, std::size_t t, std::size_t n) {
     Entry& entry = state_.log[state_.log_size++];

@@ -27,6 +27,8 @@ struct Configuration {
   bool has_repair = false;
   bool has_collection = false;
   bool has_purge = false;
+  std::size_t questions_max = kTxnsMax * kNodesMax;  // open at a time
+  std::size_t depth_max = 0;  // steps from the initial state that are explored; 0: all
   State initial;
 };
 
@@ -82,6 +84,7 @@ class Protocol {
 
   // log_steps.cc
   void CommitHead(const State& state, Sink* sink) const;
+  void AppendDelayed(const State& state, Sink* sink) const;
   void NewTerm(const State& state, Sink* sink) const;
   void ClientChanges(const State& state, Sink* sink) const;
   void Apply(State* state, const Entry& entry, bool is_leader_here) const;

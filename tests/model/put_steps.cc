@@ -24,7 +24,7 @@ bool Protocol::IsPending(const State& state, std::size_t request) const {
   for (std::size_t i = 0; i < state.log_size; ++i) {
     const EntryKind kind = state.log[i].kind;
     if ((kind == EntryKind::kCommitPut || kind == EntryKind::kSettle) &&
-        state.log[i].request == request) {
+        state.log[i].request == request && !state.log[i].is_foreign) {
       return true;
     }
   }
@@ -99,10 +99,8 @@ void Protocol::DeliverWrites(const State& state, std::size_t t, Sink* sink) cons
         made.is_held = true;
         made.is_trashed = false;
         made.write = stored;
-        if (!Is(Mutant::kRelinkKeepsQuestion)) {
-          VoidQuestion(&next.copies[from][n]);
-          VoidQuestion(&made);
-        }
+        VoidQuestion(&next.copies[from][n]);
+        VoidQuestion(&made);
         sink->Take(next, {"node $n relinks its object of txn $m for txn $t", t, n, from});
       } else if (Is(Mutant::kRelinkOfNothing)) {
         next.copies[t][n].write = stored;

@@ -29,7 +29,7 @@ enum class Mutant {
   kStateReadBeforeOrders,
   kNonceIgnored,
   kCopyKeepsQuestion,
-  kRelinkKeepsQuestion,
+  kRelinkWithoutCount,
   kNoSecondQuestion,
   kExcessOfPoorSet,
   kDeadWhileOpen,

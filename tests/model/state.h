@@ -121,6 +121,7 @@ struct Entry {
   bool is_damage = false;
   Small trashed = 0;  // kPurge
   Small request = 0;  // kCommitPut, kSettle
+  bool is_foreign = false;  // proposed by a leader of an earlier term: the present one does not know of it
 };
 
 // What must never be, as found in the step that did it.
@@ -131,6 +132,7 @@ enum class Violation : Small {
   kResurrected,
   kPurgedTooEarly,
   kLastCopyDeleted,
+  kDamagedCounts,
   kResultChanged,
 };
 
@@ -142,6 +144,7 @@ struct State {
   std::array<Request, kRequestsMax> requests{};
   Small log_size = 0;
   std::array<Entry, kLogMax> log{};
+  Entry delayed;  // left the leader of an earlier term and is not in any log yet
   // A wiped disk has another storage id; the node table learns of it by an entry.
   std::array<Small, kNodesMax> disk_storage{};
   std::array<Small, kNodesMax> table_storage{};
