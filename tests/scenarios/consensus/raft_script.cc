@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "tests/scenarios/consensus/raft_text.h"
+#include "tests/support/raft_text.h"
 
 namespace dfs::consensus {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/scenarios/consensus/raft_text.h"
+#include "tests/support/raft_text.h"
 
 #include <sstream>
 

@@ -1,6 +1,7 @@
-// How transcripts write what a Raft group does (README.md of this folder says how to read it).
-#ifndef DFS_TESTS_SCENARIOS_CONSENSUS_RAFT_TEXT_H_
-#define DFS_TESTS_SCENARIOS_CONSENSUS_RAFT_TEXT_H_
+// How transcripts and traces write what a Raft group does (tests/scenarios/README.md says how to
+// read it).
+#ifndef DFS_TESTS_SUPPORT_RAFT_TEXT_H_
+#define DFS_TESTS_SUPPORT_RAFT_TEXT_H_
 
 #include <string>
 #include <vector>
@@ -24,4 +25,4 @@ std::string StateOf(const RaftCore& core);
 
 }  // namespace dfs::consensus
 
-#endif  // DFS_TESTS_SCENARIOS_CONSENSUS_RAFT_TEXT_H_
+#endif  // DFS_TESTS_SUPPORT_RAFT_TEXT_H_
