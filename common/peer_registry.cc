@@ -1,6 +1,7 @@
 #include "common/peer_registry.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -18,14 +19,37 @@ void PeerRegistry::SetOwn(rpc::PeerHello own) {
   own_ = std::move(own);
 }
 
+void PeerRegistry::SetKnownAll(const std::map<NodeId, StorageUuid>& members) {
+  MutexLock lock(&mutex_);
+  are_members_known_ = true;
+  std::erase_if(peers_, [&](const auto& known) {
+    return !members.contains(known.first) && !known.second.is_only_named;
+  });
+  for (const auto& [node, uuid] : members) {
+    Peer& peer = peers_[node];
+    peer.storage_uuid = uuid;
+    peer.is_only_named = false;
+  }
+}
+
 void PeerRegistry::SetKnown(NodeId node, StorageUuid uuid, BootEpoch epoch) {
   MutexLock lock(&mutex_);
-  Peer& peer = peers_[node];
-  peer.storage_uuid = uuid;
-  if (epoch > peer.epoch) {
-    peer.epoch = epoch;
-    peer.run = RunId();
-  }
+  const auto [at, is_new] = peers_.try_emplace(node);
+  if (is_new) at->second.is_only_named = true;
+  at->second.storage_uuid = uuid;
+  RaiseEpoch(at->second, epoch);
+}
+
+void PeerRegistry::RaiseEpoch(NodeId node, StorageUuid uuid, BootEpoch epoch) {
+  MutexLock lock(&mutex_);
+  const auto found = peers_.find(node);
+  if (found != peers_.end() && found->second.storage_uuid == uuid) RaiseEpoch(found->second, epoch);
+}
+
+void PeerRegistry::RaiseEpoch(Peer& peer, BootEpoch epoch) {
+  if (epoch <= peer.epoch) return;
+  peer.epoch = epoch;
+  peer.run = RunId();
 }
 
 void PeerRegistry::Forget(NodeId node) {
@@ -45,7 +69,7 @@ absl::Status PeerRegistry::CheckLocked(const rpc::PeerHello& hello) {
   }
   const auto found = peers_.find(node);
   if (found == peers_.end()) {
-    if (!peers_.empty()) {
+    if (are_members_known_) {
       return absl::FailedPreconditionError(
           absl::StrCat("node ", node.value(), " is not a member of this cluster"));
     }

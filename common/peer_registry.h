@@ -30,10 +30,14 @@ class PeerRegistry {
   [[nodiscard]] rpc::PeerHello own() const ABSL_LOCKS_EXCLUDED(mutex_);
   void SetOwn(rpc::PeerHello own) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What the configuration or node table says of a member: its storage uuid is what a Hello is checked against. A
-  // boot epoch from the table raises the greatest known one. A node unknown here is refused, unless nothing is
-  // known of any member yet (a node that just joined and has no configuration).
+  // What the configuration in force says: these are the other members. From the first call on any
+  // other node is refused, but for those that SetKnown has named and no configuration has held yet (a member that was
+  // away may be behind those who came meanwhile). Before it, whoever comes is believed.
+  void SetKnownAll(const std::map<NodeId, StorageUuid>& members) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What a member that knows more says of another one.
   void SetKnown(NodeId node, StorageUuid uuid, BootEpoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What the node table says: raises the greatest known epoch of this data directory; makes nobody known.
+  void RaiseEpoch(NodeId node, StorageUuid uuid, BootEpoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
   // Retired: refused from now on.
   void Forget(NodeId node) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -54,11 +58,14 @@ class PeerRegistry {
     BootEpoch epoch;      // greatest seen
     RunId run;            // that came with it; none if only the table named the epoch
     RunId confirmed_run;  // answered at its address
+    bool is_only_named = false;  // by SetKnown, and no configuration has held it yet
   };
+  static void RaiseEpoch(Peer& peer, BootEpoch epoch);
   absl::Status CheckLocked(const rpc::PeerHello& hello) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
   rpc::PeerHello own_ ABSL_GUARDED_BY(mutex_);
+  bool are_members_known_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<NodeId, Peer> peers_ ABSL_GUARDED_BY(mutex_);
 };
 

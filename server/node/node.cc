@@ -33,6 +33,7 @@
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
 #include "server/leader/leader_service.h"
+#include "server/node/recovery.h"
 #include "server/node/version.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
@@ -84,6 +85,9 @@ class Node::Impl final : public chunk::Confirmer {
     replicated_log::RocksdbLogStore::Options log_options;
     log_options.data_dir = config_.data_dir;
     DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
+    if (config_.recover_as_voter) {
+      DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OtherAddresses(), AnswersTcp));
+    }
     DFS_RETURN_IF_ERROR(EnsureMembership());
     const auto& identity = log_store_->identity();
     self_ = identity.node_id;
@@ -113,6 +117,8 @@ class Node::Impl final : public chunk::Confirmer {
   }
 
  private:
+  // Those of --join that are not this node's own.
+  [[nodiscard]] std::vector<std::string> OtherAddresses() const;
   absl::Status EnsureMembership();
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
@@ -207,6 +213,12 @@ rpc::Ack Node::Impl::OwnAck() const {
   *ack.mutable_storage_uuid() = ToWire(log_store_->identity().storage_uuid);
   ack.set_boot_epoch(log_store_->identity().boot_epoch.value());
   return ack;
+}
+
+std::vector<std::string> Node::Impl::OtherAddresses() const {
+  std::vector<std::string> others = config_.join;
+  std::erase(others, config_.peer_listen);
+  return others;
 }
 
 absl::Status Node::Impl::EnsureMembership() {
@@ -435,8 +447,6 @@ void Node::Impl::OnConfiguration(const consensus::Configuration& configuration) 
     members.push_back({node, info.storage_uuid, info.peer_address});
     // Its own address, too: a leader asks itself for copies as it asks the others.
     channels_.SetAddress(node, node == self_ ? config_.peer_listen : info.peer_address);
-    if (node == self_) continue;
-    registry_->SetKnown(node, info.storage_uuid, BootEpoch());
   }
   raft_transport_->SetMembers(configuration);
   membership_->SetMembers(std::move(members));
@@ -477,7 +487,7 @@ void Node::Impl::Upkeep() {
       if (row.state() == rpc::RETIRED) {
         registry_->Forget(node);
       } else {
-        registry_->SetKnown(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
+        registry_->RaiseEpoch(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
                             BootEpoch(row.boot_epoch()));
       }
     }

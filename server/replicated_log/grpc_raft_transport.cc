@@ -143,9 +143,11 @@ std::string GrpcRaftTransport::AddressLocked(NodeId node) const {
 }
 
 void GrpcRaftTransport::SetMembers(const consensus::Configuration& configuration) {
+  std::map<NodeId, StorageUuid> members;
   for (const auto& [node, info] : configuration.members) {
-    if (node != hub_->self()) hub_->registry().SetKnown(node, info.storage_uuid, BootEpoch());
+    if (node != hub_->self()) members[node] = info.storage_uuid;
   }
+  if (!configuration.members.empty()) hub_->registry().SetKnownAll(members);
   {
     MutexLock lock(&mutex_);
     configuration_ = configuration;
