@@ -12,7 +12,7 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "common/ids.h"
@@ -48,6 +48,11 @@ class PeerRegistry {
   [[nodiscard]] absl::Status CheckOutbound(NodeId expected, const rpc::PeerHello& hello)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Of the Hello of a process that asks who it is taken for. Remembers nothing.
+  enum class Verdict { kAccepted, kOldEpoch, kStranger, kOtherCluster };
+  [[nodiscard]] std::pair<Verdict, absl::Status> Judge(const rpc::PeerHello& hello) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Whether `run` is what answered at the node's own address, last time it was dialled.
   [[nodiscard]] bool IsConfirmed(NodeId node, RunId run) const ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] BootEpoch GreatestEpoch(NodeId node) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -61,6 +66,8 @@ class PeerRegistry {
     bool is_only_named = false;  // by SetKnown, and no configuration has held it yet
   };
   static void RaiseEpoch(Peer& peer, BootEpoch epoch);
+  [[nodiscard]] std::pair<Verdict, absl::Status> JudgeLocked(const rpc::PeerHello& hello) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckLocked(const rpc::PeerHello& hello) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
