@@ -50,6 +50,8 @@ rpc::CommandResult Dispatch(ApplyContext* context, const rpc::Command& command) 
       return Apply(context, command.add_node());
     case rpc::Command::kActivateNode:
       return Apply(context, command.activate_node());
+    case rpc::Command::kRetireNode:
+      return Apply(context, command.retire_node());
     case rpc::Command::kNodeStarted:
       return Apply(context, command.node_started());
     case rpc::Command::kCommitPut:

@@ -20,6 +20,7 @@ struct Config {
   std::string zone;
   std::string name;          // empty: "node<id>" is shown
   bool insecure = false;
+  bool recover_as_voter = false;  // rule R6: the only voter is lost for good
 
   // The long waits, settable for tests.
   absl::Duration trash_time = absl::Minutes(10);      // removed bytes are kept so long, in the log's trash and again in the node's

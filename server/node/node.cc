@@ -33,6 +33,9 @@
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
 #include "server/leader/leader_service.h"
+#include "server/node/own_identity.h"
+#include "server/node/peer_finder.h"
+#include "server/node/recovery.h"
 #include "server/node/version.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
@@ -84,6 +87,9 @@ class Node::Impl final : public chunk::Confirmer {
     replicated_log::RocksdbLogStore::Options log_options;
     log_options.data_dir = config_.data_dir;
     DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
+    if (config_.recover_as_voter) {
+      DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OtherAddresses(), AnswersTcp));
+    }
     DFS_RETURN_IF_ERROR(EnsureMembership());
     const auto& identity = log_store_->identity();
     self_ = identity.node_id;
@@ -97,6 +103,7 @@ class Node::Impl final : public chunk::Confirmer {
     BuildServices();
     DFS_RETURN_IF_ERROR(Listen());
     raft_->Start();
+    StartFinder();
     membership_->Start();
     leader_host_->Start();
     collector_->Start();
@@ -113,6 +120,8 @@ class Node::Impl final : public chunk::Confirmer {
   }
 
  private:
+  // Those of --join that are not this node's own.
+  [[nodiscard]] std::vector<std::string> OtherAddresses() const;
   absl::Status EnsureMembership();
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
@@ -122,16 +131,22 @@ class Node::Impl final : public chunk::Confirmer {
   void BuildLeader();
   void BuildServices();
   absl::Status Listen();
+  void BuildFinder();
+  void StartFinder();
+  // Finder's thread.
+  void OnMembers(const consensus::Configuration& configuration,
+                 const std::map<NodeId, std::string>& elsewhere);
+  // For members that ask what this node knows of them; any thread.
+  void Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response);
   void OnConfiguration(const consensus::Configuration& configuration);
   void OnLiveness(NodeId node, membership::LivenessState to);
   void OnFatal(const absl::Status& status);
   void Upkeep();
   void Register(const metadata::MetadataView& view);
+  absl::Status RegisterWithLeader(const rpc::NodeStarted& started);
   membership::NodeHealth OwnHealth() ABSL_LOCKS_EXCLUDED(health_mutex_);
 
-  rpc::PeerHello OwnHello() const;
-  rpc::Ack OwnAck() const;
-  rpc::NodeRow OwnRow() const;
+  [[nodiscard]] rpc::Ack OwnAck() const { return AckOf(log_store_->identity()); }
 
   const Config config_;
   const Interrupted interrupted_;
@@ -153,6 +168,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<membership::GrpcMembershipTransport> ring_transport_;
   std::unique_ptr<chunk::GrpcChunkPeers> chunk_peers_;
   std::unique_ptr<membership::MembershipHost> membership_;
+  std::unique_ptr<PeerFinder> finder_;
   std::unique_ptr<leader::LeaderHost> leader_host_;
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::GrpcLeaderClient> leader_client_;
@@ -176,37 +192,10 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<ThreadExecutor> upkeep_;
 };
 
-rpc::NodeRow Node::Impl::OwnRow() const {
-  rpc::NodeRow row;
-  row.set_node_id(self_.value());
-  *row.mutable_storage_uuid() = ToWire(log_store_->identity().storage_uuid);
-  row.set_name(config_.name);
-  row.set_zone(config_.zone);
-  row.set_client_address(config_.listen);
-  row.set_peer_address(config_.peer_listen);
-  row.set_boot_epoch(log_store_->identity().boot_epoch.value());
-  return row;
-}
-
-rpc::PeerHello Node::Impl::OwnHello() const {
-  const auto& identity = log_store_->identity();
-  rpc::PeerHello hello;
-  *hello.mutable_cluster_id() = ToWire(*identity.cluster_id);
-  hello.set_node_id(self_.value());
-  *hello.mutable_storage_uuid() = ToWire(identity.storage_uuid);
-  hello.set_boot_epoch(identity.boot_epoch.value());
-  hello.set_run_id(run_id_.value());
-  hello.set_peer_address(config_.peer_listen);
-  hello.set_client_address(config_.listen);
-  return hello;
-}
-
-rpc::Ack Node::Impl::OwnAck() const {
-  rpc::Ack ack;
-  ack.set_node_id(self_.value());
-  *ack.mutable_storage_uuid() = ToWire(log_store_->identity().storage_uuid);
-  ack.set_boot_epoch(log_store_->identity().boot_epoch.value());
-  return ack;
+std::vector<std::string> Node::Impl::OtherAddresses() const {
+  std::vector<std::string> others = config_.join;
+  std::erase(others, config_.peer_listen);
+  return others;
 }
 
 absl::Status Node::Impl::EnsureMembership() {
@@ -225,24 +214,13 @@ absl::Status Node::Impl::EnsureMembership() {
     LOG(INFO) << "no --join address answered: forming a new cluster";
   }
   self_ = NodeId(1);
-  return FormCluster(*log_store_, OwnRow());
+  return FormCluster(*log_store_, RowOf(log_store_->identity(), self_, config_));
 }
 
 absl::Status Node::Impl::Join(absl::Duration timeout) {
-  rpc::JoinRequest request;
-  const rpc::NodeRow row = OwnRow();
-  *request.mutable_storage_uuid() = row.storage_uuid();
-  request.set_name(row.name());
-  request.set_zone(row.zone());
-  request.set_client_address(row.client_address());
-  request.set_peer_address(row.peer_address());
-  request.set_boot_epoch(row.boot_epoch());
-  request.set_claimed_node_id(log_store_->identity().node_id.value());
-  if (const auto cluster = log_store_->identity().cluster_id) {
-    *request.mutable_claimed_cluster_id() = ToWire(*cluster);
-  }
   DFS_ASSIGN_OR_RETURN(const rpc::JoinResponse joined,
-                       JoinThrough(config_.join, request, timeout, interrupted_));
+                       JoinThrough(config_.join, JoinRequestOf(log_store_->identity(), config_),
+                                   timeout, interrupted_));
   DFS_ASSIGN_OR_RETURN(first_configuration_,
                        replicated_log::DecodeConfiguration(joined.configuration()));
   return log_store_->SetMembership(UuidFromWire<ClusterId>(joined.cluster_id()),
@@ -278,7 +256,7 @@ absl::Status Node::Impl::OpenStores() {
 }
 
 void Node::Impl::BuildPeers() {
-  registry_ = std::make_unique<PeerRegistry>(OwnHello());
+  registry_ = std::make_unique<PeerRegistry>(HelloOf(log_store_->identity(), run_id_, config_));
   raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
   ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(
       membership::GrpcMembershipTransport::Parts{registry_.get(),
@@ -299,6 +277,7 @@ void Node::Impl::BuildPeers() {
   };
   ring.own_health = [this] { return OwnHealth(); };
   membership_ = std::make_unique<membership::MembershipHost>(std::move(ring));
+  BuildFinder();
 }
 
 absl::Status Node::Impl::BuildRaft() {
@@ -373,6 +352,9 @@ void Node::Impl::BuildServices() {
   parts_.is_usable = [this](NodeId node) { return membership_->IsUsable(node); };
   parts_.leader_id = [this] { return raft_->Status().leader; };
 
+  raft_transport_->SetGreeter([this](const rpc::PeerHello& asker, rpc::GreetResponse* response) {
+    Greet(asker, response);
+  });
   raft_service_ = std::make_unique<replicated_log::RaftService>(raft_transport_.get());
   ring_service_ = std::make_unique<membership::MembershipService>(ring_transport_.get());
   leader_service_ = std::make_unique<leader::LeaderService>(leader_host_.get());
@@ -430,16 +412,58 @@ absl::Status Node::Impl::Listen() {
 
 void Node::Impl::OnConfiguration(const consensus::Configuration& configuration) {
   if (configuration.members.empty()) return;
+  raft_transport_->SetMembers(configuration);
+  finder_->Reconfigure(configuration);
+}
+
+void Node::Impl::OnMembers(const consensus::Configuration& configuration,
+                           const std::map<NodeId, std::string>& elsewhere) {
   std::vector<membership::MemberAddress> members;
   for (const auto& [node, info] : configuration.members) {
-    members.push_back({node, info.storage_uuid, info.peer_address});
+    const auto found = elsewhere.find(node);
+    const std::string& address = found == elsewhere.end() ? info.peer_address : found->second;
+    members.push_back({node, info.storage_uuid, address});
     // Its own address, too: a leader asks itself for copies as it asks the others.
-    channels_.SetAddress(node, node == self_ ? config_.peer_listen : info.peer_address);
-    if (node == self_) continue;
-    registry_->SetKnown(node, info.storage_uuid, BootEpoch());
+    channels_.SetAddress(node, node == self_ ? config_.peer_listen : address);
   }
-  raft_transport_->SetMembers(configuration);
+  for (const auto& [node, address] : elsewhere) {
+    if (!configuration.IsMember(node)) channels_.SetAddress(node, address);
+    LOG(INFO) << "node " << node << " is at " << address;
+  }
+  raft_transport_->SetAddresses(elsewhere);
   membership_->SetMembers(std::move(members));
+}
+
+void Node::Impl::BuildFinder() {
+  PeerFinder::Parts finder;
+  finder.options.self = self_;
+  finder.options.own_address = config_.peer_listen;
+  finder.clock = &clock_;
+  finder.registry = registry_.get();
+  finder.position = [this] { return raft_->Status().durable; };
+  finder.on_released = [] {};
+  finder.on_rolled_back = [](const std::string&) {};
+  finder.on_members = [this](const consensus::Configuration& configuration,
+                             const std::map<NodeId, std::string>& elsewhere) {
+    OnMembers(configuration, elsewhere);
+  };
+  finder_ = std::make_unique<PeerFinder>(std::move(finder));
+}
+
+void Node::Impl::StartFinder() {
+  const auto status = raft_->Status();
+  const auto& configuration =
+      status.configuration.members.empty() ? first_configuration_ : status.configuration;
+  finder_->Start(status.durable, configuration, {config_.join.begin(), config_.join.end()});
+}
+
+void Node::Impl::Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response) {
+  const auto status = raft_->Status();
+  replicated_log::EncodeConfiguration(status.configuration, response->mutable_configuration());
+  response->set_last_term(status.last_log_term.value());
+  response->set_last_index(status.last_log_index.value());
+  response->set_leader(status.leader.value());
+  finder_->AskedBy(asker);
 }
 
 // Rule R5: the ring's word that the leader is dead lets this node ask for votes early.
@@ -477,36 +501,42 @@ void Node::Impl::Upkeep() {
       if (row.state() == rpc::RETIRED) {
         registry_->Forget(node);
       } else {
-        registry_->SetKnown(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
+        registry_->RaiseEpoch(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
                             BootEpoch(row.boot_epoch()));
       }
     }
     Register(*view);
+    if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });
   });
 }
 
 // The node table must know this start (rule R4: chunk acknowledgements count only then).
 void Node::Impl::Register(const metadata::MetadataView& view) {
-  const rpc::NodeRow own = OwnRow();
+  const rpc::NodeRow own = RowOf(log_store_->identity(), self_, config_);
   const auto known = view.FindNode(self_);
   const bool is_known = known && known->boot_epoch() == own.boot_epoch() &&
                         known->client_address() == own.client_address() &&
                         known->peer_address() == own.peer_address();
   if (is_known || is_registering_.exchange(true)) return;
   writers_->Post([this, own] {
-    rpc::NodeStarted started;
-    started.set_node_id(own.node_id());
-    *started.mutable_storage_uuid() = own.storage_uuid();
-    started.set_boot_epoch(own.boot_epoch());
-    started.set_client_address(own.client_address());
-    started.set_peer_address(own.peer_address());
-    started.set_zone(own.zone());
-    started.set_name(own.name());
-    const absl::Status status = leader_client_->Register(started, absl::Seconds(5));
+    const absl::Status status = RegisterWithLeader(StartedOf(own));
     if (!status.ok()) LOG(INFO) << "not registered with the leader yet: " << status;
     is_registering_ = false;
   });
+}
+
+// A node that has moved is not found by the leader before this: any member passes it on.
+absl::Status Node::Impl::RegisterWithLeader(const rpc::NodeStarted& started) {
+  const auto status = raft_->Status();
+  if (!status.leader.is_none()) return leader_client_->Register(started, absl::Seconds(5));
+  std::vector<std::string> addresses = OtherAddresses();
+  for (const auto& [node, member] : status.configuration.members) {
+    if (node != self_) addresses.push_back(member.peer_address);
+  }
+  rpc::RegisterRequest request;
+  *request.mutable_node() = started;
+  return RegisterThrough(addresses, request);
 }
 
 void Node::Impl::Stop() {
@@ -523,6 +553,8 @@ void Node::Impl::Stop() {
   if (collector_ != nullptr) collector_->Stop();
   if (membership_ != nullptr) membership_->Stop();
   if (leader_host_ != nullptr) leader_host_->Stop();
+  if (raft_transport_ != nullptr) raft_transport_->SetGreeter(nullptr);
+  if (finder_ != nullptr) finder_->Stop();
   if (raft_ != nullptr) raft_->Stop();
   if (leader_client_ != nullptr) leader_client_->Stop();
   if (raft_transport_ != nullptr) raft_transport_->Stop();

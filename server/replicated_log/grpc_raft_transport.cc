@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "proto/wire_status.h"
 #include "server/replicated_log/grpc_raft_inbound.h"
 #include "server/replicated_log/grpc_raft_link.h"
 #include "server/replicated_log/grpc_snapshot_transfer.h"
@@ -143,9 +144,11 @@ std::string GrpcRaftTransport::AddressLocked(NodeId node) const {
 }
 
 void GrpcRaftTransport::SetMembers(const consensus::Configuration& configuration) {
+  std::map<NodeId, StorageUuid> members;
   for (const auto& [node, info] : configuration.members) {
-    if (node != hub_->self()) hub_->registry().SetKnown(node, info.storage_uuid, BootEpoch());
+    if (node != hub_->self()) members[node] = info.storage_uuid;
   }
+  if (!configuration.members.empty()) hub_->registry().SetKnownAll(members);
   {
     MutexLock lock(&mutex_);
     configuration_ = configuration;
@@ -153,12 +156,36 @@ void GrpcRaftTransport::SetMembers(const consensus::Configuration& configuration
   Relink();
 }
 
-void GrpcRaftTransport::SetAddress(NodeId node, std::string address) {
+void GrpcRaftTransport::SetAddresses(std::map<NodeId, std::string> addresses) {
   {
     MutexLock lock(&mutex_);
-    overrides_[node] = std::move(address);
+    overrides_ = std::move(addresses);
   }
   Relink();
+}
+
+void GrpcRaftTransport::SetGreeter(Greeter greeter) {
+  auto shared = greeter ? std::make_shared<const Greeter>(std::move(greeter)) : nullptr;
+  MutexLock lock(&mutex_);
+  greeter_ = std::move(shared);
+}
+
+grpc::Status GrpcRaftTransport::Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response) {
+  std::shared_ptr<const Greeter> greeter;
+  {
+    MutexLock lock(&mutex_);
+    if (!is_stopped_) greeter = greeter_;
+  }
+  if (greeter == nullptr) return ToGrpc(absl::UnavailableError("this node cannot answer yet"));
+  const auto [verdict, status] = hub_->registry().Judge(asker);
+  if (verdict == PeerRegistry::Verdict::kOtherCluster) return ToGrpc(status);
+  *response->mutable_hello() = hub_->registry().own();
+  response->set_reason(std::string(status.message()));
+  response->set_verdict(verdict == PeerRegistry::Verdict::kAccepted   ? rpc::GreetResponse::ACCEPTED
+                        : verdict == PeerRegistry::Verdict::kOldEpoch ? rpc::GreetResponse::OLD_EPOCH
+                                                                      : rpc::GreetResponse::STRANGER);
+  (*greeter)(asker, response);
+  return grpc::Status::OK;
 }
 
 // Makes the links those of the members at their addresses.
@@ -173,6 +200,7 @@ void GrpcRaftTransport::Relink() {
     if (configuration_.members.empty()) {
       for (const auto& [node, address] : heard_) wanted[node] = AddressLocked(node);
     }
+    for (const auto& [node, address] : overrides_) wanted[node] = address;
     wanted.erase(hub_->self());
     for (auto at = links_.begin(); at != links_.end();) {
       const auto found = wanted.find(at->first);

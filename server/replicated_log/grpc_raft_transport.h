@@ -91,11 +91,20 @@ class GrpcRaftTransport final : public RaftTransport {
   // Also makes the members known to the registry.
   void SetMembers(const consensus::Configuration& configuration) override
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Where this member is reached, whatever the configuration says (until it is set again).
-  void SetAddress(NodeId node, std::string address) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Where these are reached, whatever the configuration says; links are kept to them too if it does not hold them (they
+  // may lead by now, and this node has been away). Replaces what was given before.
+  void SetAddresses(std::map<NodeId, std::string> addresses) ABSL_LOCKS_EXCLUDED(mutex_);
   void Send(std::vector<consensus::Message> messages) override ABSL_LOCKS_EXCLUDED(mutex_);
   void SetCheckpoint(const metadata::StateHash& checkpoint) override;
   void SendSnapshot(NodeId to, OutgoingSnapshot snapshot, SnapshotReceiver::Done done) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Says what this node knows beyond Hellos, to `asker`: fills mark, configuration and where the log ends. Called on
+  // gRPC's threads: return at once. Null (the default, and to be set before it goes): nothing is answered.
+  using Greeter = std::function<void(const rpc::PeerHello& asker, rpc::GreetResponse* response)>;
+  void SetGreeter(Greeter greeter) ABSL_LOCKS_EXCLUDED(mutex_);
+  // For the service. Changes nothing here.
+  [[nodiscard]] grpc::Status Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // For the service: take over a call that another node opened.
@@ -122,6 +131,7 @@ class GrpcRaftTransport final : public RaftTransport {
   ThreadPool disk_pool_;  // writes pieces of snapshots that arrive
   mutable Mutex mutex_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<const Greeter> greeter_ ABSL_GUARDED_BY(mutex_);
   consensus::Configuration configuration_ ABSL_GUARDED_BY(mutex_);
   std::map<NodeId, std::string> overrides_ ABSL_GUARDED_BY(mutex_);
   // What peers said of themselves while no configuration is known here (a node that just joined).

@@ -50,8 +50,12 @@ RaftDriver::RaftDriver(Parts parts, consensus::InitialState initial)
       clock_(*parts_.host.clock),
       core_(parts_.host.options, initial, clock_.Now()),
       durable_hard_state_(initial.hard_state),
+      durable_term_(core_.TermAt(core_.last_log_index())),
+      durable_index_(core_.last_log_index()),
       last_leader_contact_(clock_.Now()) {
   Publish();
+  MutexLock lock(&status_mutex_);
+  status_configuration_ = std::make_shared<const Configuration>(core_.configuration());
 }
 
 void RaftDriver::Start() {
@@ -189,6 +193,10 @@ absl::StatusOr<LogIndex> RaftDriver::Install(std::unique_ptr<PreparedState> prep
   parts_.host.machine->Reload();
   CHECK_EQ(parts_.host.machine->applied_index(), description.index);
   parts_.applier->Restart(description.index);
+  if (!keep_tail) {
+    durable_term_ = description.term;
+    durable_index_ = description.index;
+  }
   Gather(Step(consensus::SnapshotInstalled{description.index, description.term,
                                            description.configuration}));
   parts_.callers->RecordInstalled(description.index);
@@ -262,6 +270,10 @@ bool RaftDriver::PersistAndSend() {
     }
     if (!is_write) return true;
     if (hard_state) durable_hard_state_ = *hard_state;
+    if (!entries.empty()) {
+      durable_term_ = entries.back().term;
+      durable_index_ = entries.back().index;
+    }
     consensus::Persisted persisted;
     persisted.hard_state = durable_hard_state_;
     if (!entries.empty()) {
@@ -392,12 +404,14 @@ void RaftDriver::Publish() {
   now.term = core_.term();
   now.commit_index = core_.commit_index();
   now.last_log_index = core_.last_log_index();
+  now.last_log_term = core_.TermAt(now.last_log_index);
+  now.durable = {durable_hard_state_.term, durable_term_, durable_index_};
   now.can_serve = is_announced_;
   now.peers = core_.Peers();
   MutexLock lock(&status_mutex_);
   status_ = std::move(now);
   status_leader_contact_ = last_leader_contact_;
-  status_configuration_ = told_configuration_;
+  if (told_configuration_) status_configuration_ = told_configuration_;
 }
 
 RaftStatus RaftDriver::Status() const {

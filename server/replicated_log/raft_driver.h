@@ -115,6 +115,8 @@ class RaftDriver {
   consensus::RaftCore core_;
   consensus::Output gathered_;
   consensus::HardState durable_hard_state_;
+  Term durable_term_;       // of the last entry on disk
+  LogIndex durable_index_;
   std::uint64_t next_token_ = 1;
   MonotonicTime deadline_ = absl::InfiniteFuture();
   MonotonicTime last_leader_contact_;

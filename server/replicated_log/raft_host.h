@@ -23,6 +23,7 @@
 #include "server/metadata/metadata_machine.h"
 #include "server/replicated_log/log_store.h"
 #include "server/replicated_log/raft_transport.h"
+#include "server/replicated_log/witness_marks.h"
 
 namespace dfs::replicated_log {
 
@@ -35,6 +36,8 @@ struct RaftStatus {
   LogIndex commit_index;
   LogIndex applied_index;
   LogIndex last_log_index;
+  Term last_log_term;
+  LogPosition durable;           // what the stores hold
   bool can_serve = false;        // leader whose own first entry of this term is committed AND applied
   absl::Duration leader_silence;  // since the leader was last heard; 0 if leading
   consensus::Configuration configuration;
