@@ -89,11 +89,15 @@ void CommandAdmission::Submit(rpc::Command command, Answer<rpc::CommandResult> d
 
 void CommandAdmission::SubmitPut(const Shared& change) {
   const rpc::CommitPut& put = change->command.commit_put();
+  const TxnId txn = FromWire(put.txn());
+  // Another leads by now, and may have it pending. REBEGIN would say that it can never count.
+  const bool is_of_newer_term = txn.term > state_->term &&
+                                !DFS_MUTANT(319, "REBEGIN for a transaction of a newer term");
   absl::Status refusal;
   {
     MutexLock lock(&state_->mutex);
     const bool ignores_pending = DFS_MUTANT(313, "REBEGIN beside a pending proposal");
-    if (state_->is_ended) {
+    if (state_->is_ended || is_of_newer_term) {
       refusal = NotLeaderError();
     } else if (state_->requests.IsPending(change->key) && !ignores_pending) {
       if (state_->requests.Wait(change->key, [self = shared_from_this(), change] {
@@ -111,7 +115,6 @@ void CommandAdmission::SubmitPut(const Shared& change) {
     change->done(refusal);
     return;
   }
-  const TxnId txn = FromWire(put.txn());
   std::string reason = WhyNotEnough(put);
   TransactionState before{};
   bool is_proposed = false;
