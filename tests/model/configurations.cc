@@ -76,7 +76,7 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     c.has_late_acks = true;
     c.has_repair = true;
     c.has_collection = true;
-    c.terms = 2;
+    c.terms = is_large ? 2 : 1;
     c.initial.wipes_left = 1;
     c.initial.damages_left = 1;
     all.push_back(c);
@@ -113,12 +113,24 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     Configuration c = Named("copies-wipe", "the same with a wiped disk");
     c.txns = 1;
     c.replicas = 2;
-    c.terms = 2;
+    c.terms = is_large ? 2 : 1;
     c.has_repair = true;
     c.has_collection = true;
     c.initial = WithVersion(2, 3);
     c.initial.damages_left = 1;
-    c.initial.wipes_left = 1;
+    c.initial.wipes_left = 2;
+    all.push_back(c);
+  }
+  {
+    Configuration c = Named("out", "nodes go OUT and come back while their copies are made elsewhere");
+    c.txns = 1;
+    c.replicas = 2;
+    c.terms = 2;
+    c.has_repair = true;
+    c.has_collection = true;
+    c.initial = WithVersion(2, 2);
+    c.initial.damages_left = is_large ? 2 : 1;
+    c.initial.marks_left = is_large ? 4 : 3;
     all.push_back(c);
   }
   {

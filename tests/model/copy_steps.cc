@@ -58,8 +58,7 @@ bool Protocol::MayOrder(const State& state, std::size_t t, std::size_t n,
     return row == Row::kNone && SetSize(state, t) < WantedCopies();
   }
   if (IsMember(row)) return false;
-  const Row place = copies[replaces - 1].row;
-  return place == Row::kMissing || place == Row::kCorrupt || place == Row::kRetired;
+  return MayReplace(state, t, replaces - 1);
 }
 
 void Protocol::OrderCopies(const State& state, std::size_t t, std::size_t n, Sink* sink) const {
@@ -136,19 +135,23 @@ void Protocol::RepairSteps(const State& state, std::size_t t, std::size_t n, Sin
   }
 }
 
-// What is assumed of disks: the last good copy of a set is not lost while an answer is on its way (10 s at most) or while
-// the loss of another has not been noticed. No rule could help there.
+// What is assumed of disks: one is wiped only when the log knows of those wiped before; and the last intact copy of a set is not
+// lost while an answer is on its way (10 s at most) or while the loss of another has not been noticed. No rule
+// could help there.
 bool Protocol::MayLose(const State& state, std::size_t t, std::size_t n) const {
+  for (std::size_t m = 0; m < configuration_.nodes; ++m) {
+    if (state.disk_storage[m] != state.table_storage[m]) return false;
+  }
   if (!IsNamed(state.txns[t])) return true;
-  bool is_watched = true;
+  bool is_noticed = true;
   for (std::size_t m = 0; m < configuration_.nodes; ++m) {
     const Copy& other = state.copies[t][m];
-    if (other.question != Question::kNone || other.late_answer != Question::kNone) is_watched = false;
-    if (m == n || other.row != Row::kOk) continue;
+    if (other.question != Question::kNone || other.late_answer != Question::kNone) is_noticed = false;
+    if (m == n || !IsMember(other.row)) continue;
     if (other.is_held) return true;
-    is_watched = false;
+    if (other.row == Row::kOk) is_noticed = false;
   }
-  return is_watched;
+  return is_noticed;
 }
 
 void Protocol::Faults(const State& state, Sink* sink) const {
@@ -182,7 +185,7 @@ void Protocol::Faults(const State& state, Sink* sink) const {
     bool may_wipe = state.wipes_left > 0 && state.disk_storage[n] == 0;
     for (std::size_t t = 0; t < configuration_.txns; ++t) {
       const Copy& copy = state.copies[t][n];
-      if (copy.is_held && copy.row == Row::kOk && !MayLose(state, t, n)) may_wipe = false;
+      if (copy.is_held && !MayLose(state, t, n)) may_wipe = false;
     }
     if (may_wipe) {
       State next = state;
@@ -196,14 +199,35 @@ void Protocol::Faults(const State& state, Sink* sink) const {
       }
       sink->Take(next, {"the disk of node $n is wiped", 0, n});
     }
-    if (state.disk_storage[n] != state.table_storage[n] &&
-        !HasEntry(state, EntryKind::kReplace, 0, n)) {
-      State next = state;
-      Entry entry;
-      entry.kind = EntryKind::kReplace;
-      entry.node = ToSmall(n);
-      if (Append(&next, entry)) sink->Take(next, {"node $n is to be replaced: proposed", 0, n});
-    }
+    NodeChanges(state, n, sink);
+  }
+}
+
+bool Protocol::HasRetiredRows(const State& state, std::size_t n) const {
+  for (std::size_t t = 0; t < configuration_.txns; ++t) {
+    if (state.copies[t][n].row == Row::kRetired && SetSize(state, t) > 1) return true;
+  }
+  return false;
+}
+
+// The node table changes: replaced, swept out of the sets, OUT and back.
+void Protocol::NodeChanges(const State& state, std::size_t n, Sink* sink) const {
+  const auto propose = [&](State next, EntryKind kind, const char* text) {
+    Entry entry;
+    entry.kind = kind;
+    entry.node = ToSmall(n);
+    if (!HasEntry(state, kind, 0, n) && Append(&next, entry)) sink->Take(next, {text, 0, n});
+  };
+  if (state.disk_storage[n] != state.table_storage[n]) {
+    propose(state, EntryKind::kReplace, "node $n is to be replaced: proposed");
+  }
+  if (HasRetiredRows(state, n)) {
+    propose(state, EntryKind::kRetireStep, "the node that was $n is to leave the sets: proposed");
+  }
+  if (state.marks_left > 0) {
+    State next = state;
+    --next.marks_left;
+    propose(next, EntryKind::kMark, "node $n goes OUT, or comes back: proposed");
   }
 }
 

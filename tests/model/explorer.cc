@@ -30,6 +30,7 @@ State Permuted(const State& state, const Order3& old_of) {
   for (std::size_t n = 0; n < kNodesMax; ++n) {
     out.disk_storage[n] = state.disk_storage[old_of[n]];
     out.table_storage[n] = state.table_storage[old_of[n]];
+    out.is_out[n] = state.is_out[old_of[n]];
     for (std::size_t t = 0; t < kTxnsMax; ++t) {
       out.copies[t][n] = state.copies[t][old_of[n]];
       out.copies[t][n].replaces = Renamed(out.copies[t][n].replaces, new_of);
@@ -38,7 +39,9 @@ State Permuted(const State& state, const Order3& old_of) {
   for (std::size_t i = 0; i <= kLogMax; ++i) {
     Entry& entry = i < kLogMax ? out.log[i] : out.delayed;
     const bool names_node = entry.kind == EntryKind::kChangeReplica ||
-                            entry.kind == EntryKind::kUnlinked || entry.kind == EntryKind::kReplace;
+                            entry.kind == EntryKind::kUnlinked ||
+                            entry.kind == EntryKind::kReplace ||
+                            entry.kind == EntryKind::kRetireStep || entry.kind == EntryKind::kMark;
     if (names_node) entry.node = ToSmall(new_of[entry.node]);
     entry.replaces = Renamed(entry.replaces, new_of);
   }

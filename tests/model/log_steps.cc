@@ -39,8 +39,18 @@ std::size_t Protocol::WantedCopies() const {
                                                         : configuration_.nodes;
 }
 
+// Whether the member's place may go to a good copy elsewhere.
+bool Protocol::MayReplace(const State& state, std::size_t t, std::size_t member) const {
+  const Row row = state.copies[t][member].row;
+  if (row == Row::kOk) return state.is_out[member];
+  return row != Row::kNone;
+}
+
 bool Protocol::IsFull(const State& state, std::size_t t) const {
-  const std::size_t ok = OkCopies(state, t);
+  std::size_t ok = OkCopies(state, t);
+  for (const Copy& copy : state.copies[t]) {
+    if (Is(Mutant::kRetiredCopiesCount) && copy.row == Row::kRetired) ++ok;
+  }
   return ok == SetSize(state, t) && ok >= WantedCopies();
 }
 
@@ -62,6 +72,8 @@ void Protocol::CommitHead(const State& state, Sink* sink) const {
       "committed and applied: Undelete of txn $t",
       "committed and applied: node $n has unlinked txn $t",
       "committed and applied: node $n is replaced by one with an empty disk",
+      "committed and applied: the node that was $n leaves the sets",
+      "committed and applied: node $n is OUT, or no longer",
   };
   sink->Take(next, {kTexts[static_cast<std::size_t>(entry.kind)], entry.txn, entry.node});
 }
@@ -116,6 +128,17 @@ void Protocol::Apply(State* state, const Entry& entry, bool is_leader_here) cons
         if (IsMember(copy.row)) copy.row = Row::kRetired;
         copy.has_purge_row = false;
       }
+      state->is_out[entry.node] = false;
+      return;
+    case EntryKind::kRetireStep:
+      for (std::size_t t = 0; t < configuration_.txns; ++t) {
+        Row& row = state->copies[t][entry.node].row;
+        // The last one stays: whoever asks is told where the file was.
+        if (row == Row::kRetired && SetSize(*state, t) > 1) row = Row::kNone;
+      }
+      return;
+    case EntryKind::kMark:
+      state->is_out[entry.node] = !state->is_out[entry.node];
       return;
   }
 }
@@ -210,9 +233,8 @@ void Protocol::ApplyChangeReplica(State* state, const Entry& entry, bool is_lead
     return;
   }
   if (entry.replaces != 0) {
-    Row& place = copies[entry.replaces - 1].row;
-    if (place != Row::kMissing && place != Row::kCorrupt && place != Row::kRetired) return;
-    place = Row::kNone;
+    if (!MayReplace(*state, entry.txn, entry.replaces - std::size_t{1})) return;
+    copies[entry.replaces - 1].row = Row::kNone;
     copy.row = Row::kOk;
   } else if (copy.row == Row::kNone && SetSize(*state, entry.txn) < WantedCopies()) {
     copy.row = Row::kOk;

@@ -79,7 +79,7 @@ class Draining {
  public:
   Draining(const Protocol& protocol, State* state) : protocol_(protocol), state_(*state) {}
 
-  // False: nothing more moves.
+  // False: nothing more moves. Nodes that were OUT are back.
   bool Step() {
     if (state_.log_size < kLogMax && state_.delayed.kind != EntryKind::kNone) {
       state_.log[state_.log_size++] = state_.delayed;
@@ -90,6 +90,7 @@ class Draining {
       CommitOne();
       return true;
     }
+    state_.is_out = {};
     bool has_moved = false;
     for (auto& coordinator : state_.coordinators) {
       const Phase phase = coordinator.phase;
@@ -100,6 +101,11 @@ class Draining {
     for (std::size_t n = 0; n < protocol_.configuration_.nodes; ++n) {
       if (state_.disk_storage[n] == state_.table_storage[n]) continue;
       Propose(EntryKind::kReplace, 0, n);
+      return true;
+    }
+    for (std::size_t n = 0; n < protocol_.configuration_.nodes; ++n) {
+      if (!protocol_.HasRetiredRows(state_, n)) continue;
+      Propose(EntryKind::kRetireStep, 0, n);
       return true;
     }
     for (std::size_t t = 0; t < protocol_.configuration_.txns; ++t) {

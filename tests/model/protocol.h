@@ -99,6 +99,8 @@ class Protocol {
   void Faults(const State& state, Sink* sink) const;
   void OrderCopies(const State& state, std::size_t t, std::size_t n, Sink* sink) const;
   [[nodiscard]] bool CanMake(const State& state, std::size_t t, std::size_t n) const;
+  void NodeChanges(const State& state, std::size_t n, Sink* sink) const;
+  [[nodiscard]] bool HasRetiredRows(const State& state, std::size_t n) const;
   [[nodiscard]] bool MayLose(const State& state, std::size_t t, std::size_t n) const;
   void MakeCopy(State* state, std::size_t t, std::size_t n) const;
   void EndOrder(State* state, std::size_t t, std::size_t n) const;
@@ -128,6 +130,7 @@ class Protocol {
   [[nodiscard]] std::size_t SetSize(const State& state, std::size_t t) const;
   [[nodiscard]] std::size_t OkCopies(const State& state, std::size_t t) const;
   [[nodiscard]] std::size_t WantedCopies() const;
+  [[nodiscard]] bool MayReplace(const State& state, std::size_t t, std::size_t member) const;
   [[nodiscard]] bool IsFull(const State& state, std::size_t t) const;
 
   const Configuration configuration_;

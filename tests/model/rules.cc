@@ -67,6 +67,8 @@ constexpr auto kRows = std::to_array<MutantRow>({
     {Mutant::kOrdersNeverEnd, "orders-never-end", "an order without progress stays open (R19)", "copies"},
     {Mutant::kRepairNeedsASource, "repair-needs-a-source",
      "repair does not ask a node whether it has the chunk unless another could give it", "copies"},
+    {Mutant::kRetiredCopiesCount, "retired-copies-count",
+     "the copies of nodes that were replaced make a set full, as long as they have not been swept (R18)", "copies-wipe"},
 });
 
 }  // namespace

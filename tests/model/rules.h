@@ -42,6 +42,7 @@ enum class Mutant {
   kNothingExpires,
   kOrdersNeverEnd,
   kRepairNeedsASource,
+  kRetiredCopiesCount,
 };
 
 struct MutantRow {

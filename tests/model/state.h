@@ -25,7 +25,7 @@ enum class Row : Small {
   kMissing,
   kOk,
   kCorrupt,
-  kRetired,  // a node that was replaced: its successor of the same number is not in the set
+  kRetired,  // of a node that was replaced, as long as nothing has swept it; its successor of the same number is not in the set
 };
 // A chunk's way from the coordinator to a node and the word back.
 enum class Write : Small { kNone, kSent, kStored, kAcknowledged, kRefused };
@@ -110,6 +110,8 @@ enum class EntryKind : Small {
   kUndelete,
   kUnlinked,
   kReplace,
+  kRetireStep,
+  kMark,
 };
 
 struct Entry {
@@ -148,11 +150,14 @@ struct State {
   // A wiped disk has another storage id; the node table learns of it by an entry.
   std::array<Small, kNodesMax> disk_storage{};
   std::array<Small, kNodesMax> table_storage{};
+  // Nodes that are OUT (or drain, or leave): their good copies may be replaced.
+  std::array<bool, kNodesMax> is_out{};
   // What may still happen.
   Small damages_left = 0;
   Small wipes_left = 0;
   Small removes_left = 0;
   Small undeletes_left = 0;
+  Small marks_left = 0;  // OUT, and back
   Violation violation = Violation::kNone;
 };
 static_assert(std::has_unique_object_representations_v<State>, "padding would make equal states differ");
