@@ -124,7 +124,8 @@ void CommandAdmission::SubmitPut(const Shared& change) {
     if (before == TransactionState::kOpen) {
       is_proposed = reason.empty() && state_->transactions.Propose(txn);
       // Whoever is told to begin again must be able to rely on it that this one never counts (rule R15).
-      if (!is_proposed) state_->transactions.Close(txn);
+      const bool leaves_open = DFS_MUTANT(337, "what was answered REBEGIN stays open (rule R13)");
+      if (!is_proposed && !leaves_open) state_->transactions.Close(txn);
     }
   }
   if (is_proposed) {
@@ -170,7 +171,9 @@ std::string CommandAdmission::CountAcks(const rpc::CommitPut& put, std::uint64_t
   for (int i = 0; i < put.chunks_size(); ++i) {
     std::set<std::uint32_t> nodes;
     for (const auto& ack : put.chunks(i).acks()) {
-      if (rows.IsCurrent(ack)) nodes.insert(ack.node_id());
+      const bool counts = rows.IsCurrent(ack) ||
+                          DFS_MUTANT(338, "the leader counts acknowledgements of other starts (R13)");
+      if (counts) nodes.insert(ack.node_id());
     }
     if (nodes.size() < quorum) {
       return absl::StrCat("chunk ", i, " has ", nodes.size(), " acknowledgements that are current, ",

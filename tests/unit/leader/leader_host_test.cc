@@ -135,6 +135,7 @@ TEST_F(LeaderHostTest, OldAcknowledgementsBeginAgainAndCloseTheTransaction) {
   rpc::Command put = PutCommand(1, txn, {1, 2}, {1, 2, 3});
   put.mutable_commit_put()->mutable_chunks(0)->mutable_acks(1)->set_boot_epoch(7);
   EXPECT_EQ(CodeOf(Submit(put)), rpc::CommandResult::REBEGIN);
+  EXPECT_THAT(world_.consensus.proposed, IsEmpty());
   // The same transaction with good acknowledgements is too late: it was said never to count.
   EXPECT_EQ(CodeOf(Submit(PutCommand(1, txn, {1, 2}, {1, 2, 3}))), rpc::CommandResult::REBEGIN);
 }
