@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/mutant.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/version_table.h"
 
@@ -112,7 +113,9 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ChangeReplicas& comma
   ChangedVersions versions(context);
   std::uint64_t count = 0;
   for (const rpc::ReplicaChange& change : command.changes()) {
-    if (!context->IsCurrent(change.ack()) || !IsKnownState(change.state())) continue;
+    const bool is_current = context->IsCurrent(change.ack()) ||
+                            DFS_MUTANT(220, "copies of other storages and starts count (rule R19)");
+    if (!is_current || !IsKnownState(change.state())) continue;
     if (versions.Add(change)) ++count;
   }
   versions.Write();

@@ -12,7 +12,8 @@ Configuration Named(std::string name, std::string about) {
   return out;
 }
 
-// A committed put of an older time: txn 1, with copies on the first `held` nodes, the first `ok` of them in its set.
+// A committed put of an older time: txn 1, with copies on the first `held` nodes, the first `ok` of
+// them in its set.
 State WithVersion(std::size_t ok, std::size_t held) {
   State state;
   state.txns[0].term = 1;
@@ -33,21 +34,24 @@ State WithVersion(std::size_t ok, std::size_t held) {
 std::vector<Configuration> AllConfigurations(bool is_large) {
   std::vector<Configuration> all;
   {
-    Configuration c = Named("terms", "one put, changes of leader, two leaders at a time, lost and late messages");
+    Configuration c =
+        Named("terms", "one put, changes of leader, two leaders at a time, lost and late messages");
     c.txns = 3;
     c.terms = 3;
     c.has_crashes = true;
     all.push_back(c);
   }
   {
-    Configuration c = Named("settle", "the client hears nothing, settles, and reports what it found");
+    Configuration c =
+        Named("settle", "the client hears nothing, settles, and reports what it found");
     c.txns = 3;
     c.terms = 2;
     c.has_settle = true;
     all.push_back(c);
   }
   {
-    Configuration c = Named("retry", "the client sends the same request again through another coordinator");
+    Configuration c =
+        Named("retry", "the client sends the same request again through another coordinator");
     c.txns = 3;
     c.terms = 2;
     c.coordinators = 2;
@@ -71,7 +75,8 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     all.push_back(c);
   }
   {
-    Configuration c = Named("late", "the third copy comes late: orders, their end, questions, a wipe");
+    Configuration c =
+        Named("late", "the third copy comes late: orders, their end, questions, a wipe");
     c.txns = 1;
     c.has_late_acks = true;
     c.has_repair = true;
@@ -82,7 +87,8 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     all.push_back(c);
   }
   {
-    Configuration c = Named("late-and-repair", "W = 1 of 2: the second copy comes late while repair makes a third");
+    Configuration c = Named("late-and-repair",
+                            "W = 1 of 2: the second copy comes late while repair makes a third");
     c.txns = 1;
     c.replicas = 2;
     c.write_quorum = 1;
@@ -99,7 +105,8 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     all.push_back(c);
   }
   {
-    Configuration c = Named("copies", "one copy too many, damage, repair to any node, questions in flight");
+    Configuration c =
+        Named("copies", "one copy too many, damage, repair to any node, questions in flight");
     c.txns = 1;
     c.replicas = 2;
     c.terms = 2;
@@ -122,7 +129,8 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     all.push_back(c);
   }
   {
-    Configuration c = Named("out", "nodes go OUT and come back while their copies are made elsewhere");
+    Configuration c =
+        Named("out", "nodes go OUT and come back while their copies are made elsewhere");
     c.txns = 1;
     c.replicas = 2;
     c.terms = 2;
@@ -134,7 +142,8 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     all.push_back(c);
   }
   {
-    Configuration c = Named("trash", "remove, undelete, purge, purge rows, questions, a late write");
+    Configuration c =
+        Named("trash", "remove, undelete, purge, purge rows, questions, a late write");
     c.txns = 1;
     c.terms = 2;
     c.has_collection = true;
@@ -147,7 +156,8 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     all.push_back(c);
   }
   {
-    Configuration c = Named("overwrite", "two puts of one name, purge of what they replace, questions");
+    Configuration c =
+        Named("overwrite", "two puts of one name, purge of what they replace, questions");
     c.nodes = 2;
     c.coordinators = 2;
     c.has_collection = true;
@@ -156,7 +166,9 @@ std::vector<Configuration> AllConfigurations(bool is_large) {
     all.push_back(c);
   }
   {
-    Configuration c = Named("everything", "a put that begins again, late copies, repair, damage, remove, purge, questions");
+    Configuration c =
+        Named("everything",
+              "a put that begins again, late copies, repair, damage, remove, purge, questions");
     c.replicas = 2;
     c.depth_max = is_large ? 38 : 32;
     c.terms = 2;

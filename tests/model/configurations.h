@@ -7,7 +7,8 @@
 
 namespace dfs::model {
 
-// What is explored: each has a part of the protocol in full, and a bound. `is_large`: with larger bounds.
+// What is explored: each has a part of the protocol in full, and a bound. `is_large`: with larger
+// bounds.
 [[nodiscard]] std::vector<Configuration> AllConfigurations(bool is_large);
 
 }  // namespace dfs::model

@@ -3,7 +3,8 @@
 
 namespace dfs::model {
 
-// A call whose order has ended may still do its work at the node; its acknowledgement counts no more.
+// A call whose order has ended may still do its work at the node; its acknowledgement counts no
+// more.
 void Protocol::EndOrder(State* state, std::size_t t, std::size_t n) const {
   Copy& copy = state->copies[t][n];
   copy.order = Order::kNone;
@@ -41,7 +42,8 @@ bool Protocol::MayOrder(const State& state, std::size_t t, std::size_t n,
                         std::size_t replaces) const {
   const auto& copies = state.copies[t];
   const Row row = copies[n].row;
-  if (state.txns[t].version != Version::kCurrent || copies[n].order == Order::kAcknowledged) return false;
+  if (state.txns[t].version != Version::kCurrent || copies[n].order == Order::kAcknowledged)
+    return false;
   for (std::size_t m = 0; m < configuration_.nodes; ++m) {
     // One at a time for a chunk.
     if (copies[m].order == Order::kRepair || copies[m].order == Order::kAcknowledged) return false;
@@ -73,8 +75,8 @@ void Protocol::OrderCopies(const State& state, std::size_t t, std::size_t n, Sin
     if (replaces == 0) {
       sink->Take(next, {"the leader orders a copy of txn $t on node $n", t, n});
     } else {
-      sink->Take(next, {"the leader orders a copy of txn $t on node $n, in the place of node $m", t, n,
-                        replaces - 1});
+      sink->Take(next, {"the leader orders a copy of txn $t on node $n, in the place of node $m", t,
+                        n, replaces - 1});
     }
   }
 }
@@ -92,7 +94,8 @@ void Protocol::RepairSteps(const State& state, std::size_t t, std::size_t n, Sin
     if (is_late && !Is(Mutant::kOrderNumberIgnored)) made.call = Call::kNone;
     if (made.call == Call::kNone) made.call_storage = made.replaces = 0;
     sink->Take(next, {is_late ? "node $n makes its copy of txn $t, though the order has ended"
-                              : "node $n has its copy of txn $t and acknowledges the order", t, n});
+                              : "node $n has its copy of txn $t and acknowledges the order",
+                      t, n});
   }
   const bool is_ack = copy.call == Call::kMade && copy.order == Order::kRepair;
   if (is_ack || (copy.call == Call::kMadeLate && IsNamed(state.txns[t]))) {
@@ -108,14 +111,17 @@ void Protocol::RepairSteps(const State& state, std::size_t t, std::size_t n, Sin
     after.call = Call::kNone;
     after.call_storage = after.replaces = 0;
     if (Append(&next, entry)) {
-      sink->Take(next, {"the leader takes the acknowledgement of node $n for txn $t: change proposed", t, n});
+      sink->Take(
+          next,
+          {"the leader takes the acknowledgement of node $n for txn $t: change proposed", t, n});
     }
   }
   // The put's own copy, later than its CommitPut. (Relinked ones are not reported.)
   const bool has_order = copy.order == Order::kPut ||
                          (Is(Mutant::kLateAcknowledgementCounts) && copy.order == Order::kNone);
-  if (copy.write == Write::kAcknowledged && !copy.is_named && has_order && state.txns[t].from == 0 &&
-      IsNamed(state.txns[t]) && !HasEntry(state, EntryKind::kChangeReplica, t, n)) {
+  if (copy.write == Write::kAcknowledged && !copy.is_named && has_order &&
+      state.txns[t].from == 0 && IsNamed(state.txns[t]) &&
+      !HasEntry(state, EntryKind::kChangeReplica, t, n)) {
     State next = state;
     Entry entry;
     entry.kind = EntryKind::kChangeReplica;
@@ -125,7 +131,9 @@ void Protocol::RepairSteps(const State& state, std::size_t t, std::size_t n, Sin
     next.copies[t][n].order =
         Is(Mutant::kOrderEndsAtAcknowledgement) ? Order::kNone : Order::kAcknowledged;
     if (Append(&next, entry)) {
-      sink->Take(next, {"the late acknowledgement of node $n for txn $t is reported: change proposed", t, n});
+      sink->Take(
+          next,
+          {"the late acknowledgement of node $n for txn $t is reported: change proposed", t, n});
     }
   }
   if (copy.order == Order::kPut || copy.order == Order::kRepair) {
@@ -135,9 +143,9 @@ void Protocol::RepairSteps(const State& state, std::size_t t, std::size_t n, Sin
   }
 }
 
-// What is assumed of disks: one is wiped only when the log knows of those wiped before; and the last intact copy of a set is not
-// lost while an answer is on its way (10 s at most) or while the loss of another has not been noticed. No rule
-// could help there.
+// What is assumed of disks: one is wiped only when the log knows of those wiped before; and the
+// last intact copy of a set is not lost while an answer is on its way (10 s at most) or while the
+// loss of another has not been noticed. No rule could help there.
 bool Protocol::MayLose(const State& state, std::size_t t, std::size_t n) const {
   for (std::size_t m = 0; m < configuration_.nodes; ++m) {
     if (state.disk_storage[m] != state.table_storage[m]) return false;
@@ -146,7 +154,8 @@ bool Protocol::MayLose(const State& state, std::size_t t, std::size_t n) const {
   bool is_noticed = true;
   for (std::size_t m = 0; m < configuration_.nodes; ++m) {
     const Copy& other = state.copies[t][m];
-    if (other.question != Question::kNone || other.late_answer != Question::kNone) is_noticed = false;
+    if (other.question != Question::kNone || other.late_answer != Question::kNone)
+      is_noticed = false;
     if (m == n || !IsMember(other.row)) continue;
     if (other.is_held) return true;
     if (other.row == Row::kOk) is_noticed = false;
@@ -178,7 +187,8 @@ void Protocol::Faults(const State& state, Sink* sink) const {
         entry.storage = state.disk_storage[n];
         entry.is_damage = true;
         if (Append(&next, entry)) {
-          sink->Take(next, {"a reader reports the copy of txn $t on node $n as damaged: proposed", t, n});
+          sink->Take(next,
+                     {"a reader reports the copy of txn $t on node $n as damaged: proposed", t, n});
         }
       }
     }

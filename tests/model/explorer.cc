@@ -132,7 +132,8 @@ std::string InWords(const Label& label, const Order3& name_of) {
 // Walks the way again, and tells each step with the names that the nodes had in the beginning.
 class Retelling final : public Sink {
  public:
-  Retelling(const Protocol& protocol, const Visited& visited) : protocol_(protocol), visited_(visited) {}
+  Retelling(const Protocol& protocol, const Visited& visited)
+      : protocol_(protocol), visited_(visited) {}
 
   std::string Tell(std::size_t last) {
     std::vector<std::size_t> way;

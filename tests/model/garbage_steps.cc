@@ -3,9 +3,11 @@
 
 namespace dfs::model {
 
-// What makes the chunk count again at its node voids its question: whatever the answer, it does nothing.
+// What makes the chunk count again at its node voids its question: whatever the answer, it does
+// nothing.
 void Protocol::VoidQuestion(Copy* copy) const {
-  if (Is(Mutant::kNonceIgnored) && (copy->question == Question::kDead || copy->question == Question::kExcess)) {
+  if (Is(Mutant::kNonceIgnored) &&
+      (copy->question == Question::kDead || copy->question == Question::kExcess)) {
     copy->late_answer = copy->question;
   }
   copy->question = Question::kNone;
@@ -40,7 +42,13 @@ Question Protocol::Decide(const State& state, std::size_t t, std::size_t n, Fact
 namespace {
 
 // The view as a number, for the leader that reads it first (a mistake).
-enum Seen : Small { kSawOrder = 1, kSawClosed = 2, kSawDeadIfClosed = 4, kSawVerdict = 8, kSawExcess = 16 };
+enum Seen : Small {
+  kSawOrder = 1,
+  kSawClosed = 2,
+  kSawDeadIfClosed = 4,
+  kSawVerdict = 8,
+  kSawExcess = 16
+};
 
 }  // namespace
 
@@ -53,8 +61,8 @@ void Protocol::Questions(const State& state, std::size_t t, std::size_t n, Sink*
         for (const Copy& other : chunk) open += other.question != Question::kNone ? 1 : 0;
       }
       if (!copy.is_held || open >= configuration_.questions_max) break;
-      // Asking and the read-index round are one step: what happens between the two at this node voids the question, and
-      // the rest may as well have happened before it.
+      // Asking and the read-index round are one step: what happens between the two at this node
+      // voids the question, and the rest may as well have happened before it.
       State next = state;
       next.copies[t][n].question = Question::kConfirmed;
       sink->Take(next, {"node $n asks about txn $t; the leader's read-index round succeeds", t, n});
@@ -62,7 +70,8 @@ void Protocol::Questions(const State& state, std::size_t t, std::size_t n, Sink*
         State late = state;
         late.copies[t][n].question = copy.old_verdict;
         late.copies[t][n].old_verdict = Question::kNone;
-        sink->Take(late, {"node $n asks about txn $t, and a leader that was replaced answers", t, n});
+        sink->Take(late,
+                   {"node $n asks about txn $t, and a leader that was replaced answers", t, n});
       }
       break;
     }
@@ -73,7 +82,8 @@ void Protocol::Questions(const State& state, std::size_t t, std::size_t n, Sink*
       if (Is(Mutant::kStateReadBeforeOrders)) {
         const Question if_closed = Decide(state, t, n, {false, true}, state.term);
         const Question if_open = Decide(state, t, n, {false, false}, state.term);
-        if (if_closed != Question::kNone && if_open == Question::kNone) after.seen |= kSawDeadIfClosed;
+        if (if_closed != Question::kNone && if_open == Question::kNone)
+          after.seen |= kSawDeadIfClosed;
         if (if_open != Question::kNone) after.seen |= kSawVerdict;
         if (if_open == Question::kExcess) after.seen |= kSawExcess;
         sink->Take(next, {"the leader reads the state machine for node $n and txn $t", t, n});
@@ -81,7 +91,8 @@ void Protocol::Questions(const State& state, std::size_t t, std::size_t n, Sink*
         const Facts facts = FactsOf(state, t, n);
         if (facts.has_order) after.seen |= kSawOrder;
         if (facts.is_closed) after.seen |= kSawClosed;
-        sink->Take(next, {"the leader reads its orders and transactions for node $n and txn $t", t, n});
+        sink->Take(next,
+                   {"the leader reads its orders and transactions for node $n and txn $t", t, n});
       }
       break;
     }
@@ -103,7 +114,8 @@ void Protocol::Questions(const State& state, std::size_t t, std::size_t n, Sink*
       }
       const char* text = "the leader answers node $n about txn $t: LIVE or PENDING";
       if (after.question == Question::kDead) text = "the leader answers node $n about txn $t: DEAD";
-      if (after.question == Question::kExcess) text = "the leader answers node $n about txn $t: EXCESS";
+      if (after.question == Question::kExcess)
+        text = "the leader answers node $n about txn $t: EXCESS";
       sink->Take(next, {text, t, n});
       break;
     }
@@ -123,7 +135,8 @@ void Protocol::Questions(const State& state, std::size_t t, std::size_t n, Sink*
     entry.kind = EntryKind::kUnlinked;
     entry.txn = ToSmall(t);
     entry.node = ToSmall(n);
-    if (Append(&next, entry)) sink->Take(next, {"node $n reports that it does not hold txn $t: proposed", t, n});
+    if (Append(&next, entry))
+      sink->Take(next, {"node $n reports that it does not hold txn $t: proposed", t, n});
   }
   if (copy.late_answer != Question::kNone) Act(state, t, n, copy.late_answer, true, sink);
 }
@@ -161,8 +174,9 @@ void Protocol::Unlink(State* state, std::size_t t, std::size_t n) const {
   state->violation = Violation::kLastCopyDeleted;
 }
 
-// A leader that does not know yet that it was replaced answers the questions that it had confirmed before. It sees the
-// state machine as it was, its transactions and orders as they were or after time has ended them: the worst is taken.
+// A leader that does not know yet that it was replaced answers the questions that it had confirmed
+// before. It sees the state machine as it was, its transactions and orders as they were or after
+// time has ended them: the worst is taken.
 void Protocol::AnswerByLeaderThatEnds(const State& before, State* state) const {
   for (std::size_t t = 0; t < configuration_.txns; ++t) {
     for (std::size_t n = 0; n < configuration_.nodes; ++n) {

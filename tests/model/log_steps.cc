@@ -1,4 +1,5 @@
-// The log: what an entry does when it is applied, changes of leader, and changes by clients and upkeep (rules R13, R15, R17).
+// The log: what an entry does when it is applied, changes of leader, and changes by clients and
+// upkeep (rules R13, R15, R17).
 #include "tests/model/protocol.h"
 
 namespace dfs::model {
@@ -159,7 +160,8 @@ void Protocol::ApplyCommitPut(State* state, const Entry& entry, bool is_leader_h
   if (request.stored != Result::kNone && !Is(Mutant::kStoredResultNotLookedUp)) return refuse();
   if (txn.term != state->term && !Is(Mutant::kNoTermCheckAtApply)) return refuse();
   if (IsNamed(txn)) return refuse();
-  const std::size_t needed = configuration_.write_quorum - (Is(Mutant::kTooFewAcknowledgements) ? 1 : 0);
+  const std::size_t needed =
+      configuration_.write_quorum - (Is(Mutant::kTooFewAcknowledgements) ? 1 : 0);
   if (CurrentAcks(*state, entry.txn) < needed) return refuse();
   MakeVersion(state, entry.txn, is_leader_here);
   if (request.stored == Result::kDidNotHappen) state->violation = Violation::kResultChanged;
@@ -180,13 +182,13 @@ void Protocol::MakeVersion(State* state, std::size_t t, bool is_leader_here) con
   std::size_t holding = 0;
   for (std::size_t n = 0; n < configuration_.nodes; ++n) {
     Copy& copy = state->copies[t][n];
-    const bool is_current = copy.write_storage == state->table_storage[n] ||
-                            Is(Mutant::kAcknowledgementsNotCurrent);
+    const bool is_current =
+        copy.write_storage == state->table_storage[n] || Is(Mutant::kAcknowledgementsNotCurrent);
     if (size == WantedCopies() || !copy.is_named || !is_current) continue;
     copy.row = Row::kOk;
     ++size;
-    // A disk that fails after it acknowledged is a fault, and found and healed as one. What the table says of nodes that
-    // were replaced is none.
+    // A disk that fails after it acknowledged is a fault, and found and healed as one. What the
+    // table says of nodes that were replaced is none.
     const bool has_failed = state->disk_storage[n] != state->table_storage[n] || copy.is_lost;
     const bool is_current_storage = copy.write_storage == state->table_storage[n];
     if (is_current_storage && (copy.is_held || has_failed)) ++holding;
@@ -258,9 +260,10 @@ void Protocol::ApplyPurge(State* state, const Entry& entry, bool is_leader_here)
   }
 }
 
-// Another node leads, in the next term; its first entry is applied, and before it what it found in its log: the first
-// `kept` of those that were not committed. The others are lost; or one of them had left its leader, had not reached the log,
-// and does so later, in the term that there is then. Leaders that never get so far change nothing and are left out.
+// Another node leads, in the next term; its first entry is applied, and before it what it found in
+// its log: the first `kept` of those that were not committed. The others are lost; or one of them
+// had left its leader, had not reached the log, and does so later, in the term that there is then.
+// Leaders that never get so far change nothing and are left out.
 void Protocol::NewTerm(const State& state, Sink* sink) const {
   if (state.term >= configuration_.terms) return;
   for (std::size_t kept = 0; kept <= state.log_size; ++kept) {
@@ -278,7 +281,8 @@ void Protocol::NewTerm(const State& state, Sink* sink) const {
         base.copies[t][n].order = Order::kNone;
       }
     }
-    sink->Take(base, {"another node leads; it finds $m entries in its log and commits them", 0, 0, kept});
+    sink->Take(base,
+               {"another node leads; it finds $m entries in its log and commits them", 0, 0, kept});
     for (std::size_t i = kept; i < state.log_size; ++i) {
       // A change of replicas is bound to its term: the order that it is for died with it.
       if (state.log[i].kind == EntryKind::kChangeReplica && !Is(Mutant::kReplicaChangeOfOldTerm)) {
@@ -287,8 +291,10 @@ void Protocol::NewTerm(const State& state, Sink* sink) const {
       State late = base;
       late.delayed = state.log[i];
       late.delayed.is_foreign = true;
-      sink->Take(late, {"another node leads; it commits $m entries of its log, and one more is still on its way",
-                        0, 0, kept});
+      sink->Take(
+          late,
+          {"another node leads; it commits $m entries of its log, and one more is still on its way",
+           0, 0, kept});
     }
     if (!Is(Mutant::kVerdictBeforeFirstEntry)) continue;
     for (std::size_t t = 0; t < configuration_.txns; ++t) {
@@ -298,8 +304,10 @@ void Protocol::NewTerm(const State& state, Sink* sink) const {
         if (verdict == Question::kNone) continue;
         State next = base;
         next.copies[t][n].question = verdict;
-        sink->Take(next, {"another node leads and tells node $n of txn $t what it knew before it applied "
-                          "what was in its log", t, n});
+        sink->Take(next,
+                   {"another node leads and tells node $n of txn $t what it knew before it applied "
+                    "what was in its log",
+                    t, n});
       }
     }
   }
@@ -310,7 +318,8 @@ void Protocol::AppendDelayed(const State& state, Sink* sink) const {
   State next = state;
   next.delayed = Entry();
   if (Append(&next, state.delayed)) {
-    sink->Take(next, {"what was proposed under an earlier leader comes into the log of this term", 0});
+    sink->Take(next,
+               {"what was proposed under an earlier leader comes into the log of this term", 0});
   }
 }
 
@@ -335,7 +344,8 @@ void Protocol::ClientChanges(const State& state, Sink* sink) const {
       Entry entry;
       entry.kind = EntryKind::kUndelete;
       entry.txn = ToSmall(t);
-      if (Append(&next, entry)) sink->Take(next, {"a client takes txn $t out of the trash: proposed", t});
+      if (Append(&next, entry))
+        sink->Take(next, {"a client takes txn $t out of the trash: proposed", t});
     }
     if (!configuration_.has_purge) continue;
     if (txn.version == Version::kTrashed && txn.purge_planned == 0) {

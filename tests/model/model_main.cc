@@ -1,9 +1,11 @@
 // model [--configuration=NAME] [--mutant=NAME] [--mutants] [--large] [--states-max=N] [--list]
 //
-// Explores every configuration to its bound, or one of them; exit status 0 if nothing is wrong and nothing was left out.
-// --mutants switches off one rule after the other, each in its configuration: exit status 0 if every one leads to a
-// counter-example. --mutant=NAME does so for one, and prints the way there. --large (or DFS_TEST_NIGHTLY in the
-// environment) takes the larger bounds. --list names everything; with other arguments it lists the kinds of steps taken.
+// Explores every configuration to its bound, or one of them; exit status 0 if nothing is wrong and
+// nothing was left out.
+// --mutants switches off one rule after the other, each in its configuration: exit status 0 if
+// every one leads to a counter-example. --mutant=NAME does so for one, and prints the way there.
+// --large (or DFS_TEST_NIGHTLY in the environment) takes the larger bounds. --list names
+// everything; with other arguments it lists the kinds of steps taken.
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
@@ -35,17 +37,18 @@ struct Options {
 std::string Verdict(const Configuration& configuration, const Exploration& found) {
   if (!found.violation.empty()) return found.violation;
   if (!found.is_complete) return "CUT OFF at the number of states";
-  return configuration.depth_max == 0 ? "all visited, nothing wrong" : "all to that depth, nothing wrong";
+  return configuration.depth_max == 0 ? "all visited, nothing wrong"
+                                      : "all to that depth, nothing wrong";
 }
 
 Exploration Run(const Configuration& configuration, Mutant mutant, std::string_view name,
                 std::uint64_t states_max) {
   const MonotonicTime start = SystemClock().Now();
   const Exploration found = Explore(Protocol(configuration, mutant), states_max);
-  std::cout << name << ": " << found.states << " states, " << found.transitions << " transitions, depth "
-            << found.depth << ", " << absl::ToDoubleSeconds(SystemClock().Now() - start) << " s: "
-            << Verdict(configuration, found)
-            << std::endl;
+  std::cout << name << ": " << found.states << " states, " << found.transitions
+            << " transitions, depth " << found.depth << ", "
+            << absl::ToDoubleSeconds(SystemClock().Now() - start)
+            << " s: " << Verdict(configuration, found) << std::endl;
   return found;
 }
 
@@ -57,7 +60,8 @@ bool CheckAll(const Options& options) {
   std::set<std::string_view> steps;
   for (const Configuration& configuration : AllConfigurations(options.is_large)) {
     if (!options.configuration.empty() && options.configuration != configuration.name) continue;
-    const Exploration found = Run(configuration, Mutant::kNone, configuration.name, options.states_max);
+    const Exploration found =
+        Run(configuration, Mutant::kNone, configuration.name, options.states_max);
     std::cout << found.transcript;
     is_good = is_good && found.is_complete;
     states += found.states;
@@ -70,12 +74,14 @@ bool CheckAll(const Options& options) {
   }
   // A step that is never taken proves nothing.
   if (options.configuration.empty() && steps.size() < kStepKinds) {
-    std::cout << "only " << steps.size() << " kinds of steps were taken, not " << kStepKinds << std::endl;
+    std::cout << "only " << steps.size() << " kinds of steps were taken, not " << kStepKinds
+              << std::endl;
     is_good = false;
   }
   if (is_good && count > 0) {
-    std::cout << "PROVED: protocol model: " << count << " configurations, " << states << " states and "
-              << transitions << " transitions of " << steps.size() << " kinds, every one visited" << std::endl;
+    std::cout << "PROVED: protocol model: " << count << " configurations, " << states
+              << " states and " << transitions << " transitions of " << steps.size()
+              << " kinds, every one visited" << std::endl;
   }
   return is_good && count > 0;
 }
@@ -130,14 +136,15 @@ int Main(const std::vector<std::string>& arguments) {
     }
   }
   if (options.is_list && arguments.size() == 1) {
-    for (const auto& c : AllConfigurations(options.is_large)) std::cout << c.name << ": " << c.about << "\n";
+    for (const auto& c : AllConfigurations(options.is_large))
+      std::cout << c.name << ": " << c.about << "\n";
     for (const auto& row : AllMutants()) {
       std::cout << row.name << " (in " << row.configuration << "): " << row.what << "\n";
     }
     return EXIT_SUCCESS;
   }
-  const bool is_good = options.is_all_mutants || !options.mutant.empty() ? CatchMutants(options)
-                                                                         : CheckAll(options);
+  const bool is_good =
+      options.is_all_mutants || !options.mutant.empty() ? CatchMutants(options) : CheckAll(options);
   return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -1,4 +1,5 @@
-// All steps of a state; what must hold in each; and what must be left when everything has come to rest.
+// All steps of a state; what must hold in each; and what must be left when everything has come to
+// rest.
 #include "tests/model/protocol.h"
 
 namespace dfs::model {

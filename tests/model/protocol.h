@@ -20,9 +20,11 @@ struct Configuration {
   std::size_t txns = 2;
   std::size_t terms = 1;
   std::size_t coordinators = 1;
-  bool is_retry = false;      // the second coordinator is asked for the same request, after an unknown outcome
-  bool has_late_acks = false;  // an acknowledgement is on its way by itself; else it comes with the write
-  bool has_crashes = false;    // of coordinators
+  bool is_retry =
+      false;  // the second coordinator is asked for the same request, after an unknown outcome
+  bool has_late_acks =
+      false;  // an acknowledgement is on its way by itself; else it comes with the write
+  bool has_crashes = false;  // of coordinators
   bool has_settle = false;
   bool has_repair = false;
   bool has_collection = false;
@@ -58,8 +60,9 @@ class Protocol {
   void Expand(const State& state, Sink* sink) const;
   // Null if all is well; else what is wrong. Looks at one state.
   [[nodiscard]] const char* Check(const State& state) const;
-  // Null if from here, with no further fault or client, everything comes to rest with nothing left behind: no
-  // chunk that nobody names, no purge row, and full replica sets wherever a copy is left to make them from.
+  // Null if from here, with no further fault or client, everything comes to rest with nothing left
+  // behind: no chunk that nobody names, no purge row, and full replica sets wherever a copy is left
+  // to make them from.
   [[nodiscard]] const char* CheckRest(State state) const;
 
  private:

@@ -1,4 +1,5 @@
-// Steps of puts: transactions, writes and relinks, CommitPut and its answers, Settle (rules R13 to R15).
+// Steps of puts: transactions, writes and relinks, CommitPut and its answers, Settle (rules R13 to
+// R15).
 #include "tests/model/protocol.h"
 
 namespace dfs::model {
@@ -53,8 +54,8 @@ void Protocol::BeginPut(const State& state, std::size_t c, Sink* sink) const {
   next.txns[t].coordinator = ToSmall(c);
   next.txns[t].at_leader = AtLeader::kOpen;
   for (std::size_t n = 0; n < configuration_.nodes; ++n) next.copies[t][n].write = Write::kSent;
-  sink->Take(next, {"a coordinator begins a put: the leader opens txn $t, the bytes are on their way",
-                    t});
+  sink->Take(
+      next, {"a coordinator begins a put: the leader opens txn $t, the bytes are on their way", t});
 }
 
 // The node stores the chunk: whatever it was asked about it is void.
@@ -104,7 +105,8 @@ void Protocol::DeliverWrites(const State& state, std::size_t t, Sink* sink) cons
         sink->Take(next, {"node $n relinks its object of txn $m for txn $t", t, n, from});
       } else if (Is(Mutant::kRelinkOfNothing)) {
         next.copies[t][n].write = stored;
-        sink->Take(next, {"node $n acknowledges a relink for txn $t of an object that is gone", t, n});
+        sink->Take(next,
+                   {"node $n acknowledges a relink for txn $t of an object that is gone", t, n});
       } else {
         next.copies[t][n].write = Write::kRefused;
         sink->Take(next, {"node $n cannot relink for txn $t: the object is gone", t, n});
@@ -128,11 +130,13 @@ void Protocol::SendCommit(const State& state, std::size_t c, Sink* sink) const {
     copy.is_named = copy.write == Write::kAcknowledged;
     if (copy.is_named) ++acks;
   }
-  const std::size_t needed = configuration_.write_quorum - (Is(Mutant::kTooFewAcknowledgements) ? 1 : 0);
+  const std::size_t needed =
+      configuration_.write_quorum - (Is(Mutant::kTooFewAcknowledgements) ? 1 : 0);
   if (acks < needed) return;
   next.coordinators[c].phase = Phase::kCommitting;
   next.txns[t].is_commit_sent = true;
-  sink->Take(next, {"the coordinator sends CommitPut of txn $t with all acknowledgements that it has", t});
+  sink->Take(
+      next, {"the coordinator sends CommitPut of txn $t with all acknowledgements that it has", t});
 }
 
 void Protocol::DeliverCommit(const State& state, std::size_t t, Sink* sink) const {
@@ -141,7 +145,8 @@ void Protocol::DeliverCommit(const State& state, std::size_t t, Sink* sink) cons
   const std::size_t request = RequestOf(state, t);
   // A change of the same request is pending: this one waits until that is decided.
   if (IsPending(state, request) && !Is(Mutant::kRebeginBesidePending)) return;
-  const std::size_t needed = configuration_.write_quorum - (Is(Mutant::kTooFewAcknowledgements) ? 1 : 0);
+  const std::size_t needed =
+      configuration_.write_quorum - (Is(Mutant::kTooFewAcknowledgements) ? 1 : 0);
   const bool is_enough = CurrentAcks(state, t) >= needed;
   if (txn.at_leader == AtLeader::kOpen && is_enough) {
     State next = state;
@@ -167,18 +172,21 @@ void Protocol::DeliverCommit(const State& state, std::size_t t, Sink* sink) cons
   sink->Take(next, {"the leader answers CommitPut of txn $t: REBEGIN", t});
 }
 
-// A transaction that its coordinator does not renew is closed; never while its proposal may still count.
+// A transaction that its coordinator does not renew is closed; never while its proposal may still
+// count.
 void Protocol::Expire(const State& state, std::size_t t, Sink* sink) const {
   const AtLeader at = state.txns[t].at_leader;
   if (Is(Mutant::kNothingExpires)) return;
-  if (at != AtLeader::kOpen && !(at == AtLeader::kProposed && Is(Mutant::kExpiryClosesProposed))) return;
+  if (at != AtLeader::kOpen && !(at == AtLeader::kProposed && Is(Mutant::kExpiryClosesProposed)))
+    return;
   State next = state;
   next.txns[t].at_leader = AtLeader::kClosed;
   sink->Take(next, {"the leader closes txn $t, which was not renewed", t});
 }
 
-// A leader of the term before that does not know yet that it was replaced. It may say REBEGIN of transactions of its
-// own and older terms: those can no longer count, and to say so changes nothing here. Of a newer term it knows nothing.
+// A leader of the term before that does not know yet that it was replaced. It may say REBEGIN of
+// transactions of its own and older terms: those can no longer count, and to say so changes nothing
+// here. Of a newer term it knows nothing.
 void Protocol::AnswerFromOldLeader(const State& state, std::size_t t, Sink* sink) const {
   const Txn& txn = state.txns[t];
   if (!Is(Mutant::kRebeginOfNewerTerm)) return;
@@ -209,8 +217,8 @@ void Protocol::BeginAgain(const State& state, std::size_t c, Sink* sink) const {
   next.txns[t].coordinator = ToSmall(c);
   next.txns[t].at_leader = AtLeader::kOpen;
   next.txns[t].from = ToSmall(old + 1);
-  sink->Take(next, {"the coordinator begins again: the leader opens txn $t for the bytes of txn $m", t,
-                    0, old});
+  sink->Take(next, {"the coordinator begins again: the leader opens txn $t for the bytes of txn $m",
+                    t, 0, old});
 }
 
 void Protocol::EndCoordinator(const State& state, std::size_t c, Sink* sink) const {

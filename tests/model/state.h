@@ -1,4 +1,5 @@
-// One state of the model: the log's applied state, the leader's memory, the nodes' disks, and everything on its way.
+// One state of the model: the log's applied state, the leader's memory, the nodes' disks, and
+// everything on its way.
 //
 // Bytes only and no padding, so that two states are equal if and only if their bytes are.
 #ifndef DFS_TESTS_MODEL_STATE_H_
@@ -25,7 +26,8 @@ enum class Row : Small {
   kMissing,
   kOk,
   kCorrupt,
-  kRetired,  // of a node that was replaced, as long as nothing has swept it; its successor of the same number is not in the set
+  kRetired,  // of a node that was replaced, as long as nothing has swept it; its successor of the
+             // same number is not in the set
 };
 // A chunk's way from the coordinator to a node and the word back.
 enum class Write : Small { kNone, kSent, kStored, kAcknowledged, kRefused };
@@ -61,9 +63,10 @@ struct Copy {
   Small replaces = 0;  // node + 1 whose place the copy is to take
   // Collection.
   Question question = Question::kNone;
-  Small seen = 0;  // kHalfRead: what the leader has read so far
+  Small seen = 0;                          // kHalfRead: what the leader has read so far
   Question late_answer = Question::kNone;  // only where nonces are ignored
-  Question old_verdict = Question::kNone;  // only where a replaced leader answers without asking anybody
+  Question old_verdict =
+      Question::kNone;  // only where a replaced leader answers without asking anybody
 };
 
 enum class AtLeader : Small { kNotOurs, kOpen, kProposed, kClosed };
@@ -81,7 +84,15 @@ struct Txn {
   Small purge_planned = 0;  // the leader has seen the version in the trash as of this count
 };
 
-enum class Phase : Small { kIdle, kWriting, kCommitting, kBeginningAgain, kRelinking, kEnded, kCrashed };
+enum class Phase : Small {
+  kIdle,
+  kWriting,
+  kCommitting,
+  kBeginningAgain,
+  kRelinking,
+  kEnded,
+  kCrashed
+};
 
 struct Coordinator {
   Phase phase = Phase::kIdle;
@@ -123,7 +134,8 @@ struct Entry {
   bool is_damage = false;
   Small trashed = 0;  // kPurge
   Small request = 0;  // kCommitPut, kSettle
-  bool is_foreign = false;  // proposed by a leader of an earlier term: the present one does not know of it
+  bool is_foreign =
+      false;  // proposed by a leader of an earlier term: the present one does not know of it
 };
 
 // What must never be, as found in the step that did it.
@@ -160,7 +172,8 @@ struct State {
   Small marks_left = 0;  // OUT, and back
   Violation violation = Violation::kNone;
 };
-static_assert(std::has_unique_object_representations_v<State>, "padding would make equal states differ");
+static_assert(std::has_unique_object_representations_v<State>,
+              "padding would make equal states differ");
 
 }  // namespace dfs::model
 

@@ -120,12 +120,22 @@ TEST_F(LeaderHostTest, TransactionOfAnotherTermBeginsAgainWithoutAnEntry) {
   EXPECT_THAT(world_.consensus.proposed, IsEmpty());
 }
 
+// Another leads by now and may have it pending: REBEGIN would be a promise about what this one cannot know
+// (mutant 319; tests/model shows what comes of it).
+TEST_F(LeaderHostTest, TransactionOfANewerTermIsLeftToItsLeader) {
+  Lead();
+  const auto taken = Submit(PutCommand(1, ToWire(TxnId{Term(6), 1}), {1, 2}, {1, 2, 3}));
+  EXPECT_EQ(ErrorOf(taken), static_cast<int>(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(world_.consensus.proposed, IsEmpty());
+}
+
 TEST_F(LeaderHostTest, OldAcknowledgementsBeginAgainAndCloseTheTransaction) {
   Lead();
   const rpc::TxnId txn = OpenOne();
   rpc::Command put = PutCommand(1, txn, {1, 2}, {1, 2, 3});
   put.mutable_commit_put()->mutable_chunks(0)->mutable_acks(1)->set_boot_epoch(7);
   EXPECT_EQ(CodeOf(Submit(put)), rpc::CommandResult::REBEGIN);
+  EXPECT_THAT(world_.consensus.proposed, IsEmpty());
   // The same transaction with good acknowledgements is too late: it was said never to count.
   EXPECT_EQ(CodeOf(Submit(PutCommand(1, txn, {1, 2}, {1, 2, 3}))), rpc::CommandResult::REBEGIN);
 }
