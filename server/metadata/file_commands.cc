@@ -62,12 +62,15 @@ class SetBuilder {
   std::set<std::uint32_t> named_;
 };
 
-// The lowest ids stand in where the command names too few: every node comes to the same set.
+// The lowest ids stand in where the command names too few, those that are OUT or draining last: every node comes
+// to the same set.
 template <class AddNode>
 void Complete(const ApplyContext& context, const SetBuilder& set, AddNode add) {
-  for (const auto& [id, node] : context.cache->nodes) {
-    if (set.is_full()) return;
-    add(id.value());
+  for (const bool is_settled : {true, false}) {
+    for (const auto& [id, node] : context.cache->nodes) {
+      if (set.is_full()) return;
+      if (IsWithdrawn(node) != is_settled) add(id.value());
+    }
   }
 }
 

@@ -127,20 +127,6 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ActivateNode& command
   return Done(*context, node);
 }
 
-rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireNode& command) {
-  const rpc::NodeRow* known = context->FindNode(command.node_id());
-  if (known == nullptr) return Invalid(*context, "no such node");
-  if (known->state() == rpc::RETIRED) return Done(*context, *known);
-  rpc::CountersRow& counters = context->cache->counters;
-  const bool was_active = known->state() == rpc::ACTIVE;
-  if (was_active && counters.members() <= 1) return Invalid(*context, "no member would be left");
-  rpc::NodeRow node = *known;
-  node.set_state(rpc::RETIRED);
-  PutNode(context, node);
-  if (was_active) counters.set_members(counters.members() - 1);
-  return Done(*context, node);
-}
-
 rpc::CommandResult Apply(ApplyContext* context, const rpc::NodeStarted& command) {
   const rpc::NodeRow* known = context->FindNode(command.node_id());
   if (known == nullptr ||

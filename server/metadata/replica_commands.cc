@@ -23,12 +23,15 @@ bool IsKnownState(api::ReplicaState state) {
 }
 
 // Whether the member may lose its place in the set to a node whose replica has this state. A good copy on a
-// member that is still here never does. A damaged one does only to a good one: it may be the last.
+// member that is to stay never does. A damaged one, or one on a node that is OUT, draining or retired, does only to a
+// good one: it may be the last.
 bool MayReplace(const ApplyContext& context, const rpc::Replica& member, api::ReplicaState by) {
-  const rpc::NodeRow* node = context.FindNode(member.node_id());
-  const bool is_retired = node == nullptr || node->state() == rpc::RETIRED;
   if (member.state() == api::MISSING) return true;
-  return by == api::OK && (is_retired || member.state() == api::CORRUPT);
+  if (by != api::OK) {
+    return DFS_MUTANT(401, "a missing copy takes the place of a good one on a node that is OUT") &&
+           !context.IsSettled(member.node_id());
+  }
+  return member.state() == api::CORRUPT || !context.IsSettled(member.node_id());
 }
 
 // False: the change does not fit this chunk (any more) and nothing was changed.
