@@ -72,7 +72,7 @@ absl::Status CopyFile(rocksdb::Env* env, const std::string& from, const std::str
 
 // Tables never change: a second name is enough, where the file system has such.
 absl::Status CopyOrLink(rocksdb::Env* env, const std::string& from, const std::string& to) {
-  const bool is_table = from.size() > 4 && from.compare(from.size() - 4, 4, ".sst") == 0;
+  const bool is_table = from.ends_with(".sst") || from.ends_with(".blob");
   if (is_table && env->LinkFile(from, to).ok()) return absl::OkStatus();
   return CopyFile(env, from, to);
 }

@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t kBytesBuffer = std::size_t{16} << 20;   // memory table of small bytes
 constexpr std::size_t kRecordBuffer = std::size_t{4} << 20;   // of each other family
 constexpr std::size_t kBuffersMax = std::size_t{48} << 20;    // of all families together
+constexpr std::uint64_t kBlobBytesMin = 1'024;  // what is shorter stays beside its key
+constexpr std::uint64_t kBlobFileBytes = std::uint64_t{64} << 20;
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
 constexpr std::uint64_t kLogBytesMax = std::uint64_t{96} << 20;
 constexpr int kOpenFilesMax = 512;
@@ -67,6 +69,19 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const std::shared_ptr<rocksdb::Ca
   return options;
 }
 
+// Bytes of small chunks go into files of their own when they leave memory: compaction then moves keys, not bytes. A file
+// is written anew once half of what it and its elders hold is gone.
+rocksdb::ColumnFamilyOptions MakeBytesOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions options = MakeFamilyOptions(cache, kBytesBuffer);
+  options.enable_blob_files = true;
+  options.min_blob_size = kBlobBytesMin;
+  options.blob_file_size = kBlobFileBytes;
+  options.enable_blob_garbage_collection = true;
+  options.blob_garbage_collection_age_cutoff = 1.0;
+  options.blob_garbage_collection_force_threshold = 0.5;
+  return options;
+}
+
 rocksdb::ReadOptions CheckedReads() {
   rocksdb::ReadOptions options;
   options.verify_checksums = true;
@@ -95,7 +110,8 @@ absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& 
   plan.name = "index";
   plan.options = MakeOptions();
   plan.family_options = [&cache](const std::string& family) {
-    return MakeFamilyOptions(cache, family == kFamilyNames[kBytes] ? kBytesBuffer : kRecordBuffer);
+    return family == kFamilyNames[kBytes] ? MakeBytesOptions(cache)
+                                          : MakeFamilyOptions(cache, kRecordBuffer);
   };
   plan.families.assign(kFamilyNames.begin(), kFamilyNames.end());
   plan.must_exist = mark != 0;
