@@ -346,6 +346,31 @@ TEST_F(LeaderHostTest, ExtraCopyIsKeptWhileTheSetLacksOne) {
   EXPECT_EQ(VerdictOn({txn, 0}, 4), rpc::VerdictAnswer::PENDING);
 }
 
+TEST_F(LeaderHostTest, ExtraCopyIsKeptWhileAnotherIsOnANodeThatMayBeGoneForGood) {
+  Lead(4);
+  const rpc::TxnId txn = OpenOne();
+  ASSERT_EQ(CodeOf(Submit(PutCommand(1, txn, {1, 2, 3}, {1, 2, 3}))), rpc::CommandResult::DONE);
+  const ChunkId chunk{FromWire(txn), 0};
+  const auto propose = [&](rpc::Command command) {
+    world_.consensus.Propose(std::move(command), Term(), [](const auto& result) {
+      ASSERT_TRUE(result.ok());
+      EXPECT_EQ(result->code(), rpc::CommandResult::DONE);
+    });
+  };
+  rpc::Command mark;
+  mark.mutable_mark_node()->set_node_id(3);
+  mark.mutable_mark_node()->set_is_out(true);
+  propose(mark);
+  EXPECT_EQ(VerdictOn(chunk, 4), rpc::VerdictAnswer::PENDING);
+  mark.mutable_mark_node()->set_is_out(false);
+  propose(mark);
+  EXPECT_EQ(VerdictOn(chunk, 4), rpc::VerdictAnswer::EXCESS);
+  rpc::Command retire;
+  retire.mutable_retire_node()->set_node_id(3);
+  propose(retire);
+  EXPECT_EQ(VerdictOn(chunk, 4), rpc::VerdictAnswer::PENDING);
+}
+
 TEST_F(LeaderHostTest, ChunkOfAnOlderTermIsDead) {
   Lead();
   EXPECT_EQ(VerdictOn({{Term(4), 17}, 0}, 1), rpc::VerdictAnswer::DEAD);
