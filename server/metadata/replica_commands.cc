@@ -28,7 +28,7 @@ bool IsKnownState(api::ReplicaState state) {
 bool MayReplace(const ApplyContext& context, const rpc::Replica& member, api::ReplicaState by) {
   if (member.state() == api::MISSING) return true;
   if (by != api::OK) {
-    return DFS_MUTANT(401, "a missing copy takes the place of a good one on a node that is OUT") &&
+    return DFS_MUTANT(801, "a missing copy takes the place of a good one on a node that is OUT") &&
            !context.IsSettled(member.node_id());
   }
   return member.state() == api::CORRUPT || !context.IsSettled(member.node_id());

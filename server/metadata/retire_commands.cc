@@ -66,7 +66,7 @@ bool DropReplica(std::uint32_t node, rpc::ChunkRow* chunk) {
     rpc::Replica& replica = *replicas->Mutable(i);
     if (replica.node_id() != node) continue;
     const bool is_only = replicas->size() == 1 &&
-                         !DFS_MUTANT(402, "the last replica of a chunk leaves an empty set");
+                         !DFS_MUTANT(802, "the last replica of a chunk leaves an empty set");
     if (!is_only) {
       replicas->DeleteSubrange(i, 1);
       return true;
