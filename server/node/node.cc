@@ -1,14 +1,11 @@
 #include "server/node/node.h"
 
 #include <glog/logging.h>
-#include <grpcpp/resource_quota.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
+#include <grpcpp/security/credentials.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <utility>
 #include <vector>
@@ -36,6 +33,7 @@
 #include "server/node/own_identity.h"
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
+#include "server/node/rpc_server.h"
 #include "server/node/version.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
@@ -47,10 +45,9 @@ namespace dfs::node {
 namespace {
 
 constexpr absl::Duration kUpkeepEvery = absl::Milliseconds(500);
+constexpr absl::Duration kHealthEvery = absl::Milliseconds(50);
 constexpr absl::Duration kBootstrapAsks = absl::Seconds(3);  // how long --join addresses are asked before forming
 constexpr absl::Duration kStopGrace = absl::Seconds(3);
-constexpr int kServerThreadsMax = 600;                       // per port; RESOURCE_EXHAUSTED beyond
-constexpr std::size_t kServerBytesMax = std::size_t{256} << 20;
 constexpr std::size_t kWriterThreadsMax = 96;
 
 // Blocks the caller on a call that answers through a callback.
@@ -107,7 +104,9 @@ class Node::Impl final : public chunk::Confirmer {
     membership_->Start();
     leader_host_->Start();
     collector_->Start();
+    upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
     Upkeep();
+    upkeep_->Post([this] { WatchHealth(); });
     return absl::OkStatus();
   }
 
@@ -142,6 +141,7 @@ class Node::Impl final : public chunk::Confirmer {
   void OnLiveness(NodeId node, membership::LivenessState to);
   void OnFatal(const absl::Status& status);
   void Upkeep();
+  void WatchHealth();
   void Register(const metadata::MetadataView& view);
   absl::Status RegisterWithLeader(const rpc::NodeStarted& started);
   membership::NodeHealth OwnHealth() ABSL_LOCKS_EXCLUDED(health_mutex_);
@@ -184,8 +184,8 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<chunk::ReplicaService> replica_service_;
   std::unique_ptr<gateway::FileService> file_service_;
   std::unique_ptr<gateway::ClusterService> cluster_service_;
-  std::unique_ptr<grpc::Server> peer_server_;
-  std::unique_ptr<grpc::Server> client_server_;
+  std::unique_ptr<RpcServer> peer_server_;
+  std::unique_ptr<RpcServer> client_server_;
 
   Mutex health_mutex_;
   membership::NodeHealth health_ ABSL_GUARDED_BY(health_mutex_);
@@ -377,35 +377,18 @@ void Node::Impl::BuildServices() {
 }
 
 absl::Status Node::Impl::Listen() {
-  const auto listen = [](const std::string& address, const std::vector<grpc::Service*>& services)
-      -> std::unique_ptr<grpc::Server> {
-    grpc::ServerBuilder builder;
-    SetServerArguments(builder);
-    grpc::ResourceQuota quota;
-    quota.Resize(kServerBytesMax);
-    quota.SetMaxThreads(kServerThreadsMax);
-    builder.SetResourceQuota(quota);
-    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 16);
-    int port = 0;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-    for (auto* service : services) builder.RegisterService(service);
-    auto server = builder.BuildAndStart();
-    return port == 0 ? nullptr : std::move(server);
-  };
-  peer_server_ = listen(config_.peer_listen, {raft_service_.get(), ring_service_.get(),
-                                              leader_service_.get(), replica_service_.get()});
-  if (peer_server_ == nullptr) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on --peer-listen=", config_.peer_listen,
-                     ": the address is in use or not this machine's"));
-  }
-  client_server_ = listen(config_.listen, {file_service_.get(), cluster_service_.get()});
-  if (client_server_ == nullptr) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on --listen=", config_.listen,
-                                               ": the address is in use or not this machine's"));
-  }
+  DFS_ASSIGN_OR_RETURN(
+      peer_server_,
+      RpcServer::Listen({.flag = "--peer-listen",
+                         .address = config_.peer_listen,
+                         .services = {raft_service_.get(), ring_service_.get(),
+                                      leader_service_.get(), replica_service_.get()}}));
+  DFS_ASSIGN_OR_RETURN(client_server_,
+                       RpcServer::Listen({.flag = "--listen",
+                                          .address = config_.listen,
+                                          .services = {file_service_.get(), cluster_service_.get()},
+                                          .has_health = true,
+                                          .health_names = {"dfs.v1.Files", "dfs.v1.Cluster"}}));
   LOG(INFO) << "serving clients on " << config_.listen << " and nodes on " << config_.peer_listen;
   return absl::OkStatus();
 }
@@ -484,7 +467,6 @@ membership::NodeHealth Node::Impl::OwnHealth() {
 }
 
 void Node::Impl::Upkeep() {
-  if (upkeep_ == nullptr) upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
   upkeep_->Post([this] {
     const auto view = machine_->View();
     const chunk::Space space = store_->GetSpace();
@@ -509,6 +491,13 @@ void Node::Impl::Upkeep() {
     if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });
   });
+}
+
+// What load balancers are told.
+void Node::Impl::WatchHealth() {
+  const auto status = raft_->Status();
+  client_server_->SetServing(status.leader == self_ ? status.can_serve : !status.leader.is_none());
+  upkeep_->PostAt(clock_.Now() + kHealthEvery, [this] { WatchHealth(); });
 }
 
 // The node table must know this start (rule R4: chunk acknowledgements count only then).
@@ -546,9 +535,7 @@ void Node::Impl::Stop() {
     raft_->TransferLeadership([done](const absl::Status&) { done->Set(); });
     done->WaitFor(absl::Seconds(1));
   }
-  const auto deadline =
-      std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kStopGrace);
-  if (client_server_ != nullptr) client_server_->Shutdown(deadline);
+  if (client_server_ != nullptr) client_server_->Stop(kStopGrace);
   if (upkeep_ != nullptr) upkeep_->Stop();
   if (collector_ != nullptr) collector_->Stop();
   if (membership_ != nullptr) membership_->Stop();
@@ -559,7 +546,7 @@ void Node::Impl::Stop() {
   if (leader_client_ != nullptr) leader_client_->Stop();
   if (raft_transport_ != nullptr) raft_transport_->Stop();
   if (ring_transport_ != nullptr) ring_transport_->Stop();
-  if (peer_server_ != nullptr) peer_server_->Shutdown(std::chrono::system_clock::now());
+  if (peer_server_ != nullptr) peer_server_->Stop(absl::ZeroDuration());
   if (writers_ != nullptr) writers_->Stop();
 }
 

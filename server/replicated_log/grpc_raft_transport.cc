@@ -11,6 +11,11 @@
 #include "server/replicated_log/raft_message_codec.h"
 
 namespace dfs::replicated_log {
+namespace {
+
+constexpr std::size_t kRefusalsMax = 256;
+
+}  // namespace
 
 GrpcRaftHub::GrpcRaftHub(NodeId self, PeerRegistry* registry)
     : self_(self), registry_(registry), timers_("raft-net") {}
@@ -80,6 +85,17 @@ absl::Status GrpcRaftHub::Deliver(NodeId from, bool are_replies, rpc::RaftEnvelo
     if (receiver && *receiver) (*receiver)(*std::move(message));
   }
   return absl::OkStatus();
+}
+
+void GrpcRaftHub::ReportRefusal(NodeId node, const absl::Status& status) {
+  {
+    MutexLock lock(&mutex_);
+    if (refusals_.size() >= kRefusalsMax) refusals_.clear();
+    std::string& last = refusals_[node];
+    if (last == status.message()) return;
+    last = std::string(status.message());
+  }
+  LOG(INFO) << "refused: " << status.message();
 }
 
 void GrpcRaftHub::ReportRefused(NodeId node) {

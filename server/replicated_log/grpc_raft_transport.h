@@ -53,6 +53,9 @@ class GrpcRaftHub {
   // stream should end.
   [[nodiscard]] absl::Status Deliver(NodeId from, bool are_replies, rpc::RaftEnvelope* envelope)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // A Hello was refused: logged once for each node and reason. A member that this node has not heard of yet (it joins, or
+  // this node lags) goes on trying, several times a second.
+  void ReportRefusal(NodeId node, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportRefused(NodeId node) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Streams that are alive; Stop waits until none is.
@@ -71,6 +74,7 @@ class GrpcRaftHub {
   std::shared_ptr<RaftTransport::Refused> refused_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RaftTransport::CheckpointReceiver> checkpoint_receiver_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RaftTransport::Restarted> restarted_ ABSL_GUARDED_BY(mutex_);
+  std::map<NodeId, std::string> refusals_ ABSL_GUARDED_BY(mutex_);  // last one logged; at most kRefusalsMax
   std::map<NodeId, BootEpoch> epochs_ ABSL_GUARDED_BY(mutex_);  // as last seen, by each of the members
   std::shared_ptr<SnapshotReceiver> snapshot_receiver_ ABSL_GUARDED_BY(mutex_);
   metadata::StateHash checkpoint_ ABSL_GUARDED_BY(mutex_);

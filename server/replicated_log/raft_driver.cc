@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
 
 namespace dfs::replicated_log {
 namespace {
@@ -259,8 +260,12 @@ bool RaftDriver::PersistAndSend() {
     const auto hard_state = std::exchange(gathered_.hard_state, std::nullopt);
     const auto entries = std::exchange(gathered_.entries, {});
     const bool is_write = hard_state.has_value() || !entries.empty();
+    if (DFS_MUTANT(508, "what waits for the disk leaves before the disk has it")) {
+      parts_.host.transport->Send(std::exchange(gathered_.messages_after_persist, {}));
+    }
     if (is_write) {
-      if (const auto status = parts_.host.log_store->Append(hard_state, entries); !status.ok()) {
+      if (const auto status = parts_.host.log_store->Append(hard_state, entries);
+          !status.ok() && !DFS_MUTANT(23, "a node whose write failed goes on")) {
         Fail(status);
         return false;
       }

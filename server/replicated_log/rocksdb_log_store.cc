@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
 #include "common/random.h"
 #include "common/rocksdb_status.h"
 #include "common/status_macros.h"
@@ -205,8 +206,11 @@ absl::Status RocksdbLogStore::Append(const std::optional<consensus::HardState>& 
   DurablePosition after = Position();
   if (hard_state) {
     // Terms never go back, and a vote is never changed (CORRECTNESS: two votes in one term elect two leaders).
-    CHECK_GE(hard_state->term, hard_state_.term);
-    if (hard_state->term == hard_state_.term && !hard_state_.voted_for.is_none()) {
+    const bool is_unchecked = DFS_MUTANT(9, "an older hard state replaces a newer one");
+    CHECK(is_unchecked || hard_state->term >= hard_state_.term)
+        << "term " << hard_state->term << " after " << hard_state_.term;
+    if (!is_unchecked && hard_state->term == hard_state_.term &&
+        !hard_state_.voted_for.is_none()) {
       CHECK_EQ(hard_state->voted_for, hard_state_.voted_for);
     }
     rpc::HardStateRecord record;
@@ -233,6 +237,13 @@ absl::Status RocksdbLogStore::Append(const std::optional<consensus::HardState>& 
     }
     after.last_index = entries.back().index;
     after.last_term = entries.back().term;
+  }
+  if (DFS_MUTANT(108, "term, vote and entries are written without a sync")) {
+    DFS_RETURN_IF_ERROR(database_->WriteUnsynced(&batch));
+    last_index_ = after.last_index;
+    last_term_ = after.last_term;
+    if (hard_state) hard_state_ = *hard_state;
+    return absl::OkStatus();
   }
   DFS_RETURN_IF_ERROR(CommitBatch(batch, after));
   if (hard_state) hard_state_ = *hard_state;
