@@ -9,10 +9,10 @@
 
 #include "common/executor.h"
 #include "common/peer_channels.h"
+#include "common/progress_guard.h"
 #include "common/sync.h"
 #include "server/chunk/chunk_peers.h"
 #include "server/chunk/grpc_peer_batcher.h"
-#include "server/chunk/progress_guard.h"
 #include "server/chunk/replica_methods.h"
 
 namespace dfs::chunk {

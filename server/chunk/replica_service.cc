@@ -27,15 +27,6 @@ absl::Status SizeMismatch(std::string_view message) {
   return ErrorWithReason(absl::StatusCode::kInvalidArgument, message, Detail::SIZE_MISMATCH);
 }
 
-std::vector<std::string_view> PiecesOf(const Slices& data) {
-  std::vector<std::string_view> out;
-  out.reserve(data.pieces().size());
-  for (const auto& piece : data.pieces()) {
-    out.emplace_back(reinterpret_cast<const char*>(piece.begin()), piece.size());
-  }
-  return out;
-}
-
 // A buffer that the transport takes over as it is.
 class ReadBuffer {
  public:
@@ -123,7 +114,7 @@ absl::Status ReplicaService::ReceiveChunk(
     if (request.data.size() > kWriteBytesMax) return SizeMismatch("too many bytes in a message");
     if (!request.data.empty()) {
       if (message.offset() != received) return SizeMismatch("`offset` is not what was sent so far");
-      DFS_RETURN_IF_ERROR(writer->AppendChecked(PiecesOf(request.data), message.crc32c()));
+      DFS_RETURN_IF_ERROR(writer->AppendChecked(request.data.Views(), message.crc32c()));
       received += request.data.size();
     }
     if (!message.has_finish()) continue;
@@ -161,7 +152,7 @@ absl::Status ReplicaService::StoreSmall(const WithData<rpc::WriteSmallRequest>& 
     const std::size_t i = writes.size();
     parts[i] = request.data.Range(offset, chunk.size());
     offset += chunk.size();
-    const auto pieces = PiecesOf(parts[i]);
+    const auto pieces = parts[i].Views();
     if (pieces.size() > 1) joined[i] = parts[i].ToString();
     const std::string_view bytes = pieces.size() == 1 ? pieces[0] : std::string_view(joined[i]);
     writes.push_back({{FromWire(chunk.chunk()), chunk.size(), HashFromWire(chunk.hash())}, bytes});

@@ -2,10 +2,11 @@
 #ifndef DFS_SERVER_CHUNK_REPLICA_SERVICE_H_
 #define DFS_SERVER_CHUNK_REPLICA_SERVICE_H_
 
-#include <atomic>
 #include <functional>
 
 #include "absl/time/time.h"
+#include "common/admission.h"
+#include "common/progress_guard.h"
 #include "common/wire_ids.h"
 #include "dfs/internal/v1/replica.pb.h"
 #include "proto/data_message.h"
@@ -13,41 +14,8 @@
 #include "server/chunk/chunk_peers.h"
 #include "server/chunk/chunk_store.h"
 #include "server/chunk/confirmer.h"
-#include "server/chunk/progress_guard.h"
 
 namespace dfs::chunk {
-
-// At most so many calls at once; what comes beyond is RESOURCE_EXHAUSTED (each holds a thread and
-// some MiB of messages). Thread-safe.
-class Admission {
- public:
-  explicit Admission(int calls_max) : calls_max_(calls_max) {}
-
-  class Ticket {
-   public:
-    explicit Ticket(Admission* admission)
-        : admission_(admission), is_admitted_(admission->Enter()) {}
-    ~Ticket() {
-      if (is_admitted_) --admission_->calls_;
-    }
-    Ticket(const Ticket&) = delete;
-    Ticket& operator=(const Ticket&) = delete;
-    [[nodiscard]] bool is_admitted() const { return is_admitted_; }
-
-   private:
-    Admission* const admission_;
-    const bool is_admitted_;
-  };
-
- private:
-  bool Enter() {
-    if (++calls_ <= calls_max_) return true;
-    --calls_;
-    return false;
-  }
-  const int calls_max_;
-  std::atomic<int> calls_ = 0;
-};
 
 // Thread-safe. The parts outlive it; it outlives the server it is registered with.
 class ReplicaService final : public RawService {

@@ -121,6 +121,13 @@ absl::Status StatusOf(const rpc::CommandResult& result) {
   }
 }
 
+absl::Status CheckFileName(const std::string& name) {
+  const absl::Status status = metadata::CheckName(name);
+  if (status.ok()) return status;
+  return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(status.message()),
+                         api::ErrorDetail::BAD_NAME);
+}
+
 absl::Status CheckRequestId(const api::RequestId& id) {
   if (!SessionFromWire(id.session())) {
     return absl::InvalidArgumentError("request_id.session must be 16 bytes");

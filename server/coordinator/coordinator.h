@@ -71,6 +71,8 @@ std::uint32_t ReplicasOk(const rpc::VersionRow& version);
 // OK for DONE, else the error that clients see, with what is known of the outcome.
 absl::Status StatusOf(const rpc::CommandResult& result);
 
+// kInvalidArgument BAD_NAME unless it is a name that files may have.
+absl::Status CheckFileName(const std::string& name);
 // kInvalidArgument unless the id is well formed.
 absl::Status CheckRequestId(const api::RequestId& id);
 

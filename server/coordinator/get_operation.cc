@@ -27,17 +27,6 @@ constexpr int kRestartsMax = 5;  // with a new read index, when the version was 
 
 std::uint64_t RoundDown(std::uint64_t n) { return n / kBlock * kBlock; }
 
-// CRC32C of whole blocks from their table.
-std::uint32_t CrcOfBlocks(const std::vector<std::uint32_t>& table, std::uint64_t offset,
-                          std::uint64_t length) {
-  std::uint32_t crc = 0;
-  for (std::uint64_t at = 0; at < length; at += kBlock) {
-    crc = CombineCrc32c(crc, table[static_cast<std::size_t>((offset + at) / kBlock)],
-                        std::min(kBlock, length - at));
-  }
-  return crc;
-}
-
 std::uint32_t CrcOf(const Slices& data) {
   std::uint32_t crc = 0;
   for (const auto& piece : data.pieces()) crc = ExtendCrc32c(crc, piece.begin(), piece.size());
@@ -124,10 +113,7 @@ rpc::ConfirmResponse::Verdict ConfirmHere(const Parts& parts, LogIndex read_inde
 }
 
 absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request) {
-  if (const absl::Status name = metadata::CheckName(request.name()); !name.ok()) {
-    return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(name.message()),
-                           api::ErrorDetail::BAD_NAME);
-  }
+  DFS_RETURN_IF_ERROR(CheckFileName(request.name()));
   bool is_confirmed = false;
   for (int attempt = 0; !is_confirmed && attempt < kRestartsMax; ++attempt) {
     DFS_ASSIGN_OR_RETURN(is_confirmed, FindAndConfirm(request));
@@ -321,7 +307,7 @@ absl::Status GetOperation::StreamLocal(const ChunkId& id, const rpc::ChunkRow& r
       parts_.pool->Post([next] { next->Read(); });
     }
     DFS_RETURN_IF_ERROR(Deliver(piece->data, piece->offset,
-                                CrcOfBlocks(reader->table(), piece->offset, piece->data.size()),
+                                BlockChecksums::CrcOf(reader->table(), piece->offset, piece->data.size()),
                                 end, file_base, offset, sink));
   }
   return absl::OkStatus();

@@ -3,10 +3,8 @@
 #define DFS_SERVER_COORDINATOR_PUT_OPERATION_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,7 +14,7 @@
 #include "common/ids.h"
 #include "dfs/v1/files.pb.h"
 #include "server/coordinator/coordinator.h"
-#include "server/coordinator/quorum_tally.h"
+#include "server/coordinator/put_progress.h"
 #include "server/coordinator/replica_writer.h"
 
 namespace dfs::coordinator {
@@ -45,7 +43,6 @@ class PutOperation {
   absl::StatusOr<api::PutResponse> Finish(const api::PutFinish& finish);
 
  private:
-  struct Shared;  // what late acknowledgements may still reach after the operation has ended
   struct OpenChunk;
 
   absl::Status BeginTransaction();
@@ -53,8 +50,9 @@ class PutOperation {
   void OpenNextChunk();
   void SealChunk();
   absl::Status WaitForRoom();
-  absl::Status WaitForChunk(std::size_t index, absl::Duration timeout);
-  void AskReplica(std::size_t index, NodeId node, const chunk::ChunkInfo& info, const Slices& data);
+  absl::Status WaitForChunk(std::uint32_t index);
+  std::optional<NodeId> TakeSpare();
+  void AskReplica(std::uint32_t index, NodeId node, const chunk::ChunkInfo& info, const Slices& data);
   absl::Status StoreSmall();
   absl::Status StoreRest();
   void WaitForLastCopies(absl::Duration grace);
@@ -64,7 +62,7 @@ class PutOperation {
   void RelinkCopies();
   rpc::Command MakeCommit() const;
   absl::StatusOr<api::PutResponse> Answer(const rpc::CommandResult& result);
-  absl::Status LostQuorum(std::size_t index);
+  absl::Status LostQuorum(std::uint32_t index);
 
   const Parts& parts_;
   const MonotonicTime started_;
@@ -87,7 +85,7 @@ class PutOperation {
   std::vector<NodeId> targets_;         // replicas of the next chunk
   std::vector<NodeId> spares_;
   std::unique_ptr<OpenChunk> open_chunk_;
-  std::shared_ptr<Shared> shared_;
+  const std::shared_ptr<PutProgress> progress_;  // late answers reach it after the operation has ended
 };
 
 }  // namespace dfs::coordinator

@@ -1,8 +1,5 @@
 #include "server/coordinator/replica_writer.h"
 
-#include <string_view>
-#include <vector>
-
 #include "common/status_macros.h"
 
 namespace dfs::coordinator {
@@ -13,14 +10,9 @@ class LocalSink final : public ReplicaSink {
   LocalSink(chunk::ChunkStore* store, const ChunkId& chunk, std::function<rpc::Ack()> own_ack)
       : store_(store), chunk_(chunk), own_ack_(std::move(own_ack)) {}
 
-  absl::Status Write(const Slices& data, std::uint32_t /*crc: checked by the operation*/) override {
+  absl::Status Write(const Slices& data, std::uint32_t crc) override {
     DFS_RETURN_IF_ERROR(Open());
-    std::vector<std::string_view> pieces;
-    pieces.reserve(data.pieces().size());
-    for (const auto& piece : data.pieces()) {
-      pieces.emplace_back(reinterpret_cast<const char*>(piece.begin()), piece.size());
-    }
-    return writer_->Append(pieces);
+    return writer_->AppendChecked(data.Views(), crc);
   }
 
   absl::StatusOr<rpc::Ack> Finish(std::uint64_t size, Hash128 hash) override {

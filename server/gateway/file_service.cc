@@ -12,34 +12,21 @@
 namespace dfs::gateway {
 namespace {
 
+// A client that neither sends nor reads for so long is left: it would hold a thread for ever.
 constexpr absl::Duration kStallTimeout = absl::Seconds(30);
 constexpr std::size_t kDataBytesMax = std::size_t{2} << 20;
 constexpr int kPageSize = 1'000;
 
-// Counts a stream while it lives.
-class Admission {
- public:
-  Admission(std::atomic<int>* streams, int streams_max)
-      : streams_(streams), is_admitted_(streams->fetch_add(1) < streams_max) {}
-  ~Admission() { streams_->fetch_sub(1); }
-  Admission(const Admission&) = delete;
-  Admission& operator=(const Admission&) = delete;
-  [[nodiscard]] absl::Status status() const {
-    return is_admitted_ ? absl::OkStatus()
-                        : ErrorWithReason(absl::StatusCode::kResourceExhausted,
-                                          "too many transfers at this node; try another or later",
-                                          api::ErrorDetail::OVERLOADED);
-  }
-
- private:
-  std::atomic<int>* const streams_;
-  const bool is_admitted_;
-};
+absl::Status TooManyStreams() {
+  return ErrorWithReason(absl::StatusCode::kResourceExhausted,
+                         "too many transfers at this node; try another or later",
+                         api::ErrorDetail::OVERLOADED);
+}
 
 }  // namespace
 
 FileService::FileService(const coordinator::Parts& parts)
-    : parts_(parts), stall_guard_(kStallTimeout) {
+    : parts_(parts) {
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
@@ -54,21 +41,24 @@ FileService::FileService(const coordinator::Parts& parts)
 grpc::Status FileService::Put(grpc::ServerContext* context,
                               grpc::ServerReader<WithData<api::PutRequest>>* reader,
                               api::PutResponse* response) {
-  const Admission admission(&streams_, kStreamsMax);
-  if (!admission.status().ok()) return ToGrpc(admission.status());
+  const Admission::Ticket ticket(&streams_);
+  if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
   return ToGrpc(PutStream(context, reader, response));
 }
 
 absl::Status FileService::PutStream(grpc::ServerContext* context,
                                     grpc::ServerReader<WithData<api::PutRequest>>* reader,
                                     api::PutResponse* response) {
-  StallGuard::Watch watch(&stall_guard_, context);
+  ProgressGuard::Watch watch(&guard_, kStallTimeout, [context] { context->TryCancel(); });
   WithData<api::PutRequest> request;
   coordinator::PutOperation put(parts_);
   std::uint64_t received = 0;
   bool is_first = true;
-  while (reader->Read(&request)) {
-    watch.Progress();
+  while (true) {
+    watch.Begin();
+    const bool has_message = reader->Read(&request);
+    watch.End();
+    if (!has_message) break;
     const api::PutRequest& message = request.message;
     if (is_first != message.has_header()) {
       return absl::InvalidArgumentError("the first message, and no other, must have a header");
@@ -97,9 +87,9 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
 
 grpc::Status FileService::Get(grpc::ServerContext* context, const api::GetRequest* request,
                               grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
-  const Admission admission(&streams_, kStreamsMax);
-  if (!admission.status().ok()) return ToGrpc(admission.status());
-  StallGuard::Watch watch(&stall_guard_, context);
+  const Admission::Ticket ticket(&streams_);
+  if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
+  ProgressGuard::Watch watch(&guard_, kStallTimeout, [context] { context->TryCancel(); });
   coordinator::GetOperation get(parts_);
   auto info = get.Begin(*request);
   if (!info.ok()) return ToGrpc(info.status());
@@ -112,8 +102,9 @@ grpc::Status FileService::Get(grpc::ServerContext* context, const api::GetReques
         response.message.set_offset(offset);
         response.message.set_crc32c(crc);
         response.data = data;
+        watch.Begin();
         const bool is_open = writer->Write(response);
-        watch.Progress();
+        watch.End();
         has_sent = true;
         response.message.Clear();
         response.data.Clear();
@@ -127,7 +118,7 @@ grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
                                  const api::RemoveRequest* request,
                                  api::RemoveResponse* response) {
   const auto remove = [&]() -> absl::Status {
-    DFS_RETURN_IF_ERROR(metadata::CheckName(request->name()));
+    DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->name()));
     DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
     DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                          coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
@@ -149,10 +140,7 @@ grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
 absl::StatusOr<FileService::Found> FileService::Find(const std::string& bucket,
                                                      const std::string& name,
                                                      api::Consistency consistency) {
-  if (const absl::Status status = metadata::CheckName(name); !status.ok()) {
-    return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(status.message()),
-                           api::ErrorDetail::BAD_NAME);
-  }
+  DFS_RETURN_IF_ERROR(coordinator::CheckFileName(name));
   Found found;
   DFS_ASSIGN_OR_RETURN(found.view, coordinator::ReadView(parts_, consistency));
   DFS_ASSIGN_OR_RETURN(found.bucket, coordinator::FindBucket(*found.view, bucket));

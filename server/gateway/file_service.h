@@ -2,13 +2,12 @@
 #ifndef DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 #define DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 
-#include <atomic>
-
+#include "common/admission.h"
+#include "common/progress_guard.h"
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
 #include "proto/raw_method.h"
 #include "server/coordinator/coordinator.h"
-#include "server/gateway/stall_guard.h"
 
 namespace dfs::gateway {
 
@@ -53,8 +52,8 @@ class FileService final : public RawService {
                              api::Consistency consistency);
 
   const coordinator::Parts& parts_;
-  StallGuard stall_guard_;
-  std::atomic<int> streams_{0};
+  ProgressGuard guard_;
+  Admission streams_{kStreamsMax};
 };
 
 }  // namespace dfs::gateway

@@ -1,8 +1,8 @@
-#include "server/chunk/progress_guard.h"
+#include "common/progress_guard.h"
 
 #include <utility>
 
-namespace dfs::chunk {
+namespace dfs {
 
 ProgressGuard::ProgressGuard(const Clock& clock)
     : clock_(clock), executor_("progress-guard", clock) {}
@@ -61,4 +61,4 @@ bool ProgressGuard::Watch::has_fired() const {
   return has_fired_;
 }
 
-}  // namespace dfs::chunk
+}  // namespace dfs

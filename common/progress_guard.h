@@ -1,6 +1,6 @@
 // Ends blocking calls that make no progress.
-#ifndef DFS_SERVER_CHUNK_PROGRESS_GUARD_H_
-#define DFS_SERVER_CHUNK_PROGRESS_GUARD_H_
+#ifndef DFS_COMMON_PROGRESS_GUARD_H_
+#define DFS_COMMON_PROGRESS_GUARD_H_
 
 #include <functional>
 #include <set>
@@ -10,7 +10,7 @@
 #include "common/executor.h"
 #include "common/sync.h"
 
-namespace dfs::chunk {
+namespace dfs {
 
 // Cancels what takes longer than it may, up to kCheckEvery late. Costs nothing while nobody waits. Thread-safe;
 // outlives its watches.
@@ -57,6 +57,6 @@ class ProgressGuard {
   ThreadExecutor executor_;
 };
 
-}  // namespace dfs::chunk
+}  // namespace dfs
 
-#endif  // DFS_SERVER_CHUNK_PROGRESS_GUARD_H_
+#endif  // DFS_COMMON_PROGRESS_GUARD_H_
