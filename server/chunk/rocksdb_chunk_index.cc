@@ -27,6 +27,8 @@ constexpr std::uint64_t kLogBytesMax = std::uint64_t{96} << 20;
 constexpr int kOpenFilesMax = 512;
 constexpr std::size_t kInfoLogBytes = std::size_t{4} << 20;
 constexpr std::size_t kProtectionBytes = 8;
+constexpr std::size_t kChunkKeyBytes = 20;
+constexpr int kSkipsMax = 1'000;  // damaged parts passed over in one walk
 // As ChunkIndex::Family says.
 constexpr std::array<const char*, 5> kFamilyNames = {"default", "chunks", "objects", "bytes",
                                                      "touched"};
@@ -86,6 +88,18 @@ rocksdb::ReadOptions CheckedReads() {
   rocksdb::ReadOptions options;
   options.verify_checksums = true;
   return options;
+}
+
+// `key` + 2^bit as a big-endian number; the greatest one if that overflows.
+std::string AddPower(const std::string& key, int bit) {
+  std::string out = key;
+  unsigned carry = 1U << (bit % 8);
+  for (std::size_t i = out.size() - static_cast<std::size_t>(bit) / 8; i-- > 0 && carry != 0;) {
+    const unsigned sum = static_cast<unsigned char>(out[i]) + carry;
+    out[i] = static_cast<char>(sum);
+    carry = sum >> 8;
+  }
+  return carry == 0 ? out : std::string(out.size(), '\xff');
 }
 
 class PinnedValue final : public PinnedBytes {
@@ -211,7 +225,14 @@ absl::Status ChunkIndex::ForEachChunk(
     } else {
       at->SeekToFirst();
     }
-    for (; at->Valid(); at->Next()) {
+    std::string last = after ? EncodeKey(*after) : std::string();
+    for (int skips = 0;; at->Next()) {
+      if (!at->Valid() && at->status().IsCorruption() && skips++ < kSkipsMax) {
+        LOG(ERROR) << "chunk index: " << at->status().ToString();
+        SkipDamage(at.get(), last);
+      }
+      if (!at->Valid()) break;
+      last = at->key().ToString();
       const auto id = DecodeChunkKey(View(at->key()));
       const auto record = DecodeChunkRecord(View(at->value()));
       if (!id || !record) {
@@ -230,6 +251,32 @@ absl::Status ChunkIndex::ForEachChunk(
   }
   db_->ReleaseSnapshot(snapshot);
   return result.ok() ? absl::OkStatus() : ErrorOf(result);
+}
+
+void ChunkIndex::SkipDamage(rocksdb::Iterator* at, const std::string& last) const {
+  // Keys are numbers of 160 bits. Steps double until one lands behind the damage, then the gap is halved.
+  using Key = std::string;
+  const Key base = last.empty() ? Key(kChunkKeyBytes, '\0') : last;
+  const auto stands = [at](const Key& key) {
+    at->Seek(key);
+    return at->status().ok();
+  };
+  const int bits = static_cast<int>(kChunkKeyBytes) * 8;
+  int step = 0;
+  while (step < bits && !stands(AddPower(base, step))) ++step;
+  if (step == bits) return;  // nothing behind it can be read
+  Key found = AddPower(base, step);
+  // `low` is in the damage: grow it bit by bit as long as it stays there.
+  Key low = step == 0 ? base : AddPower(base, step - 1);
+  for (int bit = step - 2; bit >= 0; --bit) {
+    const Key middle = AddPower(low, bit);
+    if (stands(middle)) {
+      found = middle;
+    } else {
+      low = middle;
+    }
+  }
+  at->Seek(found);
 }
 
 absl::Status ChunkIndex::Apply(const IndexChange& change) {
@@ -260,17 +307,34 @@ absl::Status ChunkIndex::Apply(const IndexChange& change) {
     check(time_us ? batch.Put(families_[kTouched], EncodeKey(txn), EncodeTime(*time_us))
                   : batch.Delete(families_[kTouched], EncodeKey(txn)));
   }
-  if (status.ok()) {
-    rocksdb::WriteOptions options;
-    // Always: unsynced bytes are then in the newest write-ahead log only, where rule R22 can do without them.
-    options.sync = true;
-    status = db_->Write(options, &batch);
+  if (!status.ok()) return absl::DataLossError("chunk index: " + status.ToString());
+  return Write(&batch);
+}
+
+absl::Status ChunkIndex::Write(rocksdb::WriteBatch* batch) {
+  rocksdb::WriteOptions options;
+  // Always: unsynced bytes are then in the newest write-ahead log only, where rule R22 can do without them.
+  options.sync = true;
+  const rocksdb::Status status = db_->Write(options, batch);
+  if (!status.ok()) return absl::DataLossError("chunk index: " + status.ToString());
+  if (batch->Count() > 0) mark_->Raise({LastSequenceOf(*batch), 0, 0});
+  return absl::OkStatus();
+}
+
+std::string ChunkIndex::FindNote(const std::string& name) {
+  std::string value;
+  const auto status = db_->Get(CheckedReads(), families_[kDefault], name, &value);
+  if (status.ok()) return value;
+  LOG_IF(WARNING, !status.IsNotFound()) << "chunk index: " << name << ": " << status.ToString();
+  return "";
+}
+
+absl::Status ChunkIndex::PutNote(const std::string& name, std::string_view value) {
+  rocksdb::WriteBatch batch(0, 0, kProtectionBytes, 0);
+  if (const auto status = batch.Put(families_[kDefault], name, SliceOf(value)); !status.ok()) {
+    return absl::InternalError(status.ToString());
   }
-  if (status.ok()) {
-    if (batch.Count() > 0) mark_->Raise({LastSequenceOf(batch), 0, 0});
-    return absl::OkStatus();
-  }
-  return absl::DataLossError("chunk index: " + status.ToString());
+  return Write(&batch);
 }
 
 }  // namespace dfs::chunk

@@ -24,7 +24,9 @@ namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
 class Env;
+class Iterator;
 class WalFilter;
+class WriteBatch;
 }  // namespace rocksdb
 
 namespace dfs::chunk {
@@ -70,12 +72,19 @@ class ChunkIndex {
                             const std::function<bool(const ChunkId&, const ChunkRecord&,
                                                      std::int64_t touched_us)>& visit);
 
+  // Small records by name, apart from the others. "" if there is none or it cannot be read.
+  [[nodiscard]] std::string FindNote(const std::string& name);
+  [[nodiscard]] absl::Status PutNote(const std::string& name, std::string_view value);
+
   // All of the change or nothing; durable on return. Concurrent calls share syncs. After an
   // error the outcome is unknown and nothing may be written any more.
   [[nodiscard]] absl::Status Apply(const IndexChange& change);
 
  private:
   friend class IndexChange;
+  absl::Status Write(rocksdb::WriteBatch* batch);
+  // Where reading goes on behind a damaged part: from the first key after `last` at which the iterator can stand.
+  void SkipDamage(rocksdb::Iterator* at, const std::string& last) const;
   enum Family : std::size_t { kDefault, kChunks, kObjects, kBytes, kTouched, kFamilies };
   ChunkIndex() = default;
 
@@ -105,7 +114,9 @@ class IndexChange {
   void Touch(const TxnId& txn, std::int64_t time_us) { touched_[txn] = time_us; }
   void ForgetTouch(const TxnId& txn) { touched_[txn] = std::nullopt; }
 
-  // Files that nothing names once this is applied.
+  // Objects that nothing names once this is applied.
+  [[nodiscard]] const std::map<ObjectId, ObjectKind>& dropped() const { return dropped_; }
+  // The files among them.
   [[nodiscard]] std::vector<ObjectId> FilesDropped() const;
   // By how much the bytes of all objects grow.
   [[nodiscard]] std::int64_t BytesAdded() const { return bytes_added_; }

@@ -88,6 +88,12 @@ ParsedConfig ParseConfig(int argc, char** argv) {
               "how long a put must be silent before its bytes may be collected");
   AddDuration(app, "--purge-quiet", &config.purge_quiet,
               "how long a new leader frees nothing");
+  AddDuration(app, "--scrub-period", &config.scrub_period,
+              "every stored block is read and checked at least so often");
+  app.add_option("--scrub-rate", config.scrub_rate,
+                 "bytes a second that this reads at most; a sixteenth of it while clients are served")
+      ->check(CLI::Range(std::uint64_t{1} << 16, std::uint64_t{1} << 40))
+      ->capture_default_str();
   AddDuration(app, "--collect-every", &config.collect_every, "how often garbage is looked for");
   app.set_version_flag("--version", std::string("dfs-server ") + kVersion);
   try {

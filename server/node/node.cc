@@ -23,6 +23,7 @@
 #include "server/chunk/grpc_chunk_peers.h"
 #include "server/chunk/local_chunk_store.h"
 #include "server/chunk/replica_service.h"
+#include "server/chunk/scrubber.h"
 #include "server/coordinator/get_operation.h"
 #include "server/gateway/cluster_service.h"
 #include "server/gateway/file_service.h"
@@ -34,6 +35,7 @@
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
 #include "server/node/rpc_server.h"
+#include "server/leader/wanted_replicas.h"
 #include "server/node/version.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
@@ -105,6 +107,7 @@ class Node::Impl final : public chunk::Confirmer {
     leader_host_->Start();
     collector_->Start();
     upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
+    scrubber_->Start();
     Upkeep();
     upkeep_->Post([this] { WatchHealth(); });
     return absl::OkStatus();
@@ -173,6 +176,8 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::GrpcLeaderClient> leader_client_;
   std::unique_ptr<leader::ChunkCollector> collector_;
+  std::unique_ptr<leader::WantedReplicas> wanted_;
+  std::unique_ptr<chunk::Scrubber> scrubber_;
 
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
   std::unique_ptr<ThreadPool> writers_;
@@ -329,6 +334,24 @@ void Node::Impl::BuildLeader() {
   collector.options.trash_time = config_.trash_time;
   collector.options.interval = config_.collect_every;
   collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
+
+  wanted_ = std::make_unique<leader::WantedReplicas>(self_, machine_.get());
+  chunk::Scrubber::Parts scrubber;
+  scrubber.store = store_.get();
+  scrubber.clock = &clock_;
+  scrubber.wanted = wanted_.get();
+  scrubber.report = [this](const chunk::BadChunk& bad) {
+    rpc::ReplicaChange change;
+    *change.mutable_chunk() = ToWire(bad.info.id);
+    *change.mutable_hash() = ToWire(bad.info.hash);
+    *change.mutable_ack() = OwnAck();
+    change.set_state(bad.is_missing ? api::MISSING : api::CORRUPT);
+    leader_client_->ReportReplica(std::move(change));
+  };
+  scrubber.options.period = config_.scrub_period;
+  scrubber.options.bytes_per_second_max = config_.scrub_rate;
+  scrubber.options.busy_bytes_per_second_max = config_.scrub_rate / 16;
+  scrubber_ = std::make_unique<chunk::Scrubber>(std::move(scrubber));
 }
 
 void Node::Impl::BuildServices() {
@@ -362,6 +385,7 @@ void Node::Impl::BuildServices() {
   replica.store = store_.get();
   replica.peers = chunk_peers_.get();
   replica.confirmer = this;
+  replica.scrubber = scrubber_.get();
   replica.own_ack = [this] { return OwnAck(); };
   replica_service_ = std::make_unique<chunk::ReplicaService>(std::move(replica));
   file_service_ = std::make_unique<gateway::FileService>(parts_);
@@ -371,6 +395,8 @@ void Node::Impl::BuildServices() {
   cluster.raft = raft_.get();
   cluster.membership = membership_.get();
   cluster.store = store_.get();
+  cluster.scrubber = scrubber_.get();
+  cluster.peers = chunk_peers_.get();
   cluster.clock = &clock_;
   cluster.server_version = kVersion;
   cluster_service_ = std::make_unique<gateway::ClusterService>(std::move(cluster));
@@ -470,12 +496,15 @@ void Node::Impl::Upkeep() {
   upkeep_->Post([this] {
     const auto view = machine_->View();
     const chunk::Space space = store_->GetSpace();
+    const chunk::ScrubStatus scrub = scrubber_->GetStatus();
     {
       MutexLock lock(&health_mutex_);
       health_.free_bytes = space.free_bytes;
       health_.total_bytes = space.total_bytes;
       health_.fsync_p99 = store_->SyncP99();
       health_.applied_index = view->applied_index().value();
+      health_.corrupt_chunks = scrub.bad_chunks;
+      health_.quarantined_objects = scrub.quarantined_objects;
     }
     for (const auto& row : view->Nodes()) {
       const NodeId node(row.node_id());
@@ -538,6 +567,7 @@ void Node::Impl::Stop() {
   if (client_server_ != nullptr) client_server_->Stop(kStopGrace);
   if (upkeep_ != nullptr) upkeep_->Stop();
   if (collector_ != nullptr) collector_->Stop();
+  if (scrubber_ != nullptr) scrubber_->Stop();
   if (membership_ != nullptr) membership_->Stop();
   if (leader_host_ != nullptr) leader_host_->Stop();
   if (raft_transport_ != nullptr) raft_transport_->SetGreeter(nullptr);
