@@ -23,7 +23,7 @@ std::uint32_t Number(const std::string& text) {
 // "key=value" -> value; empty if there is none.
 std::string ValueIn(const std::vector<std::string>& args, const std::string& key) {
   for (const std::string& arg : args) {
-    if (arg.rfind(key + "=", 0) == 0) return arg.substr(key.size() + 1);
+    if (arg.starts_with(key + "=")) return arg.substr(key.size() + 1);
   }
   return "";
 }
