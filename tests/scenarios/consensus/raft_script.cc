@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/raft_text.h"
 
 namespace dfs::consensus {
@@ -414,7 +415,7 @@ void RaftScript::Must(const Words& args) {
     const std::string key = arg->substr(0, equals);
     const std::string value = equals == std::string::npos ? "yes" : arg->substr(equals + 1);
     const std::string is = ValueOf(id, key);
-    if (is != value) Fail(key + " of " + args[0] + " is " + is + ", must be " + value);
+    if (is != value) Fail(absl::StrCat(key, " of ", args[0], " is ", is, ", must be ", value));
   }
 }
 

@@ -1,4 +1,5 @@
-// Two nodes with stores and services over loopback, for tests of the replica service and its callers.
+// Two nodes with stores and services over loopback, for tests of the replica service and its
+// callers.
 #ifndef DFS_TESTS_UNIT_CHUNK_REPLICA_FIXTURE_H_
 #define DFS_TESTS_UNIT_CHUNK_REPLICA_FIXTURE_H_
 
@@ -44,25 +45,26 @@ class ScriptedConfirmer final : public Confirmer {
 
 // A store, its service on a port of its own, and callers from it.
 struct TestNode {
-  explicit TestNode(std::uint32_t id, absl::Duration stall_timeout = absl::Minutes(2)) : id(id) {
+  explicit TestNode(std::uint32_t node, absl::Duration stall_timeout = absl::Minutes(2))
+      : id(node) {
     CHECK(disk.MakeFolder("/data").ok());
     auto opened = LocalChunkStore::Open(
         {.data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock});
     CHECK(opened.ok()) << opened.status();
     store = *std::move(opened);
     peers = std::make_unique<GrpcChunkPeers>(&channels);
-    service = std::make_unique<ReplicaService>(
-        ReplicaService::Parts{.store = store.get(),
-                            .peers = peers.get(),
-                            .confirmer = &confirmer,
-                            .own_ack =
-                                [id] {
-                                  rpc::Ack ack;
-                                  ack.set_node_id(id);
-                                  ack.set_boot_epoch(77);
-                                  return ack;
-                                },
-                            .stall_timeout = stall_timeout});
+    service =
+        std::make_unique<ReplicaService>(ReplicaService::Parts{.store = store.get(),
+                                                               .peers = peers.get(),
+                                                               .confirmer = &confirmer,
+                                                               .own_ack =
+                                                                   [node] {
+                                                                     rpc::Ack ack;
+                                                                     ack.set_node_id(node);
+                                                                     ack.set_boot_epoch(77);
+                                                                     return ack;
+                                                                   },
+                                                               .stall_timeout = stall_timeout});
     Listen(0);
   }
   ~TestNode() { Kill(); }
