@@ -212,6 +212,7 @@ std::vector<NodeId> FailureDetector::ChooseHelpers(NodeId target) {
   std::sort(order.begin(), order.end());
   if (order.size() > ProbeRound::kHelpersMax) order.resize(ProbeRound::kHelpersMax);
   std::vector<NodeId> helpers;
+  helpers.reserve(order.size());
   for (const auto& [rank, node] : order) helpers.push_back(node);
   return helpers;
 }

@@ -44,7 +44,7 @@ void AddDuration(CLI::App& app, const std::string& flag, absl::Duration* target,
 
 bool IsLoopback(const std::string& address) {
   const std::string host = address.substr(0, address.rfind(':'));
-  return host == "localhost" || host == "[::1]" || host == "::1" || host.rfind("127.", 0) == 0;
+  return host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127.");
 }
 
 ParsedConfig ParseConfig(int argc, char** argv) {

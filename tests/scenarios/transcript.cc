@@ -101,7 +101,7 @@ void PrintProved(const std::string& what, const std::vector<std::string>& paths)
     const std::vector<std::string> lines = LinesOf(ReadText(path));
     claims += static_cast<std::size_t>(
         std::count_if(lines.begin(), lines.end(),
-                      [](const std::string& line) { return line.rfind("> must ", 0) == 0; }));
+                      [](const std::string& line) { return line.starts_with("> must "); }));
   }
   std::cout << "PROVED: " << paths.size() << " transcripts of " << what << " hold, with " << claims
             << " claims" << std::endl;

@@ -35,8 +35,8 @@ TEST_P(RaftScenario, PrintsWhatIsExpected) {
 
 INSTANTIATE_TEST_SUITE_P(Transcripts, RaftScenario,
                          ::testing::ValuesIn(TranscriptsIn(DFS_RAFT_SCENARIOS)),
-                         [](const auto& info) {
-                           return std::filesystem::path(info.param).stem().string();
+                         [](const auto& test) {
+                           return std::filesystem::path(test.param).stem().string();
                          });
 
 }  // namespace

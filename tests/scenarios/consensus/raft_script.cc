@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/raft_text.h"
 
 namespace dfs::consensus {
@@ -23,7 +24,7 @@ std::uint32_t Number(const std::string& text) {
 // "key=value" -> value; empty if there is none.
 std::string ValueIn(const std::vector<std::string>& args, const std::string& key) {
   for (const std::string& arg : args) {
-    if (arg.rfind(key + "=", 0) == 0) return arg.substr(key.size() + 1);
+    if (arg.starts_with(key + "=")) return arg.substr(key.size() + 1);
   }
   return "";
 }
@@ -414,7 +415,7 @@ void RaftScript::Must(const Words& args) {
     const std::string key = arg->substr(0, equals);
     const std::string value = equals == std::string::npos ? "yes" : arg->substr(equals + 1);
     const std::string is = ValueOf(id, key);
-    if (is != value) Fail(key + " of " + args[0] + " is " + is + ", must be " + value);
+    if (is != value) Fail(absl::StrCat(key, " of ", args[0], " is ", is, ", must be ", value));
   }
 }
 

@@ -41,7 +41,7 @@ int NothingNoticed(const std::string& by) {
 std::string ValueOf(int argc, char** argv, const std::string& name, const std::string& fallback) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag.rfind("--" + name + "=", 0) == 0) return flag.substr(name.size() + 3);
+    if (flag.starts_with("--" + name + "=")) return flag.substr(name.size() + 3);
   }
   return fallback;
 }

@@ -123,7 +123,7 @@ void SimMember::StepNow(Input input) {
   if (const auto* receive = std::get_if<Receive>(&input); receive && world_.keeps_trace()) {
     world_.Trace("receives " + TextOf(receive->message));
   }
-  world_.Mix(id().value() * 31 + input.index());
+  world_.Mix(std::uint64_t{id().value()} * 31 + input.index());
   Output output = core_->Step(LocalNow(), std::move(input));
   group_.CheckAfterStep(*this);
   CarryOutOrGather(std::move(output));
