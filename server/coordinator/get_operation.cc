@@ -112,11 +112,12 @@ rpc::ConfirmResponse::Verdict ConfirmHere(const Parts& parts, LogIndex read_inde
   return is_same ? rpc::ConfirmResponse::CONFIRMED : rpc::ConfirmResponse::PURGED;
 }
 
-absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request) {
+absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request,
+                                                  absl::Duration lag_max) {
   DFS_RETURN_IF_ERROR(CheckFileName(request.name()));
   bool is_confirmed = false;
   for (int attempt = 0; !is_confirmed && attempt < kRestartsMax; ++attempt) {
-    DFS_ASSIGN_OR_RETURN(is_confirmed, FindAndConfirm(request));
+    DFS_ASSIGN_OR_RETURN(is_confirmed, FindAndConfirm(request, lag_max));
   }
   if (!is_confirmed) {
     return absl::AbortedError("the file changes faster than it can be read; try again");
@@ -132,8 +133,9 @@ absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request
 }
 
 // False: the version was purged while it was confirmed; begin again with a new read index.
-absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request) {
-  DFS_ASSIGN_OR_RETURN(view_, ReadView(parts_, request.consistency()));
+absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request,
+                                                  absl::Duration lag_max) {
+  DFS_ASSIGN_OR_RETURN(view_, ReadView(parts_, request.consistency(), lag_max));
   DFS_ASSIGN_OR_RETURN(bucket_, FindBucket(*view_, request.bucket()));
   auto version = view_->FindFile(BucketId(bucket_.id()), request.name());
   if (!version || (request.has_version() && version->number() != request.version())) {
@@ -143,6 +145,7 @@ absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request
             : absl::StrCat("no file \"", request.name(), "\""));
   }
   version_ = *std::move(version);
+  CompleteEmptySet(*view_, bucket_, &version_);
   const bool is_strong = request.consistency() != api::LEADER &&
                          request.consistency() != api::EVENTUAL;
   if (!is_strong) return true;

@@ -8,18 +8,26 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
+#include "server/chunk/chunk_copy.h"
 
 namespace dfs::coordinator {
 namespace {
 
 // Bytes that the W-th fastest replica may lag before the client is slowed down, and how far behind it another may
-// fall before it is cut off (rule R12).
-constexpr std::size_t kBacklogMax = std::size_t{8} << 20;
+// fall before it is cut off (rule R12). All chunks of the put count.
+constexpr std::size_t kBacklogMax = std::size_t{4} << 20;
 constexpr std::size_t kCutOffBytes = std::size_t{32} << 20;
+// While the puts of this node have more than this in their queues together, nobody may fall further behind the W-th
+// fastest than it may lag itself, and nothing stays queued beyond the end of its put.
+constexpr std::size_t kQueuedBytesMax = std::size_t{128} << 20;
 // Chunks that are written and not yet acknowledged by W.
 constexpr std::uint32_t kChunksInFlight = 2;
 constexpr std::uint32_t kChunksMax = 4'096;  // of a file: 256 GiB
+// For a spare's copy of a whole chunk, from a replica's disk to its own.
+constexpr absl::Duration kCopyTimeout = absl::Seconds(30);
 constexpr int kAttemptsMax = 8;            // of CommitPut, after REBEGIN
+// Replicas and spares end by themselves when they make no progress; so much later those are given up that do not.
+constexpr absl::Duration kGiveUpMargin = absl::Seconds(1);
 constexpr absl::Duration kBeginAgainPause = absl::Milliseconds(20);  // times the number of attempts
 // How long the third copy of a small put is waited for; of a large one, a share of the time it took so far.
 constexpr absl::Duration kSmallGrace = absl::Milliseconds(1);
@@ -28,6 +36,28 @@ constexpr absl::Duration kLargeGraceMax = absl::Milliseconds(500);
 
 absl::Status BadChecksum(std::string_view what) {
   return ErrorWithReason(absl::StatusCode::kDataLoss, what, api::ErrorDetail::BAD_CHECKSUM);
+}
+
+absl::StatusOr<rpc::Ack> CopyThere(chunk::ChunkPeers* peers, NodeId node,
+                                   const chunk::ChunkInfo& info,
+                                   const std::vector<NodeId>& sources) {
+  rpc::CopyChunkRequest request;
+  *request.mutable_chunk() = ToWire(info.id);
+  request.set_size(info.size);
+  *request.mutable_hash() = ToWire(info.hash);
+  for (const NodeId source : sources) request.add_sources(source.value());
+  DFS_ASSIGN_OR_RETURN(const rpc::ChunkAck ack, peers->Copy(node, request, kCopyTimeout));
+  if (ack.size() != info.size || HashFromWire(ack.hash()) != info.hash) {
+    return absl::DataLossError("the spare acknowledged other bytes than it was to copy");
+  }
+  return ack.ack();
+}
+
+absl::StatusOr<rpc::Ack> CopyHere(chunk::ChunkStore* store, chunk::ChunkPeers* peers,
+                                  const chunk::ChunkInfo& info, const std::vector<NodeId>& sources,
+                                  const std::function<rpc::Ack()>& own_ack) {
+  DFS_RETURN_IF_ERROR(chunk::CopyChunk(store, peers, info, sources).status());
+  return own_ack();
 }
 
 }  // namespace
@@ -46,6 +76,10 @@ PutOperation::PutOperation(const Parts& parts)
 PutOperation::~PutOperation() {
   if (open_chunk_ != nullptr) {
     for (auto& [node, writer] : open_chunk_->writers) writer->Cancel();
+  }
+  // A copy that is late is worth finishing only if the put happened.
+  if (!progress_->is_committed() || *parts_.queued_bytes > kQueuedBytesMax) {
+    for (auto& [node, writer] : sealed_) writer->Cancel();
   }
   if (has_txn_) parts_.leader->Done(FromWire(txn_.txn()), progress_->is_committed());
 }
@@ -152,7 +186,8 @@ void PutOperation::OpenNextChunk() {
                     : MakeRemoteSink(parts_.peers, node, id, kProgressTimeout);
     open->writers.emplace_back(
         node, std::make_shared<ReplicaWriter>(
-                  std::move(sink), parts_.pool, [progress = progress_] { progress->Notify(); },
+                  std::move(sink), parts_.pool, parts_.queued_bytes,
+                  [progress = progress_] { progress->Notify(); },
                   [progress = progress_, index = open->index,
                    node](const absl::StatusOr<rpc::Ack>& answer) {
                     progress->RecordAnswer(index, node, answer);
@@ -162,38 +197,127 @@ void PutOperation::OpenNextChunk() {
 }
 
 std::optional<NodeId> PutOperation::TakeSpare() {
-  if (spares_.empty()) return std::nullopt;
-  const NodeId spare = spares_.front();
-  spares_.erase(spares_.begin());
-  return spare;
+  while (!spares_.empty()) {
+    const NodeId spare = spares_.front();
+    spares_.erase(spares_.begin());
+    if (parts_.is_usable(spare)) return spare;
+  }
+  return std::nullopt;
+}
+
+// Adds a spare to a chunk that too many of its replicas refused. It has missed the chunk's bytes and copies them from a
+// replica's disk; the chunks that follow are sent to it. False: there is none left.
+bool PutOperation::Reinforce(std::uint32_t index) {
+  const QuorumTally tally = progress_->TallyOf(index);
+  // One that took over in another chunk already, before another.
+  const auto taken = std::find_if(targets_.begin(), targets_.end(), [&](NodeId target) {
+    return !tally.candidates().contains(target);
+  });
+  std::optional<NodeId> spare;
+  if (taken != targets_.end()) {
+    spare = *taken;
+  } else {
+    spare = TakeSpare();
+    if (!spare) return false;
+    const auto broken = std::find_if(targets_.begin(), targets_.end(), [&](NodeId target) {
+      return tally.refused().contains(target);
+    });
+    if (broken != targets_.end()) *broken = *spare;
+  }
+  progress_->AddSpare(index, *spare);
+  copies_owed_.emplace(index, *spare);
+  return true;
+}
+
+// Whether the chunk cannot get a quorum any more, not even with the help of spares: then one takes part.
+bool PutOperation::IsLost(std::uint32_t index) {
+  while (true) {
+    const QuorumTally tally = progress_->TallyOf(index);
+    // Those that write it themselves, and so may become a source.
+    const auto copying = static_cast<std::size_t>(std::count_if(
+        copies_owed_.begin(), copies_owed_.end(), [&](const auto& owed) { return owed.first == index; }));
+    if (tally.verdict() == QuorumTally::Verdict::kReached) return false;
+    if (tally.acknowledged().empty() && tally.waiting() <= copying) return true;
+    if (tally.verdict() == QuorumTally::Verdict::kPending) return false;
+    if (!Reinforce(index)) return true;
+  }
+}
+
+// Lets the spares of a sealed chunk copy it once a replica holds it. Returns whether one began to.
+bool PutOperation::StartCopies(std::uint32_t index, const QuorumTally& tally) {
+  if (tally.acknowledged().empty()) return false;
+  bool has_started = false;
+  const chunk::ChunkInfo info = progress_->InfoOf(index);
+  const std::vector<NodeId> sources(tally.acknowledged().begin(), tally.acknowledged().end());
+  for (auto owed = copies_owed_.begin(); owed != copies_owed_.end();) {
+    if (owed->first != index) {
+      ++owed;
+      continue;
+    }
+    LOG(INFO) << "spare " << owed->second << " copies " << info.id;
+    parts_.pool->Post([store = parts_.store, peers = parts_.peers, self = parts_.self,
+                       own_ack = parts_.own_ack, progress = progress_, node = owed->second, index,
+                       info, sources] {
+      progress->RecordAnswer(index, node,
+                             node == self ? CopyHere(store, peers, info, sources, own_ack)
+                                          : CopyThere(peers, node, info, sources));
+    });
+    owed = copies_owed_.erase(owed);
+    has_started = true;
+  }
+  return has_started;
 }
 
 void PutOperation::SealChunk() {
   const std::uint64_t size = open_chunk_->sums.length();
   const Hash128 hash = BlockChecksums::HashOf(size, open_chunk_->sums.Table());
   progress_->Describe(open_chunk_->index, size, hash);
-  for (auto& [node, writer] : open_chunk_->writers) writer->Seal(size, hash);
+  for (auto& [node, writer] : open_chunk_->writers) {
+    writer->Seal(size, hash);
+    sealed_.emplace_back(node, std::move(writer));
+  }
   open_chunk_.reset();
 }
 
+// Of the open chunk, and of those before it that the replica still writes.
+std::size_t PutOperation::BacklogOf(NodeId node) const {
+  std::size_t bytes = 0;
+  for (const auto& writers : {std::cref(sealed_), std::cref(open_chunk_->writers)}) {
+    for (const auto& [owner, writer] : writers.get()) {
+      if (owner == node) bytes += writer->backlog_bytes();
+    }
+  }
+  return bytes;
+}
+
+void PutOperation::CutOff(NodeId node) {
+  for (auto& [owner, writer] : open_chunk_->writers) {
+    if (owner == node) writer->Cancel();
+  }
+}
+
+// Slows the client down while the W-th fastest lags, and cuts off those that lag too far behind it (rule R12).
 absl::Status PutOperation::WaitForRoom() {
   if (open_chunk_ == nullptr) return absl::OkStatus();
-  auto& writers = open_chunk_->writers;
+  std::erase_if(sealed_, [](const auto& sealed) { return sealed.second->is_done(); });
   MonotonicTime give_up = parts_.clock->Now() + kProgressTimeout;
   std::size_t last_backlog = SIZE_MAX;
   while (parts_.clock->Now() <= give_up) {
     const std::uint64_t seen = progress_->changes();
+    if (IsLost(open_chunk_->index)) break;
     const QuorumTally tally = progress_->TallyOf(open_chunk_->index);
-    if (tally.verdict() == QuorumTally::Verdict::kLost) break;
     // The backlog of those that still take part, the fastest first.
-    std::vector<std::size_t> backlogs;
-    for (const auto& [node, writer] : writers) {
-      if (!tally.refused().contains(node)) backlogs.push_back(writer->backlog_bytes());
+    std::vector<std::pair<std::size_t, NodeId>> backlogs;
+    for (const auto& [node, writer] : open_chunk_->writers) {
+      if (!tally.refused().contains(node)) backlogs.emplace_back(BacklogOf(node), node);
     }
+    if (backlogs.empty()) continue;  // the last one refused just now
     std::sort(backlogs.begin(), backlogs.end());
-    const std::size_t slowest_needed = quorum_ == 0 ? 0 : backlogs[quorum_ - 1];
-    for (const auto& [node, writer] : writers) {
-      if (writer->backlog_bytes() > slowest_needed + kCutOffBytes) writer->Cancel();
+    // With fewer than W left spares make up for the others, and these go on.
+    const std::size_t slowest_needed = backlogs[std::min(quorum_, backlogs.size()) - 1].first;
+    const std::size_t lag_max = *parts_.queued_bytes > kQueuedBytesMax ? kBacklogMax : kCutOffBytes;
+    for (const auto& [bytes, node] : backlogs) {
+      if (bytes > slowest_needed + lag_max) CutOff(node);
     }
     if (slowest_needed <= kBacklogMax) return absl::OkStatus();
     if (slowest_needed < last_backlog) give_up = parts_.clock->Now() + kProgressTimeout;
@@ -210,16 +334,21 @@ absl::Status PutOperation::LostQuorum(std::uint32_t index) {
 }
 
 absl::Status PutOperation::WaitForChunk(std::uint32_t index) {
-  const MonotonicTime end = parts_.clock->Now() + kProgressTimeout;
+  absl::Duration patience = kProgressTimeout;
+  std::uint64_t seen = progress_->changes();
+  MonotonicTime moved = parts_.clock->Now();
   while (true) {
-    const std::uint64_t seen = progress_->changes();
-    const auto verdict = progress_->TallyOf(index).verdict();
-    if (verdict == QuorumTally::Verdict::kReached) return absl::OkStatus();
-    const absl::Duration left = end - parts_.clock->Now();
-    if (verdict == QuorumTally::Verdict::kLost || left <= absl::ZeroDuration()) break;
+    const bool is_lost = IsLost(index);
+    const QuorumTally tally = progress_->TallyOf(index);
+    if (tally.verdict() == QuorumTally::Verdict::kReached) return absl::OkStatus();
+    if (StartCopies(index, tally)) patience = kCopyTimeout;
+    const absl::Duration left = moved + patience + kGiveUpMargin - parts_.clock->Now();
+    if (is_lost || left <= absl::ZeroDuration()) return LostQuorum(index);
     progress_->AwaitChange(seen, left);
+    const std::uint64_t now_seen = progress_->changes();
+    if (now_seen != seen) moved = parts_.clock->Now();
+    seen = now_seen;
   }
-  return LostQuorum(index);
 }
 
 absl::StatusOr<api::PutResponse> PutOperation::Finish(const api::PutFinish& finish) {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -50,8 +52,13 @@ class PutOperation {
   void OpenNextChunk();
   void SealChunk();
   absl::Status WaitForRoom();
+  std::size_t BacklogOf(NodeId node) const;
+  void CutOff(NodeId node);
   absl::Status WaitForChunk(std::uint32_t index);
   std::optional<NodeId> TakeSpare();
+  bool Reinforce(std::uint32_t index);
+  bool StartCopies(std::uint32_t index, const QuorumTally& tally);
+  [[nodiscard]] bool IsLost(std::uint32_t index);
   void AskReplica(std::uint32_t index, NodeId node, const chunk::ChunkInfo& info, const Slices& data);
   absl::Status StoreSmall();
   absl::Status StoreRest();
@@ -84,7 +91,11 @@ class PutOperation {
   bool has_txn_ = false;
   std::vector<NodeId> targets_;         // replicas of the next chunk
   std::vector<NodeId> spares_;
+  // Spares that are to copy a chunk from a replica once one holds it in full.
+  std::set<std::pair<std::uint32_t, NodeId>> copies_owed_;
   std::unique_ptr<OpenChunk> open_chunk_;
+  // Of chunks whose bytes are all queued, and not yet all written.
+  std::vector<std::pair<NodeId, std::shared_ptr<ReplicaWriter>>> sealed_;
   const std::shared_ptr<PutProgress> progress_;  // late answers reach it after the operation has ended
 };
 

@@ -99,6 +99,11 @@ QuorumTally PutProgress::TallyOf(std::uint32_t index) const {
   return chunks_[index].tally;
 }
 
+chunk::ChunkInfo PutProgress::InfoOf(std::uint32_t index) const {
+  MutexLock lock(&mutex_);
+  return {ChunkId{written_under_, index}, chunks_[index].size, chunks_[index].hash};
+}
+
 std::vector<NodeId> PutProgress::MissingOf(std::uint32_t index) const {
   MutexLock lock(&mutex_);
   const QuorumTally& tally = chunks_[index].tally;

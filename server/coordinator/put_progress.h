@@ -53,6 +53,8 @@ class PutProgress {
       ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] std::uint32_t chunk_count() const ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] QuorumTally TallyOf(std::uint32_t index) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // As Describe told it, with the id that it was written under.
+  [[nodiscard]] chunk::ChunkInfo InfoOf(std::uint32_t index) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Those who are why the chunk has no quorum: they refused, or if too few did, they did not answer.
   [[nodiscard]] std::vector<NodeId> MissingOf(std::uint32_t index) const
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -95,16 +95,26 @@ std::unique_ptr<ReplicaSink> MakeRemoteSink(chunk::ChunkPeers* peers, NodeId nod
 }
 
 ReplicaWriter::ReplicaWriter(std::unique_ptr<ReplicaSink> sink, ThreadPool* pool,
-                             std::function<void()> progressed, Done done)
+                             QueuedBytes queued, std::function<void()> progressed, Done done)
     : sink_(std::move(sink)),
       pool_(pool),
+      queued_(std::move(queued)),
       progressed_(std::move(progressed)),
       done_(std::move(done)) {}
+
+// Not ended if the pool was stopped first.
+ReplicaWriter::~ReplicaWriter() { *queued_ -= backlog_bytes_; }
+
+void ReplicaWriter::Subtract(std::size_t bytes) {
+  backlog_bytes_ -= bytes;
+  *queued_ -= bytes;
+}
 
 void ReplicaWriter::Enqueue(Slices data, std::uint32_t crc) {
   MutexLock lock(&mutex_);
   if (is_done_ || is_cancelled_) return;
   backlog_bytes_ += data.size();
+  *queued_ += data.size();
   queue_.push_back({std::move(data), crc});
   StartLocked();
 }
@@ -154,7 +164,7 @@ void ReplicaWriter::Pump() {
     const std::size_t bytes = piece.data.size();
     const absl::Status written = sink_->Write(piece.data, piece.crc);
     if (!written.ok()) return End(written);
-    backlog_bytes_ -= bytes;
+    Subtract(bytes);
     progressed_();
   }
 }
@@ -167,7 +177,7 @@ void ReplicaWriter::End(absl::StatusOr<rpc::Ack> result) {
     is_done_ = true;
     done = std::move(done_);
     dropped.swap(queue_);
-    backlog_bytes_ = 0;
+    Subtract(backlog_bytes_);
   }
   done(std::move(result));
 }

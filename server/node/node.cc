@@ -27,6 +27,7 @@
 #include "server/coordinator/get_operation.h"
 #include "server/gateway/cluster_service.h"
 #include "server/gateway/file_service.h"
+#include "server/gateway/handed_read_service.h"
 #include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
@@ -188,6 +189,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<leader::LeaderService> leader_service_;
   std::unique_ptr<chunk::ReplicaService> replica_service_;
   std::unique_ptr<gateway::FileService> file_service_;
+  std::unique_ptr<gateway::HandedReadService> handed_read_service_;
   std::unique_ptr<gateway::ClusterService> cluster_service_;
   std::unique_ptr<RpcServer> peer_server_;
   std::unique_ptr<RpcServer> client_server_;
@@ -388,7 +390,9 @@ void Node::Impl::BuildServices() {
   replica.scrubber = scrubber_.get();
   replica.own_ack = [this] { return OwnAck(); };
   replica_service_ = std::make_unique<chunk::ReplicaService>(std::move(replica));
-  file_service_ = std::make_unique<gateway::FileService>(parts_);
+  file_service_ = std::make_unique<gateway::FileService>(parts_, &channels_);
+  handed_read_service_ =
+      std::make_unique<gateway::HandedReadService>(file_service_->reads());
   gateway::ClusterParts cluster;
   cluster.self = self_;
   cluster.machine = machine_.get();
@@ -408,7 +412,8 @@ absl::Status Node::Impl::Listen() {
       RpcServer::Listen({.flag = "--peer-listen",
                          .address = config_.peer_listen,
                          .services = {raft_service_.get(), ring_service_.get(),
-                                      leader_service_.get(), replica_service_.get()}}));
+                                      leader_service_.get(), replica_service_.get(),
+                                      handed_read_service_.get()}}));
   DFS_ASSIGN_OR_RETURN(client_server_,
                        RpcServer::Listen({.flag = "--listen",
                                           .address = config_.listen,

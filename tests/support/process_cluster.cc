@@ -164,7 +164,9 @@ void ProcessCluster::Start(int n, const std::vector<std::string>& more) {
   Node& node = At(n);
   CHECK(!node.process.IsAlive()) << NameOf(n) << " runs";
   const std::vector<std::string> command = CommandOf(n, more);
-  node.process = ChildProcess(command, {.in = "", .out = LogFile(n), .err = LogFile(n)});
+  std::filesystem::create_directories(std::filesystem::path(LogFile(n)).parent_path());
+  node.process = ChildProcess(command, {.in = "", .out = LogFile(n), .err = LogFile(n)},
+                              options_.environment ? options_.environment(n) : Environment());
   node.is_paused = false;
 }
 

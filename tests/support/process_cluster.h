@@ -34,6 +34,8 @@ class ProcessCluster {
   struct Options {
     // Further flags for every server, for example "--trash-time=1s".
     std::vector<std::string> flags;
+    // What node `n` gets added to its environment, at each start. May be null.
+    std::function<Environment(int n)> environment;
   };
   ProcessCluster();
   explicit ProcessCluster(Options options);

@@ -82,6 +82,39 @@ TEST(GetOperation, NeedsTwoConfirmations) {
   EXPECT_EQ(*nodes.Get(eventual), "bytes");
 }
 
+TEST(GetOperation, AnEmptyFileIsConfirmedByMembersThatCameLater) {
+  FakeNodes nodes(1);
+  nodes.leader.replicas = {1};
+  ASSERT_TRUE(nodes.Put("empty", "").ok());
+  ASSERT_EQ(nodes.Row("empty").empty_set_size(), 1);
+  nodes.AddMember(2);
+  nodes.AddMember(3);
+  nodes.peers.down = {2, 3};
+  EXPECT_EQ(nodes.Get("empty").status().code(), absl::StatusCode::kUnavailable);
+  nodes.peers.down = {2};
+  EXPECT_EQ(*nodes.Get("empty"), "");
+}
+
+TEST(CompleteEmptySet, NamesMembersOnlyAndAsManyAsThereAreReplicas) {
+  FakeNodes nodes(5);
+  nodes.leader.replicas = {1, 4, 5};
+  ASSERT_TRUE(nodes.Put("empty", "").ok());
+  ASSERT_TRUE(nodes.Put("full", "bytes").ok());
+  const auto view = nodes.machine.View();
+  const auto bucket = *view->FindBucket("default");
+  rpc::VersionRow row = nodes.Row("empty");
+  const auto set = [&] {
+    CompleteEmptySet(*view, bucket, &row);
+    return std::vector<std::uint32_t>(row.empty_set().begin(), row.empty_set().end());
+  };
+  EXPECT_EQ(set(), (std::vector<std::uint32_t>{1, 4, 5})) << "what the put chose stays";
+  row.set_empty_set(1, 77);  // a node that has gone
+  EXPECT_EQ(set(), (std::vector<std::uint32_t>{1, 5, 2}));
+  rpc::VersionRow full = nodes.Row("full");
+  CompleteEmptySet(*view, bucket, &full);
+  EXPECT_EQ(full.empty_set_size(), 0);
+}
+
 TEST(GetOperation, ALaggingReplicaDoesNotConfirm) {
   FakeNodes nodes;
   ASSERT_TRUE(nodes.Put("f", "bytes").ok());
