@@ -212,12 +212,11 @@ absl::Status ChunkIndex::ForEachObject(
 absl::Status ChunkIndex::ForEachChunk(
     const std::optional<ChunkId>& after,
     const std::function<bool(const ChunkId&, const ChunkRecord&, std::int64_t)>& visit) {
-  auto reads = CheckedReads();
-  const rocksdb::Snapshot* snapshot = db_->GetSnapshot();
-  reads.snapshot = snapshot;
+  // No snapshot: releasing one makes RocksDB compact, and a walk must not bring it to a damaged table.
+  const auto reads = CheckedReads();
   rocksdb::Status result;
   {
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(reads, families_[kChunks]));
+    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(reads, families_[kChunks]));
     std::optional<TxnId> txn;
     std::int64_t touched_us = 0;
     if (after) {
@@ -229,7 +228,9 @@ absl::Status ChunkIndex::ForEachChunk(
     for (int skips = 0;; at->Next()) {
       if (!at->Valid() && at->status().IsCorruption() && skips++ < kSkipsMax) {
         LOG(ERROR) << "chunk index: " << at->status().ToString();
-        SkipDamage(at.get(), last);
+        auto behind = BehindDamage(reads, last);
+        if (behind == nullptr) break;
+        at = std::move(behind);
       }
       if (!at->Valid()) break;
       last = at->key().ToString();
@@ -249,34 +250,33 @@ absl::Status ChunkIndex::ForEachChunk(
     }
     result = at->status();
   }
-  db_->ReleaseSnapshot(snapshot);
   return result.ok() ? absl::OkStatus() : ErrorOf(result);
 }
 
-void ChunkIndex::SkipDamage(rocksdb::Iterator* at, const std::string& last) const {
-  // Keys are numbers of 160 bits. Steps double until one lands behind the damage, then the gap is halved.
-  using Key = std::string;
-  const Key base = last.empty() ? Key(kChunkKeyBytes, '\0') : last;
-  const auto stands = [at](const Key& key) {
+std::unique_ptr<rocksdb::Iterator> ChunkIndex::BehindDamage(const rocksdb::ReadOptions& reads,
+                                                            const std::string& last) const {
+  // Keys are numbers of 160 bits. Steps double until one lands behind the damage, then the gap is halved. Always by a
+  // new iterator: one that met damage keeps failing.
+  std::unique_ptr<rocksdb::Iterator> found;
+  const auto stands = [&](const std::string& key) {
+    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(reads, families_[kChunks]));
     at->Seek(key);
-    return at->status().ok();
+    if (!at->status().ok()) return false;
+    found = std::move(at);
+    return true;
   };
-  const int bits = static_cast<int>(kChunkKeyBytes) * 8;
+  const std::string base = last.empty() ? std::string(kChunkKeyBytes, '\0') : last;
+  constexpr int kBits = static_cast<int>(kChunkKeyBytes) * 8;
   int step = 0;
-  while (step < bits && !stands(AddPower(base, step))) ++step;
-  if (step == bits) return;  // nothing behind it can be read
-  Key found = AddPower(base, step);
-  // `low` is in the damage: grow it bit by bit as long as it stays there.
-  Key low = step == 0 ? base : AddPower(base, step - 1);
+  while (step < kBits && !stands(AddPower(base, step))) ++step;
+  if (step == kBits) return nullptr;
+  // `low` is in the damage: it grows bit by bit as long as it stays there.
+  std::string low = step == 0 ? base : AddPower(base, step - 1);
   for (int bit = step - 2; bit >= 0; --bit) {
-    const Key middle = AddPower(low, bit);
-    if (stands(middle)) {
-      found = middle;
-    } else {
-      low = middle;
-    }
+    const std::string middle = AddPower(low, bit);
+    if (!stands(middle)) low = middle;
   }
-  at->Seek(found);
+  return found;
 }
 
 absl::Status ChunkIndex::Apply(const IndexChange& change) {

@@ -25,6 +25,7 @@ class ColumnFamilyHandle;
 class DB;
 class Env;
 class Iterator;
+struct ReadOptions;
 class WalFilter;
 class WriteBatch;
 }  // namespace rocksdb
@@ -67,7 +68,8 @@ class ChunkIndex {
   // In order of id; a damaged record is logged and reported as nullopt. False from visit ends it.
   absl::Status ForEachObject(
       const std::function<bool(ObjectId, const std::optional<ObjectRecord>&)>& visit);
-  // From one consistent view. `touched_us` is 0 if that is not known.
+  // From one consistent view, but for `touched_us`, which may be newer, and 0 if it is not known. Damaged parts are passed
+  // over; from there on the view is a newer one.
   absl::Status ForEachChunk(const std::optional<ChunkId>& after,
                             const std::function<bool(const ChunkId&, const ChunkRecord&,
                                                      std::int64_t touched_us)>& visit);
@@ -83,8 +85,10 @@ class ChunkIndex {
  private:
   friend class IndexChange;
   absl::Status Write(rocksdb::WriteBatch* batch);
-  // Where reading goes on behind a damaged part: from the first key after `last` at which the iterator can stand.
-  void SkipDamage(rocksdb::Iterator* at, const std::string& last) const;
+  // Stands on the first chunk behind a damaged part that begins after the key `last`; null: nothing behind it can be
+  // read.
+  std::unique_ptr<rocksdb::Iterator> BehindDamage(const rocksdb::ReadOptions& reads,
+                                                  const std::string& last) const;
   enum Family : std::size_t { kDefault, kChunks, kObjects, kBytes, kTouched, kFamilies };
   ChunkIndex() = default;
 
