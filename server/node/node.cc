@@ -15,6 +15,7 @@
 #include "common/executor.h"
 #include "common/peer_channels.h"
 #include "common/peer_registry.h"
+#include "common/posix_disk.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "membership/grpc_membership_transport.h"
@@ -32,11 +33,13 @@
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
 #include "server/leader/leader_service.h"
+#include "server/leader/wanted_replicas.h"
 #include "server/node/own_identity.h"
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
+#include "server/node/registration.h"
 #include "server/node/rpc_server.h"
-#include "server/leader/wanted_replicas.h"
+#include "server/node/set_aside.h"
 #include "server/node/version.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
@@ -86,6 +89,7 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status Start() {
     replicated_log::RocksdbLogStore::Options log_options;
     log_options.data_dir = config_.data_dir;
+    DFS_RETURN_IF_ERROR(CarryOutSetAside(PosixDisk(), config_.data_dir));
     DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
     if (config_.recover_as_voter) {
       DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OtherAddresses(), AnswersTcp));
@@ -102,20 +106,28 @@ class Node::Impl final : public chunk::Confirmer {
     BuildLeader();
     BuildServices();
     DFS_RETURN_IF_ERROR(Listen());
-    raft_->Start();
-    StartFinder();
-    membership_->Start();
+    raft_transport_->SetHeld(true);
+    raft_->StartHeld();
     leader_host_->Start();
     collector_->Start();
     upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
     scrubber_->Start();
     Upkeep();
     upkeep_->Post([this] { WatchHealth(); });
+    StartFinder();
     return absl::OkStatus();
   }
 
   void Stop();
   [[nodiscard]] bool has_failed() const { return has_failed_.load(); }
+  [[nodiscard]] bool begins_anew() const { return begins_anew_.load(); }
+  [[nodiscard]] std::vector<std::string> KnownAddresses() const {
+    std::vector<std::string> addresses = OtherAddresses();
+    for (const auto& [node, member] : raft_->Status().configuration.members) {
+      if (node != self_) addresses.push_back(member.peer_address);
+    }
+    return addresses;
+  }
 
   rpc::ConfirmResponse::Verdict Confirm(LogIndex read_index,
                                         const rpc::ConfirmItem& item) override {
@@ -134,6 +146,8 @@ class Node::Impl final : public chunk::Confirmer {
   void BuildLeader();
   void BuildServices();
   absl::Status Listen();
+  void TakePart();
+  void BeginAnew(const std::string& why);
   void BuildFinder();
   void StartFinder();
   // Finder's thread.
@@ -146,8 +160,6 @@ class Node::Impl final : public chunk::Confirmer {
   void OnFatal(const absl::Status& status);
   void Upkeep();
   void WatchHealth();
-  void Register(const metadata::MetadataView& view);
-  absl::Status RegisterWithLeader(const rpc::NodeStarted& started);
   membership::NodeHealth OwnHealth() ABSL_LOCKS_EXCLUDED(health_mutex_);
 
   [[nodiscard]] rpc::Ack OwnAck() const { return AckOf(log_store_->identity()); }
@@ -159,7 +171,9 @@ class Node::Impl final : public chunk::Confirmer {
   consensus::Configuration first_configuration_;  // as Join told it
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
-  std::atomic<bool> is_registering_{false};
+  std::atomic<bool> is_taking_part_{false};  // rule R3
+  std::atomic<bool> begins_anew_{false};
+  std::vector<membership::MemberAddress> ring_members_;  // finder's thread
   bool is_stopped_ = false;
 
   // Bottom-up; destroyed in the opposite order.
@@ -181,6 +195,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<chunk::Scrubber> scrubber_;
 
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
+  std::unique_ptr<Registration> registration_;
   std::unique_ptr<ThreadPool> writers_;
   coordinator::Parts parts_;
 
@@ -207,15 +222,17 @@ std::vector<std::string> Node::Impl::OtherAddresses() const {
 
 absl::Status Node::Impl::EnsureMembership() {
   if (log_store_->identity().cluster_id) return absl::OkStatus();
-  if (config_.join.empty() && !config_.bootstrap) {
+  // Rule R4: where data was set aside, a cluster is known to exist.
+  const bool may_form = config_.bootstrap && !HasSetAside(PosixDisk(), config_.data_dir);
+  if (config_.join.empty() && !may_form) {
     return absl::InvalidArgumentError(absl::StrCat(
         config_.data_dir, " belongs to no cluster: pass --join=<peer address of a member>, or "
         "--bootstrap to form a new cluster"));
   }
   if (!config_.join.empty()) {
     const absl::Status joined =
-        Join(config_.bootstrap ? kBootstrapAsks : absl::InfiniteDuration());
-    if (joined.ok() || joined.code() != absl::StatusCode::kUnavailable || !config_.bootstrap) {
+        Join(may_form ? kBootstrapAsks : absl::InfiniteDuration());
+    if (joined.ok() || joined.code() != absl::StatusCode::kUnavailable || !may_form) {
       return joined;
     }
     LOG(INFO) << "no --join address answered: forming a new cluster";
@@ -360,6 +377,9 @@ void Node::Impl::BuildServices() {
   small_writes_ =
       std::make_unique<coordinator::SmallWriteBatcher>(store_.get(), [this] { return OwnAck(); });
   writers_ = std::make_unique<ThreadPool>("writer", kWriterThreadsMax);
+  registration_ = std::make_unique<Registration>(
+      Registration::Parts{raft_.get(), leader_client_.get(), writers_.get(),
+                          [this] { return KnownAddresses(); }});
   parts_.self = self_;
   parts_.store = store_.get();
   parts_.peers = chunk_peers_.get();
@@ -445,7 +465,8 @@ void Node::Impl::OnMembers(const consensus::Configuration& configuration,
     LOG(INFO) << "node " << node << " is at " << address;
   }
   raft_transport_->SetAddresses(elsewhere);
-  membership_->SetMembers(std::move(members));
+  ring_members_ = std::move(members);
+  if (is_taking_part_) membership_->SetMembers(ring_members_);
 }
 
 void Node::Impl::BuildFinder() {
@@ -455,8 +476,8 @@ void Node::Impl::BuildFinder() {
   finder.clock = &clock_;
   finder.registry = registry_.get();
   finder.position = [this] { return raft_->Status().durable; };
-  finder.on_released = [] {};
-  finder.on_rolled_back = [](const std::string&) {};
+  finder.on_released = [this] { TakePart(); };
+  finder.on_rolled_back = [this](const std::string& why) { BeginAnew(why); };
   finder.on_members = [this](const consensus::Configuration& configuration,
                              const std::map<NodeId, std::string>& elsewhere) {
     OnMembers(configuration, elsewhere);
@@ -464,7 +485,29 @@ void Node::Impl::BuildFinder() {
   finder_ = std::make_unique<PeerFinder>(std::move(finder));
 }
 
+// Finder's thread, as OnMembers.
+void Node::Impl::TakePart() {
+  LOG(INFO) << "this node takes part";
+  is_taking_part_ = true;
+  raft_transport_->SetHeld(false);
+  membership_->Start();
+  membership_->SetMembers(ring_members_);
+  raft_->Release();
+}
+
+// Rule R3: as if the disk had been wiped.
+void Node::Impl::BeginAnew(const std::string& why) {
+  LOG(ERROR) << "THIS DATA DIRECTORY IS A COPY OR AN OLD STATE and is set aside: " << why
+             << ". The node joins again under a new id";
+  const absl::Status ordered =
+      OrderSetAside(PosixDisk(), config_.data_dir,
+                    absl::StrCat(absl::ToUnixMicros(clock_.WallNow())), why);
+  begins_anew_ = ordered.ok();
+  raft_->Abandon(ordered.ok() ? absl::FailedPreconditionError(why) : ordered);
+}
+
 void Node::Impl::StartFinder() {
+  raft_transport_->SetHelloRefusedReceiver([this](NodeId by) { finder_->RefusedBy(by); });
   const auto status = raft_->Status();
   const auto& configuration =
       status.configuration.members.empty() ? first_configuration_ : status.configuration;
@@ -477,6 +520,12 @@ void Node::Impl::Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response
   response->set_last_term(status.last_log_term.value());
   response->set_last_index(status.last_log_index.value());
   response->set_leader(status.leader.value());
+  if (response->verdict() != rpc::GreetResponse::STRANGER) {
+    const auto mark = raft_->MarkOf(NodeId(asker.node_id()));
+    response->mutable_mark()->set_term(mark.term.value());
+    response->mutable_mark()->set_entry_term(mark.entry_term.value());
+    response->mutable_mark()->set_entry_index(mark.entry_index.value());
+  }
   finder_->AskedBy(asker);
 }
 
@@ -521,7 +570,10 @@ void Node::Impl::Upkeep() {
                             BootEpoch(row.boot_epoch()));
       }
     }
-    Register(*view);
+    // Rule R4: acknowledgements of chunks count only for a start that the node table knows.
+    if (is_taking_part_) {
+      registration_->Check(RowOf(log_store_->identity(), self_, config_), *view);
+    }
     if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });
   });
@@ -532,34 +584,6 @@ void Node::Impl::WatchHealth() {
   const auto status = raft_->Status();
   client_server_->SetServing(status.leader == self_ ? status.can_serve : !status.leader.is_none());
   upkeep_->PostAt(clock_.Now() + kHealthEvery, [this] { WatchHealth(); });
-}
-
-// The node table must know this start (rule R4: chunk acknowledgements count only then).
-void Node::Impl::Register(const metadata::MetadataView& view) {
-  const rpc::NodeRow own = RowOf(log_store_->identity(), self_, config_);
-  const auto known = view.FindNode(self_);
-  const bool is_known = known && known->boot_epoch() == own.boot_epoch() &&
-                        known->client_address() == own.client_address() &&
-                        known->peer_address() == own.peer_address();
-  if (is_known || is_registering_.exchange(true)) return;
-  writers_->Post([this, own] {
-    const absl::Status status = RegisterWithLeader(StartedOf(own));
-    if (!status.ok()) LOG(INFO) << "not registered with the leader yet: " << status;
-    is_registering_ = false;
-  });
-}
-
-// A node that has moved is not found by the leader before this: any member passes it on.
-absl::Status Node::Impl::RegisterWithLeader(const rpc::NodeStarted& started) {
-  const auto status = raft_->Status();
-  if (!status.leader.is_none()) return leader_client_->Register(started, absl::Seconds(5));
-  std::vector<std::string> addresses = OtherAddresses();
-  for (const auto& [node, member] : status.configuration.members) {
-    if (node != self_) addresses.push_back(member.peer_address);
-  }
-  rpc::RegisterRequest request;
-  *request.mutable_node() = started;
-  return RegisterThrough(addresses, request);
 }
 
 void Node::Impl::Stop() {
@@ -597,5 +621,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const Config& config,
 
 void Node::Stop() { impl_->Stop(); }
 bool Node::has_failed() const { return impl_->has_failed(); }
+bool Node::begins_anew() const { return impl_->begins_anew(); }
+std::vector<std::string> Node::KnownAddresses() const { return impl_->KnownAddresses(); }
 
 }  // namespace dfs::node

@@ -77,6 +77,8 @@ void PeerFinder::AskedBy(const rpc::PeerHello& asker) {
   Post(start_check::AskedBy{NodeId(asker.node_id()), asker.peer_address()});
 }
 
+void PeerFinder::RefusedBy(NodeId node) { Post(start_check::AskedBy{node, ""}); }
+
 void PeerFinder::LeaderMissing() { Post(start_check::LeaderMissing{}); }
 
 void PeerFinder::Post(replicated_log::StartCheckInput input) {

@@ -46,6 +46,8 @@ class PeerFinder {
   void Reconfigure(consensus::Configuration configuration);
   // Another member asked this node.
   void AskedBy(const rpc::PeerHello& asker);
+  // That member refused this node's Hello: asks it why.
+  void RefusedBy(NodeId node);
   // No leader has been heard of for a while.
   void LeaderMissing();
 

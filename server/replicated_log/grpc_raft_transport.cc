@@ -98,6 +98,20 @@ void GrpcRaftHub::ReportRefusal(NodeId node, const absl::Status& status) {
   LOG(INFO) << "refused: " << status.message();
 }
 
+void GrpcRaftHub::SetHelloRefusedReceiver(std::function<void(NodeId)> receiver) {
+  MutexLock lock(&mutex_);
+  hello_refused_ = std::make_shared<std::function<void(NodeId)>>(std::move(receiver));
+}
+
+void GrpcRaftHub::ReportHelloRefused(NodeId by) {
+  std::shared_ptr<std::function<void(NodeId)>> receiver;
+  {
+    MutexLock lock(&mutex_);
+    receiver = hello_refused_;
+  }
+  if (receiver && *receiver) (*receiver)(by);
+}
+
 void GrpcRaftHub::ReportRefused(NodeId node) {
   std::shared_ptr<RaftTransport::Refused> refused;
   {
@@ -121,6 +135,7 @@ void GrpcRaftHub::Close() {
   refused_.reset();
   checkpoint_receiver_.reset();
   restarted_.reset();
+  hello_refused_.reset();
 }
 void GrpcRaftHub::WaitForStreams() {
   MutexLock lock(&mutex_);
@@ -172,6 +187,18 @@ void GrpcRaftTransport::SetMembers(const consensus::Configuration& configuration
   Relink();
 }
 
+void GrpcRaftTransport::SetHeld(bool is_held) {
+  {
+    MutexLock lock(&mutex_);
+    is_held_ = is_held;
+  }
+  Relink();
+}
+
+void GrpcRaftTransport::SetHelloRefusedReceiver(std::function<void(NodeId)> receiver) {
+  hub_->SetHelloRefusedReceiver(std::move(receiver));
+}
+
 void GrpcRaftTransport::SetAddresses(std::map<NodeId, std::string> addresses) {
   {
     MutexLock lock(&mutex_);
@@ -218,6 +245,7 @@ void GrpcRaftTransport::Relink() {
     }
     for (const auto& [node, address] : overrides_) wanted[node] = address;
     wanted.erase(hub_->self());
+    if (is_held_) wanted.clear();
     for (auto at = links_.begin(); at != links_.end();) {
       const auto found = wanted.find(at->first);
       if (found != wanted.end() && found->second == at->second->address()) {

@@ -56,6 +56,9 @@ class GrpcRaftHub {
   // A Hello was refused: logged once for each node and reason. A member that this node has not heard of yet (it joins, or
   // this node lags) goes on trying, several times a second.
   void ReportRefusal(NodeId node, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A peer refused this node's Hello.
+  void SetHelloRefusedReceiver(std::function<void(NodeId)> receiver) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReportHelloRefused(NodeId by) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportRefused(NodeId node) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Streams that are alive; Stop waits until none is.
@@ -74,6 +77,7 @@ class GrpcRaftHub {
   std::shared_ptr<RaftTransport::Refused> refused_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RaftTransport::CheckpointReceiver> checkpoint_receiver_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RaftTransport::Restarted> restarted_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<std::function<void(NodeId)>> hello_refused_ ABSL_GUARDED_BY(mutex_);
   std::map<NodeId, std::string> refusals_ ABSL_GUARDED_BY(mutex_);  // last one logged; at most kRefusalsMax
   std::map<NodeId, BootEpoch> epochs_ ABSL_GUARDED_BY(mutex_);  // as last seen, by each of the members
   std::shared_ptr<SnapshotReceiver> snapshot_receiver_ ABSL_GUARDED_BY(mutex_);
@@ -95,6 +99,11 @@ class GrpcRaftTransport final : public RaftTransport {
   // Also makes the members known to the registry.
   void SetMembers(const consensus::Configuration& configuration) override
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // While held nothing is dialled: a Hello is not shown to anybody before it is known that this data directory may be used
+  // (rule R3). Those who dial in are answered.
+  void SetHeld(bool is_held) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A peer refused this node's Hello. Before the first message; called on transport threads: return at once.
+  void SetHelloRefusedReceiver(std::function<void(NodeId)> receiver);
   // Where these are reached, whatever the configuration says; links are kept to them too if it does not hold them (they
   // may lead by now, and this node has been away). Replaces what was given before.
   void SetAddresses(std::map<NodeId, std::string> addresses) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -135,6 +144,7 @@ class GrpcRaftTransport final : public RaftTransport {
   ThreadPool disk_pool_;  // writes pieces of snapshots that arrive
   mutable Mutex mutex_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_held_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<const Greeter> greeter_ ABSL_GUARDED_BY(mutex_);
   consensus::Configuration configuration_ ABSL_GUARDED_BY(mutex_);
   std::map<NodeId, std::string> overrides_ ABSL_GUARDED_BY(mutex_);

@@ -73,6 +73,14 @@ class RaftHost {
   static absl::StatusOr<std::unique_ptr<RaftHost>> Create(Parts parts);
   ~RaftHost();  // Stop()
   void Start();
+  // Takes no part yet (rule R3): neither votes nor campaigns, leads or acknowledges; what comes is dropped. Status() and
+  // MarkOf() tell what is known. Then Release, or Abandon.
+  void StartHeld();
+  void Release();
+  // This node must take no part any more; on_fatal is called with `why`.
+  void Abandon(absl::Status why);
+  // What `node` has shown this one to be durable with it. Thread-safe, cheap.
+  [[nodiscard]] WitnessMark MarkOf(NodeId node) const;
   // Stops taking part; waiting callers get kUnavailable (reads) or kDeadlineExceeded, outcome unknown (proposals).
   void Stop();
 

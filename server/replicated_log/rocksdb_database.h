@@ -27,6 +27,7 @@ namespace dfs::replicated_log {
 inline constexpr char kLogFamily[] = "log";
 inline constexpr char kIdentityKey[] = "identity";
 inline constexpr char kHardStateKey[] = "hard_state";
+inline constexpr char kMarksKey[] = "marks";
 inline constexpr char kBaseKey[] = "base";
 inline constexpr char kGenerationKey[] = "generation";  // decimal number of the current state family
 

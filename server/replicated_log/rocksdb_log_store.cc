@@ -136,6 +136,13 @@ absl::Status RocksdbLogStore::LoadRecords() {
   rpc::HardStateRecord hard_state;
   DFS_RETURN_IF_ERROR(ReadRecord(*database_, kHardStateKey, &hard_state).status());
   hard_state_ = {Term(hard_state.term()), NodeId(hard_state.voted_for())};
+  rpc::MarksRecord marks;
+  DFS_RETURN_IF_ERROR(ReadRecord(*database_, kMarksKey, &marks).status());
+  for (const auto& record : marks.marks()) {
+    marks_.RecordTerm(NodeId(record.node_id()), Term(record.mark().term()));
+    marks_.RecordEntry(NodeId(record.node_id()), Term(record.mark().entry_term()),
+                       LogIndex(record.mark().entry_index()));
+  }
   rpc::BaseRecord base;
   DFS_RETURN_IF_ERROR(ReadRecord(*database_, kBaseKey, &base).status());
   base_index_ = LogIndex(base.index());
@@ -193,11 +200,32 @@ DurablePosition RocksdbLogStore::Position() const {
 absl::Status RocksdbLogStore::CommitBatch(rocksdb::WriteBatch& batch,
                                           const DurablePosition& after) {
   if (after.end() < Position().end()) DFS_RETURN_IF_ERROR(mark_->Lower(ToWords(after)));
+  if (!marks_to_write_.empty()) batch.Put(kMarksKey, marks_to_write_);
   DFS_RETURN_IF_ERROR(database_->WriteSynced(&batch));
+  marks_to_write_.clear();
   mark_->Note(ToWords(after));
   last_index_ = after.last_index;
   last_term_ = after.last_term;
   return absl::OkStatus();
+}
+
+void RocksdbLogStore::KeepMarks(const WitnessMarks& marks) {
+  rpc::MarksRecord record;
+  for (const auto& [node, mark] : marks.all()) {
+    auto* out = record.add_marks();
+    out->set_node_id(node.value());
+    out->mutable_mark()->set_term(mark.term.value());
+    out->mutable_mark()->set_entry_term(mark.entry_term.value());
+    out->mutable_mark()->set_entry_index(mark.entry_index.value());
+  }
+  marks_ = marks;
+  marks_to_write_ = record.SerializeAsString();
+}
+
+absl::Status RocksdbLogStore::FlushMarks() {
+  if (marks_to_write_.empty()) return absl::OkStatus();
+  rocksdb::WriteBatch batch;
+  return CommitBatch(batch, Position());
 }
 
 absl::Status RocksdbLogStore::Append(const std::optional<consensus::HardState>& hard_state,

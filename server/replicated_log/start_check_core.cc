@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/mutant.h"
 
 namespace dfs::replicated_log {
 
@@ -194,7 +195,7 @@ void StartCheckCore::MaybeRelease() {
   if (is_released_) return;
   // Whoever was taken out takes no part; it is told by those who answer.
   if (!newest_.members.empty() && !newest_.IsMember(options_.self)) return;
-  if (!HaveAllAnswered()) {
+  if (!HaveAllAnswered() && !DFS_MUTANT(406, "a starting member waits for nobody (rule R3)")) {
     if (now_ < begun_ + options_.patience) return;
     const bool has_majority = newest_.HasQuorum([this](NodeId voter) {
       return voter == options_.self ||
