@@ -100,6 +100,15 @@ absl::StatusOr<v1::StatusResponse> FileClient::Status() {
              v1::StatusResponse* out) { return connection.cluster().Status(context, in, out); });
 }
 
+absl::StatusOr<v1::ScrubResponse> FileClient::Scrub(const std::string& node, bool starts) {
+  v1::ScrubRequest request;
+  request.set_node(node);
+  request.set_start(starts);
+  return Read<v1::ScrubRequest, v1::ScrubResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context, const v1::ScrubRequest& in,
+                  v1::ScrubResponse* out) { return connection.cluster().Scrub(context, in, out); });
+}
+
 absl::StatusOr<v1::MembersResponse> FileClient::Members() {
   return Read<v1::MembersRequest, v1::MembersResponse>(
       {}, [](Connection& connection, grpc::ClientContext* context, const v1::MembersRequest& in,

@@ -90,6 +90,8 @@ class FileClient {
   absl::StatusOr<v1::HelloResponse> Hello();
   absl::StatusOr<v1::StatusResponse> Status();
   absl::StatusOr<v1::MembersResponse> Members();
+  // Of the node with this name or number, or of all if it is empty. `starts`: a whole pass from now.
+  absl::StatusOr<v1::ScrubResponse> Scrub(const std::string& node, bool starts);
 
   // Given and learned.
   [[nodiscard]] std::vector<std::string> Addresses() const { return caller_.Addresses(); }

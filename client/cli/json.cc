@@ -28,6 +28,8 @@ Json NodeFields(const v1::NodeStatus& node) {
   out["applied_index"] = node.applied_index();
   out["storage_uuid"] = node.storage_uuid();
   out["fsync_p99_us"] = node.fsync_p99_us();
+  out["corrupt"] = node.corrupt_chunks();
+  out["quarantined"] = node.quarantined_objects();
   return out;
 }
 
@@ -92,6 +94,30 @@ Json JsonOf(const v1::HereChunk& chunk, const std::string& node) {
 Json JsonOf(const v1::NodeStatus& node) {
   Json out = Success();
   out.update(NodeFields(node));
+  return out;
+}
+
+Json JsonOf(const v1::ScrubStatus& scrub) {
+  Json out = Success();
+  out["node"] = scrub.node();
+  out["id"] = scrub.node_id();
+  if (!scrub.error().empty()) {
+    out["status"] = "error";
+    out["state"] = "unreachable";
+    out["error"] = {{"message", scrub.error()}};
+    return out;
+  }
+  out["state"] = scrub.is_running() ? "running" : "idle";
+  out["asked_for"] = scrub.is_asked_for();
+  out["chunks"] = scrub.chunks();
+  out["bytes"] = scrub.bytes();
+  out["stored_bytes"] = scrub.stored_bytes();
+  out["bad"] = scrub.bad();
+  out["corrupt"] = scrub.corrupt_chunks();
+  out["quarantined"] = scrub.quarantined_objects();
+  out["rate"] = scrub.rate();
+  out["started_us"] = scrub.started_us();
+  out["finished_us"] = scrub.finished_us();
   return out;
 }
 

@@ -37,6 +37,8 @@ Verb StatVerb();
 // cluster_verbs.cc
 Verb StatusVerb();
 Verb MembersVerb();
+// scrub_verb.cc
+Verb ScrubVerb();
 Verb VersionVerb();
 // bench_verb.cc
 Verb BenchVerb();

@@ -55,6 +55,7 @@ ReplicaService::ReplicaService(Parts parts) : parts_(std::move(parts)) {
   AddUnary("/dfs.internal.v1.Replicas/Confirm", &ReplicaService::Confirm);
   AddUnary("/dfs.internal.v1.Replicas/CopyChunk", &ReplicaService::CopyChunk);
   AddServerStreaming("/dfs.internal.v1.Replicas/ListChunks", &ReplicaService::ListChunks);
+  AddUnary("/dfs.internal.v1.Replicas/Scrub", &ReplicaService::Scrub);
 }
 
 grpc::Status ReplicaService::Answer(const absl::Status& status) const {
@@ -266,6 +267,16 @@ grpc::Status ReplicaService::CopyChunk(grpc::ServerContext* /*context*/,
   return Answer(copied.status());
 }
 
+grpc::Status ReplicaService::Scrub(grpc::ServerContext* /*context*/,
+                                   const rpc::ScrubNodeRequest* request,
+                                   api::ScrubStatus* response) {
+  if (parts_.scrubber == nullptr) return Answer(absl::UnimplementedError("no scrubber here"));
+  if (request->start()) parts_.scrubber->StartPass();
+  *response = chunk::ToWire(parts_.scrubber->GetStatus());
+  response->set_node_id(parts_.own_ack().node_id());
+  return grpc::Status::OK;
+}
+
 grpc::Status ReplicaService::ListChunks(grpc::ServerContext* context,
                                         const rpc::ListChunksRequest* /*request*/,
                                         grpc::ServerWriter<rpc::ListChunksResponse>* writer) {
@@ -293,6 +304,25 @@ grpc::Status ReplicaService::ListChunks(grpc::ServerContext* context,
     if (!is_sent) return Answer(absl::CancelledError("cancelled"));
     if (seen < kListPage) return grpc::Status::OK;
   }
+}
+
+api::ScrubStatus ToWire(const ScrubStatus& status) {
+  const auto micros = [](absl::Time time) {
+    return time == absl::InfinitePast() ? 0 : absl::ToUnixMicros(time);
+  };
+  api::ScrubStatus out;
+  out.set_is_running(status.progress.is_running);
+  out.set_is_asked_for(status.progress.is_asked_for);
+  out.set_chunks(status.progress.chunks);
+  out.set_bytes(status.progress.bytes);
+  out.set_stored_bytes(status.stored_bytes);
+  out.set_bad(status.progress.bad);
+  out.set_corrupt_chunks(status.bad_chunks);
+  out.set_quarantined_objects(status.quarantined_objects);
+  out.set_rate(status.rate_bytes_per_second);
+  out.set_started_us(micros(status.progress.started));
+  out.set_finished_us(micros(status.progress.finished));
+  return out;
 }
 
 }  // namespace dfs::chunk

@@ -14,6 +14,7 @@
 #include "server/chunk/chunk_peers.h"
 #include "server/chunk/chunk_store.h"
 #include "server/chunk/confirmer.h"
+#include "server/chunk/scrubber.h"
 
 namespace dfs::chunk {
 
@@ -24,6 +25,7 @@ class ReplicaService final : public RawService {
     ChunkStore* store = nullptr;
     ChunkPeers* peers = nullptr;      // for CopyChunk
     Confirmer* confirmer = nullptr;
+    Scrubber* scrubber = nullptr;     // null: Scrub is refused
     // This node's identity as of now: what its acknowledgements carry. Thread-safe, never blocks.
     std::function<rpc::Ack()> own_ack;
     // A stream on which nothing moves for so long is cancelled.
@@ -55,6 +57,8 @@ class ReplicaService final : public RawService {
                          rpc::ChunkAck* response);
   grpc::Status ListChunks(grpc::ServerContext* context, const rpc::ListChunksRequest* request,
                           grpc::ServerWriter<rpc::ListChunksResponse>* writer);
+  grpc::Status Scrub(grpc::ServerContext* context, const rpc::ScrubNodeRequest* request,
+                     api::ScrubStatus* response);
 
   absl::Status ReceiveChunk(grpc::ServerContext* context,
                             grpc::ServerReader<WithData<rpc::WriteChunkRequest>>* reader,
@@ -75,6 +79,9 @@ class ReplicaService final : public RawService {
   Admission confirms_{kConfirmsMax};
   ProgressGuard guard_;
 };
+
+// As the protocol has it, without the node.
+[[nodiscard]] api::ScrubStatus ToWire(const ScrubStatus& status);
 
 }  // namespace dfs::chunk
 

@@ -50,6 +50,7 @@ struct Parts {
   // Blocks until the node's state is applied up to the index, kDeadlineExceeded after the timeout.
   std::function<absl::Status(LogIndex, absl::Duration)> wait_applied;
   std::function<bool(NodeId)> is_usable;   // the ring does not say DEAD
+  std::function<bool(NodeId)> is_slow;     // its disk hangs, as far as is known: asked last; may be null
   std::function<NodeId()> leader_id;       // none if not known
 };
 

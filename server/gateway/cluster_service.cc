@@ -6,9 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/wire_status.h"
+#include "server/chunk/replica_service.h"
 
 namespace dfs::gateway {
 namespace {
+
+constexpr absl::Duration kScrubTimeout = absl::Seconds(3);  // of each node
 
 std::string TextOf(membership::LivenessState state) {
   switch (state) {
@@ -61,12 +64,18 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
     row.set_applied_index(member.health.applied_index);
     row.set_fsync_p99_us(
         static_cast<std::uint32_t>(absl::ToInt64Microseconds(member.health.fsync_p99)));
+    row.set_corrupt_chunks(member.health.corrupt_chunks);
+    row.set_quarantined_objects(member.health.quarantined_objects);
     row.set_incarnation(member.incarnation);
     if (id == parts_.self) {
       const chunk::Space space = parts_.store->GetSpace();
       row.set_free_bytes(space.free_bytes);
       row.set_total_bytes(space.total_bytes);
       row.set_applied_index(raft.applied_index.value());
+      const chunk::ScrubStatus scrub =
+          parts_.scrubber != nullptr ? parts_.scrubber->GetStatus() : chunk::ScrubStatus();
+      row.set_corrupt_chunks(scrub.bad_chunks);
+      row.set_quarantined_objects(scrub.quarantined_objects);
     } else if (member.last_heard != absl::InfinitePast()) {
       row.set_state_age_ms(static_cast<std::uint64_t>(
           std::max<std::int64_t>(0, absl::ToInt64Milliseconds(parts_.clock->Now() - member.last_heard))));
@@ -153,6 +162,38 @@ grpc::Status ClusterService::Members(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
+grpc::Status ClusterService::Scrub(grpc::ServerContext* /*context*/,
+                                   const api::ScrubRequest* request,
+                                   api::ScrubResponse* response) {
+  const auto view = parts_.machine->View();
+  for (const auto& node : view->Nodes()) {
+    if (node.state() != rpc::ACTIVE) continue;
+    const std::string number = absl::StrCat(node.node_id());
+    if (!request->node().empty() && request->node() != node.name() && request->node() != number) {
+      continue;
+    }
+    api::ScrubStatus& row = *response->add_nodes();
+    const NodeId id(node.node_id());
+    if (id == parts_.self) {
+      if (request->start()) parts_.scrubber->StartPass();
+      row = chunk::ToWire(parts_.scrubber->GetStatus());
+    } else {
+      auto answer = parts_.peers->Scrub(id, request->start(), kScrubTimeout);
+      if (answer.ok()) {
+        row = *std::move(answer);
+      } else {
+        row.set_error(std::string(answer.status().message()));
+      }
+    }
+    row.set_node_id(node.node_id());
+    row.set_node(node.name());
+  }
+  if (response->nodes().empty()) {
+    return ToGrpc(absl::NotFoundError("there is no node " + request->node()));
+  }
+  return grpc::Status::OK;
+}
+
 std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
                                         const absl::Status& store_health) {
   std::vector<api::HealthReason> reasons;
@@ -181,6 +222,12 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
           absl::StrCat(node.name(), " (", node.address(), ") is ", node.state(), ", last heard ",
                        node.state_age_ms(), " ms ago"),
           "start it again");
+    }
+    if (node.corrupt_chunks() > 0) {
+      add("CORRUPT", api::HEALTH_WARN,
+          absl::StrCat(node.corrupt_chunks(), " chunks of ", node.name(),
+                       " are damaged or gone; they are not served and are made again from good copies"),
+          "if it stays, look at that node's disk and its log; dfs-cli scrub shows the progress");
     }
   }
   if (members == 1) {

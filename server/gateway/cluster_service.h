@@ -8,7 +8,9 @@
 
 #include "dfs/v1/cluster.grpc.pb.h"
 #include "membership/membership_host.h"
+#include "server/chunk/chunk_peers.h"
 #include "server/chunk/chunk_store.h"
+#include "server/chunk/scrubber.h"
 #include "server/metadata/metadata_machine.h"
 #include "server/replicated_log/raft_host.h"
 
@@ -21,6 +23,8 @@ struct ClusterParts {
   const replicated_log::RaftHost* raft = nullptr;
   const membership::MembershipHost* membership = nullptr;
   chunk::ChunkStore* store = nullptr;
+  chunk::Scrubber* scrubber = nullptr;
+  chunk::ChunkPeers* peers = nullptr;  // to ask the other nodes' scrubbers
   const Clock* clock = nullptr;
   std::string server_version;
 };
@@ -33,6 +37,8 @@ class ClusterService final : public api::Cluster::Service {
                      api::HelloResponse* response) override;
   grpc::Status Status(grpc::ServerContext* context, const api::StatusRequest* request,
                       api::StatusResponse* response) override;
+  grpc::Status Scrub(grpc::ServerContext* context, const api::ScrubRequest* request,
+                     api::ScrubResponse* response) override;
   grpc::Status Members(grpc::ServerContext* context, const api::MembersRequest* request,
                        api::MembersResponse* response) override;
 

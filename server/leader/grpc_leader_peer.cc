@@ -19,7 +19,7 @@ constexpr char kNeverSent[] = "failed to connect to all addresses";
 
 absl::Status StatusOf(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty() &&
-      status.error_message().rfind(kNeverSent, 0) == 0) {
+      status.error_message().starts_with(kNeverSent)) {
     return ErrorWithReason(absl::StatusCode::kUnavailable, status.error_message(),
                            api::ErrorDetail::REASON_UNSPECIFIED);
   }

@@ -69,11 +69,13 @@ class FakeWriter final : public chunk::RemoteChunkWriter {
 class FakeReader final : public chunk::RemoteChunkReader {
  public:
   FakeReader(std::unique_ptr<chunk::ChunkReader> reader, std::uint64_t offset,
-             std::uint64_t length, std::optional<std::uint64_t> cut)
+             std::uint64_t length, std::optional<std::uint64_t> cut,
+             std::optional<std::uint64_t> hangs_after)
       : reader_(std::move(reader)),
         at_(offset / BlockChecksums::kBlockBytes * BlockChecksums::kBlockBytes),
         end_(offset + length),
-        cut_(cut) {}
+        cut_(cut),
+        hangs_after_(hangs_after) {}
   std::uint64_t size() const override { return reader_->info().size; }
   const std::vector<std::uint32_t>& table() const override { return reader_->table(); }
   absl::StatusOr<Piece> Next() override {
@@ -81,6 +83,7 @@ class FakeReader final : public chunk::RemoteChunkReader {
     piece.offset = at_;
     if (at_ >= end_) return piece;
     if (cut_ && sent_ >= *cut_) return absl::UnavailableError("broke");
+    if (hangs_after_ && sent_ >= *hangs_after_) return absl::DeadlineExceededError("hangs");
     const std::uint64_t bytes = std::min<std::uint64_t>(256 << 10, size() - at_);
     std::string data(bytes, '\0');
     DFS_RETURN_IF_ERROR(reader_->Read(at_, {data.data(), data.size()}));
@@ -96,6 +99,7 @@ class FakeReader final : public chunk::RemoteChunkReader {
   std::uint64_t at_;
   const std::uint64_t end_;
   const std::optional<std::uint64_t> cut_;
+  const std::optional<std::uint64_t> hangs_after_;
   std::uint64_t sent_ = 0;
 };
 
@@ -145,13 +149,19 @@ void FakePeers::RelinkAll(NodeId node, std::vector<chunk::Relink> items, absl::D
 
 absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> FakePeers::Read(
     NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
-    absl::Duration) {
+    absl::Duration progress_timeout) {
   read_from.push_back(node.value());
+  read_timeouts.push_back(progress_timeout);
   if (down.contains(node.value())) return absl::UnavailableError("down");
   auto reader = stores.at(node.value()).Open(chunk);
   if (!reader.ok()) return reader.status();
+  std::optional<std::uint64_t> stops_after;
+  if (const auto slow = slow_reads.find(node.value());
+      slow != slow_reads.end() && progress_timeout < slow->second.needs) {
+    stops_after = slow->second.after_bytes;
+  }
   return std::make_unique<FakeReader>(*std::move(reader), offset, length,
-                                      std::exchange(cut_reads_after, std::nullopt));
+                                      std::exchange(cut_reads_after, std::nullopt), stops_after);
 }
 
 absl::StatusOr<rpc::ChunkAck> FakePeers::Copy(NodeId node, const rpc::CopyChunkRequest& request,

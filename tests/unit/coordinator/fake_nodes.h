@@ -44,6 +44,14 @@ class FakePeers final : public chunk::ChunkPeers {
   std::map<std::uint32_t, rpc::ConfirmResponse::Verdict> verdicts;  // default: CONFIRMED
   std::vector<std::uint32_t> read_from;
   std::optional<std::uint64_t> cut_reads_after;  // a remote reader breaks after so many bytes
+  // A remote reader of the node sends so many bytes, then needs so long for more: whoever waits less gets
+  // kDeadlineExceeded, at once.
+  struct SlowReads {
+    std::uint64_t after_bytes = 0;
+    absl::Duration needs;
+  };
+  std::map<std::uint32_t, SlowReads> slow_reads;
+  std::vector<absl::Duration> read_timeouts;  // beside read_from
 
   std::unique_ptr<chunk::RemoteChunkWriter> Write(NodeId node, const ChunkId& chunk,
                                                   absl::Duration) override;

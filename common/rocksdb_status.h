@@ -1,6 +1,6 @@
 // rocksdb::Status -> absl::Status.
-#ifndef DFS_SERVER_REPLICATED_LOG_ROCKSDB_STATUS_H_
-#define DFS_SERVER_REPLICATED_LOG_ROCKSDB_STATUS_H_
+#ifndef DFS_COMMON_ROCKSDB_STATUS_H_
+#define DFS_COMMON_ROCKSDB_STATUS_H_
 
 #include <string>
 
@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
-namespace dfs::replicated_log {
+namespace dfs {
 
 // Every failure of the disk or of its content is kDataLoss: nobody goes on after one.
 inline absl::Status FromRocksdb(const rocksdb::Status& status, const std::string& what) {
@@ -17,6 +17,6 @@ inline absl::Status FromRocksdb(const rocksdb::Status& status, const std::string
   return absl::DataLossError(absl::StrCat(what, ": ", status.ToString()));
 }
 
-}  // namespace dfs::replicated_log
+}  // namespace dfs
 
-#endif  // DFS_SERVER_REPLICATED_LOG_ROCKSDB_STATUS_H_
+#endif  // DFS_COMMON_ROCKSDB_STATUS_H_

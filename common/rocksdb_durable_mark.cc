@@ -1,4 +1,4 @@
-#include "server/replicated_log/rocksdb_durable_mark.h"
+#include "common/rocksdb_durable_mark.h"
 
 #include <glog/logging.h>
 
@@ -7,13 +7,12 @@
 #include <optional>
 #include <string_view>
 
-#include "absl/strings/str_cat.h"
 #include "common/checksum.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
-#include "server/replicated_log/rocksdb_status.h"
+#include "common/rocksdb_status.h"
 
-namespace dfs::replicated_log {
+namespace dfs {
 namespace {
 
 // The mark lags by this much at most, plus one sync.
@@ -21,11 +20,11 @@ constexpr absl::Duration kWriteDelay = absl::Milliseconds(40);
 // One slot in each of two pages, so that no single torn page takes both.
 constexpr std::size_t kSlotStride = 4'096;
 constexpr std::string_view kMagic = "dfsmark1";
-constexpr std::size_t kSlotBytes = 8 + 4 * 8 + 4;
+constexpr std::size_t kSlotBytes = 8 + 8 + 3 * 8 + 4;
 
 struct Slot {
   std::uint64_t sequence = 0;
-  DurablePosition position;
+  DurableWords position{};
 };
 
 void Put64(std::string& out, std::uint64_t value) {
@@ -40,9 +39,7 @@ std::uint64_t Get64(std::string_view in, std::size_t at) {
 std::string EncodeSlot(const Slot& slot) {
   std::string out(kMagic);
   Put64(out, slot.sequence);
-  Put64(out, slot.position.hard_state_term.value());
-  Put64(out, slot.position.last_term.value());
-  Put64(out, slot.position.last_index.value());
+  for (const std::uint64_t word : slot.position) Put64(out, word);
   const std::uint32_t crc = Crc32c(out.data(), out.size());
   for (int i = 0; i < 4; ++i) out.push_back(static_cast<char>(crc >> (8 * i)));
   return out;
@@ -57,31 +54,27 @@ std::optional<Slot> DecodeSlot(std::string_view in) {
   if (crc != Crc32c(in.data(), kSlotBytes - 4)) return std::nullopt;
   Slot slot;
   slot.sequence = Get64(in, 8);
-  slot.position.hard_state_term = Term(Get64(in, 16));
-  slot.position.last_term = Term(Get64(in, 24));
-  slot.position.last_index = LogIndex(Get64(in, 32));
+  for (std::size_t i = 0; i < slot.position.size(); ++i) {
+    slot.position[i] = Get64(in, 16 + 8 * i);
+  }
   return slot;
 }
 
 }  // namespace
 
-std::string ToString(const DurablePosition& position) {
-  return absl::StrCat("entry ", position.last_index.value(), " of term ",
-                      position.last_term.value(), " with hard state of term ",
-                      position.hard_state_term.value());
-}
-
-RocksdbDurableMark::RocksdbDurableMark(rocksdb::Env* env, std::string path)
-    : env_(env), path_(std::move(path)), executor_("log-mark") {}
+RocksdbDurableMark::RocksdbDurableMark(rocksdb::Env* env, std::string path,
+                                       std::string thread_name)
+    : env_(env), path_(std::move(path)), executor_(std::move(thread_name)) {}
 
 RocksdbDurableMark::~RocksdbDurableMark() {
   executor_.Stop();
   WriteNoted();
 }
 
-absl::StatusOr<std::unique_ptr<RocksdbDurableMark>> RocksdbDurableMark::Open(rocksdb::Env* env,
-                                                                             std::string path) {
-  std::unique_ptr<RocksdbDurableMark> mark(new RocksdbDurableMark(env, std::move(path)));
+absl::StatusOr<std::unique_ptr<RocksdbDurableMark>> RocksdbDurableMark::Open(
+    rocksdb::Env* env, std::string path, std::string thread_name) {
+  std::unique_ptr<RocksdbDurableMark> mark(
+      new RocksdbDurableMark(env, std::move(path), std::move(thread_name)));
   DFS_RETURN_IF_ERROR(mark->ReadFile());
   return mark;
 }
@@ -119,15 +112,24 @@ absl::Status RocksdbDurableMark::ReadFile() {
   return absl::OkStatus();
 }
 
-absl::Status RocksdbDurableMark::WriteFileLocked(const DurablePosition& position) {
+absl::Status RocksdbDurableMark::WriteFileLocked(const DurableWords& position) {
   const Slot slot{++sequence_, position};
   const std::uint64_t offset = (slot.sequence % 2) * kSlotStride;
   DFS_RETURN_IF_ERROR(FromRocksdb(file_->Write(offset, EncodeSlot(slot), {}, nullptr), path_));
   return FromRocksdb(file_->Sync({}, nullptr), path_);
 }
 
-void RocksdbDurableMark::Note(const DurablePosition& position) {
+void RocksdbDurableMark::Note(const DurableWords& position) {
   MutexLock lock(&mutex_);
+  NoteLocked(position);
+}
+
+void RocksdbDurableMark::Raise(const DurableWords& position) {
+  MutexLock lock(&mutex_);
+  if (position > noted_) NoteLocked(position);
+}
+
+void RocksdbDurableMark::NoteLocked(const DurableWords& position) {
   if (position == noted_) return;
   noted_ = position;
   if (is_scheduled_ || has_failed_) return;
@@ -138,7 +140,7 @@ void RocksdbDurableMark::Note(const DurablePosition& position) {
 void RocksdbDurableMark::WriteNoted() {
   // The file first: a position taken before Lower must not be written after it.
   MutexLock file_lock(&file_mutex_);
-  DurablePosition position;
+  DurableWords position{};
   {
     MutexLock lock(&mutex_);
     if (!is_scheduled_) return;
@@ -153,7 +155,7 @@ void RocksdbDurableMark::WriteNoted() {
   has_failed_ = true;
 }
 
-absl::Status RocksdbDurableMark::Lower(const DurablePosition& position) {
+absl::Status RocksdbDurableMark::Lower(const DurableWords& position) {
   MutexLock file_lock(&file_mutex_);
   {
     MutexLock lock(&mutex_);
@@ -165,4 +167,4 @@ absl::Status RocksdbDurableMark::Lower(const DurablePosition& position) {
   return WriteFileLocked(position);
 }
 
-}  // namespace dfs::replicated_log
+}  // namespace dfs

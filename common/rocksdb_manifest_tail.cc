@@ -1,11 +1,11 @@
-#include "server/replicated_log/rocksdb_manifest_tail.h"
+#include "common/rocksdb_manifest_tail.h"
 
 #include <algorithm>
 #include <cstdint>
 
 #include "common/checksum.h"
 
-namespace dfs::replicated_log {
+namespace dfs {
 namespace {
 
 // RocksDB's log format: blocks of 32 KiB; records of checksum (4, masked CRC32C of type and payload),
@@ -61,4 +61,4 @@ std::optional<std::size_t> FindZeroedTail(std::string_view manifest) {
   return at;
 }
 
-}  // namespace dfs::replicated_log
+}  // namespace dfs
