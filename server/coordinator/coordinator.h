@@ -43,6 +43,8 @@ struct Parts {
   const Clock* clock = nullptr;
   ThreadPool* pool = nullptr;              // for writers of large chunks, which block
   SmallWriteBatcher* small_writes = nullptr;
+  // A replica that takes nothing of a large chunk for so long has failed it.
+  absl::Duration progress_timeout = kProgressTimeout;
   // Bytes that wait for replicas, of all puts together. Copies of these parts share the count.
   std::shared_ptr<std::atomic<std::size_t>> queued_bytes =
       std::make_shared<std::atomic<std::size_t>>(0);

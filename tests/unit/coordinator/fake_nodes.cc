@@ -22,20 +22,24 @@ rpc::NodeRow RowOf(std::uint32_t node) {
   return row;
 }
 
+constexpr absl::Duration kGuardIsLate = absl::Milliseconds(50);
+
 class FakeWriter final : public chunk::RemoteChunkWriter {
  public:
   FakeWriter(testing::MemoryChunkStore* store, std::uint32_t node, const ChunkId& chunk,
-             std::size_t hangs_after, std::size_t breaks_after)
+             absl::Duration progress_timeout, std::size_t hangs_after, std::size_t breaks_after)
       : store_(store),
         node_(node),
         chunk_(chunk),
+        progress_timeout_(progress_timeout),
         hangs_after_(hangs_after),
         breaks_after_(breaks_after) {}
   absl::Status Write(const Slices& data, std::uint32_t crc) override {
     if (store_ == nullptr) return absl::UnavailableError("down");
     if (bytes_.size() >= hangs_after_) {
-      cancelled_.Wait();
-      return absl::CancelledError("cancelled");
+      return cancelled_.WaitFor(progress_timeout_ + kGuardIsLate)
+                 ? absl::CancelledError("cancelled")
+                 : absl::DeadlineExceededError("no progress");
     }
     if (bytes_.size() >= breaks_after_) return absl::UnavailableError("broke");
     const std::string bytes = data.ToString();
@@ -60,6 +64,7 @@ class FakeWriter final : public chunk::RemoteChunkWriter {
   testing::MemoryChunkStore* const store_;
   const std::uint32_t node_;
   const ChunkId chunk_;
+  const absl::Duration progress_timeout_;
   const std::size_t hangs_after_;
   const std::size_t breaks_after_;
   Event cancelled_;
@@ -106,14 +111,14 @@ class FakeReader final : public chunk::RemoteChunkReader {
 }  // namespace
 
 std::unique_ptr<chunk::RemoteChunkWriter> FakePeers::Write(NodeId node, const ChunkId& chunk,
-                                                           absl::Duration) {
+                                                           absl::Duration progress_timeout) {
   auto* store = down.contains(node.value()) ? nullptr : &stores.at(node.value());
   const auto limit = [node](const std::map<std::uint32_t, std::size_t>& limits) {
     const auto found = limits.find(node.value());
     return found == limits.end() ? SIZE_MAX : found->second;
   };
-  return std::make_unique<FakeWriter>(store, node.value(), chunk, limit(hangs_after),
-                                      limit(breaks_after));
+  return std::make_unique<FakeWriter>(store, node.value(), chunk, progress_timeout,
+                                      limit(hangs_after), limit(breaks_after));
 }
 
 void FakePeers::WriteSmall(NodeId node, const chunk::ChunkInfo& info, Slices data, absl::Duration,

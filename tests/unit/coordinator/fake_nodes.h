@@ -35,7 +35,8 @@ class FakePeers final : public chunk::ChunkPeers {
   std::map<std::uint32_t, testing::MemoryChunkStore> stores;
   std::set<std::uint32_t> down;    // every call fails at once
   std::set<std::uint32_t> silent;  // callbacks are kept and never called until Release
-  // A writer of a large chunk hangs after so many bytes of it, until it is cancelled.
+  // A writer of a large chunk hangs after so many bytes of it, until it is cancelled or a
+  // little more than its time without progress has passed, as with the real one.
   std::map<std::uint32_t, std::size_t> hangs_after;
   // A writer of a large chunk breaks after so many bytes of it, or at its end if it has no more.
   std::map<std::uint32_t, std::size_t> breaks_after;
