@@ -28,13 +28,20 @@ struct NodeHealth {
   std::uint64_t free_bytes = 0;
   std::uint64_t total_bytes = 0;
   absl::Duration fsync_p99;
-  absl::Duration disk_probe_age;
+  absl::Duration disk_probe_age;  // since the last try of the disk that ended well began
   std::uint32_t load_percent = 0;
   std::uint64_t applied_index = 0;
   std::uint32_t local_health = 0;  // Lifeguard's multiplier, 0 (well) to 8
   std::uint64_t corrupt_chunks = 0;       // found damaged or gone, not healed yet
   std::uint64_t quarantined_objects = 0;
 };
+
+// A disk that is tried twice a second and has not ended a try for so long hangs. No evidence against the node: its heartbeats
+// do not touch the disk.
+inline constexpr absl::Duration kSlowDiskAfter = absl::Milliseconds(1'500);
+inline bool HasSlowDisk(const NodeHealth& health) {
+  return health.disk_probe_age >= kSlowDiskAfter;
+}
 
 struct RingOptions {
   NodeId self;

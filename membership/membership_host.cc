@@ -108,6 +108,12 @@ class MembershipHost::Impl {
     return found != views_.end() && found->second.state != LivenessState::kDead;
   }
 
+  [[nodiscard]] bool HasSlowDisk(NodeId node) const ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    const auto found = views_.find(node);
+    return found != views_.end() && membership::HasSlowDisk(found->second.health);
+  }
+
  private:
   // On the executor only, as all below.
   void Step(Input input) {
@@ -185,5 +191,6 @@ void MembershipHost::ReportRefused(NodeId node) { impl_->ReportRefused(node); }
 std::vector<MemberView> MembershipHost::Members() const { return impl_->Members(); }
 LivenessState MembershipHost::StateOf(NodeId node) const { return impl_->StateOf(node); }
 bool MembershipHost::IsUsable(NodeId node) const { return impl_->IsUsable(node); }
+bool MembershipHost::HasSlowDisk(NodeId node) const { return impl_->HasSlowDisk(node); }
 
 }  // namespace dfs::membership

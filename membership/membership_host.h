@@ -55,6 +55,8 @@ class MembershipHost {
   [[nodiscard]] LivenessState StateOf(NodeId node) const;
   // Alive or suspect-but-not-dead: worth a try. Self is always usable.
   [[nodiscard]] bool IsUsable(NodeId node) const;
+  // By what was last heard of it.
+  [[nodiscard]] bool HasSlowDisk(NodeId node) const;
 
  private:
   class Impl;

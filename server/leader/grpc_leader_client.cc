@@ -20,7 +20,7 @@ GrpcLeaderClient::GrpcLeaderClient(Parts parts)
     std::vector<NodeLiveness> nodes;
     for (const auto& member : membership->Members()) {
       nodes.push_back({member.node, membership->IsUsable(member.node), member.health.free_bytes,
-                       member.health.total_bytes});
+                       member.health.total_bytes, membership::HasSlowDisk(member.health)});
     }
     return nodes;
   };

@@ -21,7 +21,7 @@ LeaderWorld WorldOf(const LeaderHost::Parts& parts) {
     for (const auto& member : membership->Members()) {
       has_self = has_self || member.node == self;
       nodes.push_back({member.node, membership->IsUsable(member.node), member.health.free_bytes,
-                       member.health.total_bytes});
+                       member.health.total_bytes, membership::HasSlowDisk(member.health)});
     }
     if (!has_self) nodes.push_back({self, true, 0, 0});
     return nodes;

@@ -57,6 +57,7 @@ std::vector<placement::Candidate> Candidates(const NodeRows& rows,
     candidate.free_bytes = placement::kFreeBytesMin;
     if (const auto found = by_node.find(node); found != by_node.end()) {
       candidate.is_usable = found->second->is_usable;
+      candidate.is_slow = found->second->is_slow;
       if (found->second->total_bytes > 0) candidate.free_bytes = found->second->free_bytes;
     }
     candidates.push_back(std::move(candidate));

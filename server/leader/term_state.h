@@ -34,6 +34,7 @@ struct NodeLiveness {
   bool is_usable = false;        // alive or suspect, not dead
   std::uint64_t free_bytes = 0;  // for new chunks
   std::uint64_t total_bytes = 0;  // 0: nothing heard of its disk yet
+  bool is_slow = false;           // its disk hangs
 };
 
 struct LeaderOptions {

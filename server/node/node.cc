@@ -34,6 +34,7 @@
 #include "server/leader/leader_host.h"
 #include "server/leader/leader_service.h"
 #include "server/leader/wanted_replicas.h"
+#include "server/node/disk_probe.h"
 #include "server/node/own_identity.h"
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
@@ -180,6 +181,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<replicated_log::LogStore> log_store_;
   std::unique_ptr<metadata::MetadataMachine> machine_;
   std::unique_ptr<chunk::ChunkStore> store_;
+  std::unique_ptr<DiskProbe> disk_probe_;
   std::unique_ptr<PeerRegistry> registry_;
   PeerChannels channels_;
   std::unique_ptr<replicated_log::GrpcRaftTransport> raft_transport_;
@@ -276,6 +278,8 @@ absl::Status Node::Impl::OpenStores() {
   chunk::LocalChunkStore::Options options;
   options.data_dir = config_.data_dir;
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open(options));
+  DFS_ASSIGN_OR_RETURN(disk_probe_,
+                       DiskProbe::Start(&PosixDisk(), config_.data_dir + "/probe", &clock_));
   return absl::OkStatus();
 }
 
@@ -395,6 +399,7 @@ void Node::Impl::BuildServices() {
     return waiter.Wait();
   };
   parts_.is_usable = [this](NodeId node) { return membership_->IsUsable(node); };
+  parts_.is_slow = [this](NodeId node) { return membership_->HasSlowDisk(node); };
   parts_.leader_id = [this] { return raft_->Status().leader; };
 
   raft_transport_->SetGreeter([this](const rpc::PeerHello& asker, rpc::GreetResponse* response) {
@@ -543,7 +548,9 @@ void Node::Impl::OnFatal(const absl::Status& status) {
 
 membership::NodeHealth Node::Impl::OwnHealth() {
   MutexLock lock(&health_mutex_);
-  return health_;
+  membership::NodeHealth health = health_;
+  if (disk_probe_ != nullptr) health.disk_probe_age = disk_probe_->Age();
+  return health;
 }
 
 void Node::Impl::Upkeep() {

@@ -91,9 +91,13 @@ Placement Place(const Question& question) {
       picker.Take(*c, question.replicas, &placement.replicas);
     }
   }
-  if (const Candidate* c = picker.FindMember(question.coordinator); c && can_take_copy(*c)) {
+  const auto can_take_copy_soon = [&](const Candidate& c) {
+    return !c.is_slow && can_take_copy(c);
+  };
+  if (const Candidate* c = picker.FindMember(question.coordinator); c && can_take_copy_soon(*c)) {
     picker.Take(*c, question.replicas, &placement.replicas);
   }
+  picker.Fill(question.replicas, can_take_copy_soon, &placement.replicas);
   picker.Fill(question.replicas, can_take_copy, &placement.replicas);
 
   // Before the spares are taken: a spare is no member of the set unless it takes a replica's place.
@@ -105,6 +109,7 @@ Placement Place(const Question& question) {
   picker.Fill(set_size, [&](const Candidate& c) { return picker.HasSpace(c); }, &placement.set);
   picker.Fill(set_size, [](const Candidate&) { return true; }, &placement.set);
 
+  spares.Fill(kSparesMax, can_take_copy_soon, &placement.spares);
   spares.Fill(kSparesMax, can_take_copy, &placement.spares);
   return placement;
 }

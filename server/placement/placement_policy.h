@@ -22,6 +22,7 @@ struct Candidate {
   std::uint64_t free_bytes = 0;
   bool is_usable = false;        // alive, as far as the asker knows
   bool is_retired = false;       // no member (any more): never picked
+  bool is_slow = false;          // its disk hangs: picked only where nobody else is left
 };
 
 struct Question {
@@ -45,7 +46,7 @@ struct Placement {
   std::vector<NodeId> set;
 };
 
-// Prefers, in this order: holders, the coordinator, zones that have no copy yet, and free space. Free space decides by
+// Prefers, in this order: holders, nodes whose disks are not slow, the coordinator, zones that have no copy yet, and free space. Free space decides by
 // weighted rendezvous hashing: over many seeds a node with twice the space gets about twice the
 // copies. (Always to take the emptiest would send every put to the same node until its
 // next heartbeat says so, and all load to a node that has just joined.)

@@ -55,6 +55,27 @@ TEST(Placement, CoordinatorThatCannotIsLeftOut) {
   EXPECT_THAT(Place(question).replicas, SizeIs(3)) << "no member (any more)";
 }
 
+TEST(Placement, SlowNodesComeLast) {
+  const auto slow = [](std::uint32_t id) {
+    Candidate candidate = Good(id);
+    candidate.is_slow = true;
+    return candidate;
+  };
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    Question question = Of({slow(1), Good(2), slow(3), Good(4), Good(5), Good(6)});
+    question.seed = seed;
+    const Placement enough = Place(question);
+    EXPECT_THAT(enough.replicas, testing::Each(testing::AnyOf(Node(2), Node(4), Node(5), Node(6))));
+    EXPECT_THAT(enough.replicas, SizeIs(3));
+    ASSERT_THAT(enough.spares, SizeIs(2));
+    EXPECT_THAT(enough.spares[0], testing::AnyOf(Node(2), Node(4), Node(5), Node(6)));
+    question.candidates.resize(4);
+    const Placement few = Place(question);
+    ASSERT_THAT(few.replicas, SizeIs(3)) << "better slow than not at all";
+    EXPECT_THAT((std::set{few.replicas[0], few.replicas[1]}), (std::set{Node(2), Node(4)}));
+  }
+}
+
 TEST(Placement, ZonesAreDistinctWhileThereAreZones) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     Question question = Of({Good(1, "a"), Good(2, "a", 900 * kGigabyte), Good(3, "a"),
