@@ -52,6 +52,26 @@ absl::Status Deliver(const Slices& data, std::uint64_t piece_offset, std::uint32
   return absl::OkStatus();
 }
 
+// A chunk of this node on its way to be read.
+struct LocalOpening {
+  LocalOpening(chunk::ChunkStore* from, const ChunkId& chunk) : store(from), id(chunk) {}
+
+  // Blocks on disk; sets `done` last.
+  void Open() {
+    auto opened = store->Open(id);
+    status = opened.status();
+    if (opened.ok()) reader = *std::move(opened);
+    done.Set();
+  }
+
+  chunk::ChunkStore* const store;
+  const ChunkId id;
+  Event done;
+  // Valid once done.
+  absl::Status status;
+  std::shared_ptr<const chunk::ChunkReader> reader;
+};
+
 // Up to kMessageBytes of a chunk of this node, from a block's beginning on.
 struct LocalPiece {
   LocalPiece(std::shared_ptr<const chunk::ChunkReader> from, std::uint64_t at)
@@ -307,26 +327,29 @@ absl::Status GetOperation::StreamChunk(std::uint32_t index, std::uint64_t offset
 
 absl::Status GetOperation::StreamLocal(absl::Duration patience, ChunkPart& part,
                                        const Sink& sink) {
-  auto opened = parts_.store->Open(part.id);
-  if (!opened.ok()) return opened.status();
-  const std::shared_ptr<const chunk::ChunkReader> reader = *std::move(opened);
+  // Small ones come from the database, mostly from memory: no thread is changed for them.
+  const bool is_small = part.row.size() <= chunk::kSmallBytesMax;
+  const auto start = [&](Task task) {
+    if (is_small) return task();
+    parts_.pool->Post(std::move(task));
+  };
+  // Threads that read are left to a disk that hangs; they keep what they use.
+  const absl::Status hangs = absl::DeadlineExceededError("this node's disk hangs");
+  const auto opening = std::make_shared<LocalOpening>(parts_.store, part.id);
+  start([opening] { opening->Open(); });
+  if (!opening->done.WaitFor(patience)) return hangs;
+  if (!opening->status.ok()) return opening->status;
+  const std::shared_ptr<const chunk::ChunkReader> reader = opening->reader;
   if (!MatchesLog(part.row, reader->info().size, reader->table())) {
     ReportDamaged(part);
     return absl::DataLossError("the stored block table is not the one in the log");
   }
   std::shared_ptr<LocalPiece> next =
       std::make_shared<LocalPiece>(reader, RoundDown(part.offset));
-  if (reader->info().size <= chunk::kSmallBytesMax) {
-    next->Read();  // from the database: mostly from memory
-  } else {
-    parts_.pool->Post([next] { next->Read(); });
-  }
+  start([next] { next->Read(); });
   while (part.offset < part.end) {
     const std::shared_ptr<LocalPiece> piece = std::move(next);
-    // The thread that reads is left to a disk that hangs; it keeps what it uses.
-    if (!piece->done.WaitFor(patience)) {
-      return absl::DeadlineExceededError("this node's disk hangs");
-    }
+    if (!piece->done.WaitFor(patience)) return hangs;
     if (!piece->status.ok()) {
       if (absl::IsDataLoss(piece->status)) ReportDamaged(part);
       return piece->status;
@@ -335,7 +358,7 @@ absl::Status GetOperation::StreamLocal(absl::Duration patience, ChunkPart& part,
     const std::uint64_t piece_end = piece->offset + piece->data.size();
     if (piece_end < part.end) {
       next = std::make_shared<LocalPiece>(reader, piece_end);
-      parts_.pool->Post([next] { next->Read(); });
+      start([next] { next->Read(); });
     }
     const std::uint32_t crc =
         BlockChecksums::CrcOf(reader->table(), piece->offset, piece->data.size());

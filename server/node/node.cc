@@ -66,8 +66,8 @@ class Waiter {
       state->event.Set();
     };
   }
-  absl::Status Wait() {
-    state_->event.Wait();
+  absl::Status Wait(absl::Duration timeout) {
+    if (!state_->event.WaitFor(timeout)) return absl::DeadlineExceededError("no answer in time");
     return state_->status;
   }
 
@@ -396,7 +396,7 @@ void Node::Impl::BuildServices() {
   parts_.wait_applied = [this](LogIndex index, absl::Duration timeout) {
     Waiter waiter;
     raft_->WaitApplied(index, timeout, waiter.Callback());
-    return waiter.Wait();
+    return waiter.Wait(timeout);
   };
   parts_.is_usable = [this](NodeId node) { return membership_->IsUsable(node); };
   parts_.is_slow = [this](NodeId node) { return membership_->HasSlowDisk(node); };

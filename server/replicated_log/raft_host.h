@@ -104,7 +104,8 @@ class RaftHost {
   // Leader only: an index such that a state applied that far holds every change that was answered before this
   // call. Calls that arrive while a round is under way share the next one. kUnavailable: not leading.
   void ReadIndex(absl::AnyInvocable<void(absl::StatusOr<LogIndex>)> done);
-  // Calls back once `index` is applied here (at once if it is), or with kDeadlineExceeded.
+  // Calls back once `index` is applied here (at once if it is), or with kDeadlineExceeded; late while the log's disk
+  // hangs: who must not wait longer than `timeout` watches it too.
   void WaitApplied(LogIndex index, absl::Duration timeout, absl::AnyInvocable<void(absl::Status)> done);
 
   // Own evidence that the leader is gone (rule R5).
