@@ -255,7 +255,16 @@ void RaftDriver::EndLeadership() {
 }
 
 void RaftDriver::Finish() {
-  if (has_failed_) return;
+  const auto set_busy = [this](MonotonicTime since) {
+    MutexLock lock(&status_mutex_);
+    busy_since_ = since;
+  };
+  set_busy(clock_.Now());
+  if (!has_failed_) CarryOut();
+  set_busy(absl::InfiniteFuture());
+}
+
+void RaftDriver::CarryOut() {
   MaybeCutLog();
   if (has_failed_ || !PersistAndSend()) return;
   UpdateLeadership();
@@ -459,15 +468,24 @@ void RaftDriver::Publish() {
 RaftStatus RaftDriver::Status() const {
   RaftStatus out;
   MonotonicTime contact;
+  MonotonicTime busy_since;
   std::shared_ptr<const Configuration> configuration;
   {
     MutexLock lock(&status_mutex_);
     out = status_;
     contact = status_leader_contact_;
+    busy_since = busy_since_;
     configuration = status_configuration_;
   }
   out.applied_index = parts_.callers->applied();
   if (configuration) out.configuration = *configuration;
+  if (out.role == Role::kLeader &&
+      clock_.Now() - busy_since > parts_.host.options.election_timeout_max) {
+    out.role = Role::kFollower;
+    out.leader = NodeId();
+    out.can_serve = false;
+    contact = busy_since;
+  }
   if (out.role != Role::kLeader) out.leader_silence = clock_.Now() - contact;
   return out;
 }

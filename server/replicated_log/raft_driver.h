@@ -87,7 +87,8 @@ class RaftDriver {
   // The host ends: so does leadership, and nobody goes on waiting for it.
   void Close();
 
-  // Thread-safe.
+  // Thread-safe. A leader whose round hangs (its disk does) for an election timeout is shown as one that leads no more:
+  // it is silent, so another does or soon will.
   [[nodiscard]] RaftStatus Status() const ABSL_LOCKS_EXCLUDED(status_mutex_);
   // What the node has shown to be durable with it (rule R3). Thread-safe.
   [[nodiscard]] WitnessMark MarkOf(NodeId node) const { return witness_.MarkOf(node); }
@@ -115,6 +116,7 @@ class RaftDriver {
   void UpdateConfiguration();
   void MaybeCutLog();
   [[nodiscard]] LogIndex CutTarget(LogIndex applied) const;
+  void CarryOut();
   void Publish() ABSL_LOCKS_EXCLUDED(status_mutex_);
 
   const Parts parts_;
@@ -142,6 +144,7 @@ class RaftDriver {
   mutable Mutex status_mutex_;
   RaftStatus status_ ABSL_GUARDED_BY(status_mutex_);
   MonotonicTime status_leader_contact_ ABSL_GUARDED_BY(status_mutex_);
+  MonotonicTime busy_since_ ABSL_GUARDED_BY(status_mutex_) = absl::InfiniteFuture();  // with Finish
   std::shared_ptr<const consensus::Configuration> status_configuration_
       ABSL_GUARDED_BY(status_mutex_);
 };

@@ -47,6 +47,36 @@ TEST(RaftHost, ThreeVotersElectAndReplicate) {
   }
 }
 
+// CORRECTNESS: a slow disk. The leader is silent while its disk hangs; it must not go on to call itself leader either.
+TEST(RaftHost, ALeaderWhoseDiskHangsIsReplacedAndKnowsIt) {
+  LogTestCluster cluster(3, MembersOf(kThree));
+  cluster.StartAll();
+  LogTestNode* old = cluster.WaitForLeader();
+  ASSERT_NE(old, nullptr);
+  Event is_hanging;
+  Event goes_on;
+  old->store.SetAppendHook([&] {
+    is_hanging.Set();
+    goes_on.Wait();
+  });
+  CommandAnswer during;
+  old->host->Propose(NodeStartedCommand(1, 7), Term(), during.Callback());
+  is_hanging.Wait();
+  EXPECT_TRUE(WaitUntil([&] { return old->host->Status().role != consensus::Role::kLeader; }));
+  EXPECT_FALSE(old->host->Status().can_serve);
+  EXPECT_TRUE(old->host->Status().leader.is_none());
+  LogTestNode* next = cluster.WaitForLeader(old->id);
+  ASSERT_NE(next, nullptr);
+  ASSERT_TRUE(ProposeAndWait(*next->host, 8).ok());
+  goes_on.Set();
+  EXPECT_TRUE(WaitUntil([&] { return old->host->Status().leader == next->host->Status().self; }));
+  // The others had the entry before the disk did: it may be committed without this node.
+  EXPECT_NE(during.Get().status().code(), absl::StatusCode::kUnknown) << "never answered";
+  Answer<absl::Status> applied;
+  old->host->WaitApplied(next->host->Status().commit_index, kPatience, applied.Callback());
+  EXPECT_TRUE(applied.Get().ok());
+}
+
 TEST(RaftHost, AFollowerRefusesProposalsAndReads) {
   LogTestCluster cluster(3, MembersOf(kThree));
   cluster.StartAll();
