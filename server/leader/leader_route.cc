@@ -25,7 +25,17 @@ bool LeaderRoute::IsStill(const Target& target) const {
   return status.leader == target.node && status.term == target.term;
 }
 
+bool LeaderRoute::HangsWithoutLeader() const {
+  const auto status = parts_.consensus->Status();
+  return status.is_hanging && status.leader.is_none();
+}
+
 absl::Status LeaderRoute::NoQuorum() const {
+  if (HangsWithoutLeader()) {
+    return ErrorWithReason(absl::StatusCode::kUnavailable,
+                           "the disk of this node's log hangs; ask another node",
+                           api::ErrorDetail::OVERLOADED);
+  }
   std::map<NodeId, bool> is_usable;
   for (const auto& live : parts_.liveness()) is_usable[live.node] = live.is_usable;
   api::ErrorDetail detail;

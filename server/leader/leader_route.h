@@ -73,14 +73,18 @@ class LeaderRoute {
   // nullopt: nobody leads as far as this node knows, or it leads itself and cannot serve yet.
   [[nodiscard]] std::optional<Target> Find() const;
   [[nodiscard]] bool IsStill(const Target& target) const;
-  // kUnavailable, NO_QUORUM, NOTHING_CHANGED, with the members that this node believes dead.
+  // kUnavailable, NOTHING_CHANGED: NO_QUORUM, with the members that this node believes dead; or OVERLOADED, if it is this
+  // node's own log that hangs, so that it cannot hear who leads: another node may be asked at once.
   [[nodiscard]] absl::Status NoQuorum() const;
   [[nodiscard]] bool IsUsable(const rpc::OpenTransaction& transaction) const;
   [[nodiscard]] MonotonicTime Now() const { return parts_.clock->Now(); }
   [[nodiscard]] NodeId self() const { return parts_.self; }
 
-  // Blocks for at most `timeout`. False: the route is stopping and the caller should give up.
-  [[nodiscard]] bool Pause(absl::Duration timeout) { return !stopping_.WaitFor(timeout); }
+  // Blocks for at most `timeout`. False: the caller should give up: the route is stopping, or waiting is of no use
+  // because this node's log hangs.
+  [[nodiscard]] bool Pause(absl::Duration timeout) {
+    return !HangsWithoutLeader() && !stopping_.WaitFor(timeout);
+  }
   [[nodiscard]] bool is_stopping() { return stopping_.IsSet(); }
   // Callers that wait give up.
   void Stop() { stopping_.Set(); }
@@ -132,6 +136,8 @@ class LeaderRoute {
   [[nodiscard]] absl::Status GiveUp(bool has_reached) const;
 
  private:
+  [[nodiscard]] bool HangsWithoutLeader() const;
+
   const Parts parts_;
   Event stopping_;
 };

@@ -479,8 +479,8 @@ RaftStatus RaftDriver::Status() const {
   }
   out.applied_index = parts_.callers->applied();
   if (configuration) out.configuration = *configuration;
-  if (out.role == Role::kLeader &&
-      clock_.Now() - busy_since > parts_.host.options.election_timeout_max) {
+  out.is_hanging = clock_.Now() - busy_since > parts_.host.options.election_timeout_max;
+  if (out.is_hanging && out.role == Role::kLeader) {
     out.role = Role::kFollower;
     out.leader = NodeId();
     out.can_serve = false;

@@ -38,6 +38,7 @@ struct RaftStatus {
   LogIndex last_log_index;
   Term last_log_term;
   LogPosition durable;           // what the stores hold
+  bool is_hanging = false;       // a round takes longer than an election timeout: the log's disk does
   bool can_serve = false;        // leader whose own first entry of this term is committed AND applied
   absl::Duration leader_silence;  // since the leader was last heard; 0 if leading
   consensus::Configuration configuration;

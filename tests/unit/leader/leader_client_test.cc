@@ -191,6 +191,10 @@ class Belief final : public ConsensusPort {
     status_.term = term;
     status_.can_serve = leader == NodeId(1);
   }
+  void SetHanging(bool is_hanging) {
+    MutexLock lock(&mutex_);
+    status_.is_hanging = is_hanging;
+  }
   replicated_log::RaftStatus Status() const override {
     MutexLock lock(&mutex_);
     return status_;
@@ -279,6 +283,23 @@ TEST_F(LeaderClientTest, WithoutALeaderNothingHappenedAndTheDeadAreNamed) {
     EXPECT_EQ(detail->outcome(), api::ErrorDetail::NOTHING_CHANGED);
     EXPECT_THAT(detail->missing_nodes(), ElementsAre("n3"));
   }
+}
+
+TEST_F(LeaderClientTest, ANodeWhoseLogHangsSendsItsCallersElsewhereAtOnce) {
+  belief_.Set(NodeId(), Term(5));
+  belief_.SetHanging(true);
+  for (const absl::Status& status :
+       {client_->ReadIndex(kLong).status(), client_->Submit(Remove(1), kLong).status(),
+        client_->Begin(BucketId(1), {}, {}, kLong).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    const auto detail = DetailOf(status);
+    ASSERT_TRUE(detail.has_value());
+    EXPECT_EQ(detail->reason(), api::ErrorDetail::OVERLOADED);
+    EXPECT_EQ(detail->outcome(), api::ErrorDetail::NOTHING_CHANGED);
+  }
+  // A leader that it knows can be asked all the same.
+  belief_.Set(NodeId(2), Term(5));
+  EXPECT_TRUE(client_->ReadIndex(kLong).ok());
 }
 
 // Rule R10: the round that is on its way may miss changes answered before the later calls began.

@@ -63,6 +63,7 @@ TEST(RaftHost, ALeaderWhoseDiskHangsIsReplacedAndKnowsIt) {
   old->host->Propose(NodeStartedCommand(1, 7), Term(), during.Callback());
   is_hanging.Wait();
   EXPECT_TRUE(WaitUntil([&] { return old->host->Status().role != consensus::Role::kLeader; }));
+  EXPECT_TRUE(old->host->Status().is_hanging);
   EXPECT_FALSE(old->host->Status().can_serve);
   EXPECT_TRUE(old->host->Status().leader.is_none());
   LogTestNode* next = cluster.WaitForLeader(old->id);
@@ -75,6 +76,7 @@ TEST(RaftHost, ALeaderWhoseDiskHangsIsReplacedAndKnowsIt) {
   Answer<absl::Status> applied;
   old->host->WaitApplied(next->host->Status().commit_index, kPatience, applied.Callback());
   EXPECT_TRUE(applied.Get().ok());
+  EXPECT_FALSE(old->host->Status().is_hanging);
 }
 
 TEST(RaftHost, AFollowerRefusesProposalsAndReads) {
