@@ -24,6 +24,19 @@ std::string TextOf(membership::LivenessState state) {
   return "unknown";
 }
 
+std::string TextOf(rpc::Departure departure) {
+  switch (departure) {
+    case rpc::DRAINING:
+      return "draining";
+    case rpc::LEAVING:
+      return "leaving";
+    case rpc::FORGOTTEN:
+      return "forgotten";
+    default:
+      return "";
+  }
+}
+
 std::string RoleOf(NodeId node, const replicated_log::RaftStatus& raft) {
   if (node == raft.leader) return "leader";
   return raft.configuration.IsVoter(node) ? "voter" : "learner";
@@ -56,6 +69,9 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
     row.set_state(node.state() == rpc::JOINING ? "joining"
                   : id == parts_.self          ? "alive"
                                                : TextOf(member.state));
+    row.set_is_out(node.is_out());
+    if (node.is_out()) row.set_state("out");
+    row.set_departure(TextOf(node.departure()));
     row.set_free_bytes(member.health.free_bytes);
     row.set_total_bytes(member.health.total_bytes);
     row.set_applied_index(member.health.applied_index);
@@ -181,6 +197,17 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
           absl::StrCat(node.name(), " (", node.address(), ") is ", node.state(), ", last heard ",
                        node.state_age_ms(), " ms ago"),
           "start it again");
+    } else if (node.state() == "out") {
+      add("NODE_OUT", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " (", node.address(), ") is away, last heard ", node.state_age_ms(),
+                       " ms ago; its copies are made anew elsewhere"),
+          absl::StrCat("start it again, or dfs-cli forget ", node.name()));
+    }
+    if (!node.departure().empty()) {
+      add("NODE_DEPARTING", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " (", node.address(), ") is ", node.departure()),
+          node.departure() == "draining" ? absl::StrCat("dfs-cli drain --undo ", node.name())
+                                         : "nothing to do: it goes on by itself");
     }
   }
   if (members == 1) {

@@ -13,6 +13,7 @@
 #include "server/leader/log_upkeep.h"
 #include "server/leader/member_upkeep.h"
 #include "server/leader/node_directory.h"
+#include "server/leader/node_upkeep.h"
 #include "server/leader/repair_loop.h"
 #include "server/leader/replica_changes.h"
 #include "server/leader/term_state.h"
@@ -64,6 +65,7 @@ class LeaderTerm final : public LeaderOperations, public std::enable_shared_from
   std::shared_ptr<RepairLoop> repair_;
   std::shared_ptr<CommandAdmission> admission_;
   std::shared_ptr<MemberUpkeep> members_;
+  std::shared_ptr<NodeUpkeep> nodes_;
   std::shared_ptr<LogUpkeep> log_;
   std::shared_ptr<VerdictDesk> verdicts_;
   std::set<NodeId> usable_;  // at the last members tick; executor only

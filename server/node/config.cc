@@ -84,6 +84,8 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   AddDuration(app, "--purge-quiet", &config.purge_quiet,
               "how long a new leader frees nothing");
   AddDuration(app, "--collect-every", &config.collect_every, "how often garbage is looked for");
+  AddDuration(app, "--out-after", &config.out_after,
+              "how long a node is dead before its copies are made anew elsewhere");
   app.set_version_flag("--version", std::string("dfs-server ") + kVersion);
   try {
     app.parse(argc, argv);

@@ -26,6 +26,7 @@ struct Config {
   absl::Duration question_age = absl::Minutes(10);    // a transaction must be untouched so long before its chunks are asked about
   absl::Duration purge_quiet = absl::Minutes(10);     // a new leader purges nothing for so long
   absl::Duration collect_every = absl::Minutes(1);    // a node looks for garbage so often
+  absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 
 // Reads flags, then DFS_… variables, then --config (INI), each before the next. Prints help and version itself:

@@ -310,6 +310,7 @@ absl::Status Node::Impl::BuildRaft() {
   leader.membership = membership_.get();
   leader.options.trash_time = config_.trash_time;
   leader.options.purge_quiet = config_.purge_quiet;
+  leader.options.out_after = config_.out_after;
   leader_host_ = std::make_unique<leader::LeaderHost>(std::move(leader));
 
   replicated_log::RaftHost::Parts raft;
