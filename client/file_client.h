@@ -91,6 +91,12 @@ class FileClient {
   absl::StatusOr<v1::StatusResponse> Status();
   absl::StatusOr<v1::MembersResponse> Members();
 
+  // Of the leader, through any node. ChangeMember is repeated like a read: asked again it says how far it has come.
+  absl::StatusOr<v1::RepairResponse> Repair();
+  absl::StatusOr<v1::ExplainResponse> Explain(std::string_view name);
+  absl::StatusOr<v1::ChangeMemberResponse> ChangeMember(const v1::ChangeMemberRequest& request);
+  absl::StatusOr<v1::OkToStopResponse> OkToStop(const std::vector<std::string>& nodes);
+
   // Given and learned.
   [[nodiscard]] std::vector<std::string> Addresses() const { return caller_.Addresses(); }
 

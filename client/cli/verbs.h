@@ -38,6 +38,14 @@ Verb StatVerb();
 Verb StatusVerb();
 Verb MembersVerb();
 Verb VersionVerb();
+// upkeep_verbs.cc
+Verb RepairVerb();
+Verb ExplainVerb();
+Verb LeaveVerb();
+Verb DrainVerb();
+Verb ForgetVerb();
+Verb ReplaceVerb();
+Verb OkToStopVerb();
 // bench_verb.cc
 Verb BenchVerb();
 

@@ -10,6 +10,8 @@
 namespace dfs::gateway {
 namespace {
 
+constexpr absl::Duration kProgressTimeout = absl::Milliseconds(300);
+
 std::string TextOf(membership::LivenessState state) {
   switch (state) {
     case membership::LivenessState::kAlive:
@@ -148,6 +150,13 @@ grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
   response->set_state_hash(ToString(hash.hash));
   response->set_state_hash_index(hash.index.value());
   response->set_server_version(parts_.server_version);
+  // Status answers whether there is a leader or not.
+  if (!raft.leader.is_none()) {
+    rpc::ManageRequest ask;
+    ask.mutable_repair();
+    auto progress = parts_.leader->Manage(ask, kProgressTimeout);
+    if (progress.ok()) *response->mutable_repair() = progress->repair().progress();
+  }
   response->set_health(api::HEALTH_OK);
   for (auto& reason : Diagnose(*response, parts_.store->Health())) {
     response->set_health(std::max(response->health(), reason.severity()));

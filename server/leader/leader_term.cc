@@ -105,6 +105,8 @@ LeaderTerm::LeaderTerm(const LeaderWorld& world, const LeaderOptions& options, T
   admission_ = std::make_shared<CommandAdmission>(state_, directory_);
   members_ = std::make_shared<MemberUpkeep>(state_);
   nodes_ = std::make_shared<NodeUpkeep>(state_);
+  departures_ = std::make_shared<DepartureUpkeep>(state_, repair_);
+  desk_ = std::make_shared<UpkeepDesk>(state_, directory_, repair_, nodes_);
   log_ = std::make_shared<LogUpkeep>(state_);
   verdicts_ = std::make_shared<VerdictDesk>(state_, directory_);
 }
@@ -148,6 +150,7 @@ void LeaderTerm::UpkeepTick() {
 void LeaderTerm::MembersTick() {
   members_->Tick();
   nodes_->Tick();
+  departures_->Tick();
   std::set<NodeId> usable;
   for (const auto& live : state_->world.liveness()) {
     if (live.is_usable) usable.insert(live.node);
@@ -314,6 +317,11 @@ void LeaderTerm::Register(const rpc::RegisterRequest& request, absl::Duration /*
       done(status);
     }
   });
+}
+
+void LeaderTerm::Manage(const rpc::ManageRequest& request, absl::Duration /*timeout*/,
+                        Answer<rpc::ManageResponse> done) {
+  desk_->Answer(request, std::move(done));
 }
 
 }  // namespace dfs::leader

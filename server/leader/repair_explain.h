@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "common/ids.h"
+#include "common/wire_ids.h"
 #include "dfs/v1/cluster.pb.h"
 #include "server/leader/repair_plan.h"
 

@@ -90,6 +90,7 @@ class Node::Impl final : public chunk::Confirmer {
     LOG(INFO) << "node " << self_ << " of cluster " << *identity.cluster_id << ", storage "
               << identity.storage_uuid << ", boot epoch " << identity.boot_epoch;
     DFS_RETURN_IF_ERROR(OpenStores());
+    DFS_RETURN_IF_ERROR(CheckNotRetired());
     BuildPeers();
     DFS_RETURN_IF_ERROR(BuildRaft());
     DFS_RETURN_IF_ERROR(FindPeers());
@@ -117,6 +118,7 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
   absl::Status OpenStores();
+  absl::Status CheckNotRetired() const;
   void BuildPeers();
   absl::Status BuildRaft();
   void BuildLeader();
@@ -277,6 +279,15 @@ absl::Status Node::Impl::OpenStores() {
   return absl::OkStatus();
 }
 
+// As far as its own copy of the log goes.
+absl::Status Node::Impl::CheckNotRetired() const {
+  const auto own = machine_->View()->FindNode(self_);
+  if (!own || own->state() != rpc::RETIRED) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "node ", self_.value(), " has left its cluster, and its id is never used again: use an empty "
+      "--data-dir, and it joins under a new one"));
+}
+
 void Node::Impl::BuildPeers() {
   registry_ = std::make_unique<PeerRegistry>(OwnHello());
   raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
@@ -390,6 +401,7 @@ void Node::Impl::BuildServices() {
   cluster.raft = raft_.get();
   cluster.membership = membership_.get();
   cluster.store = store_.get();
+  cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
   cluster.server_version = kVersion;
   cluster_service_ = std::make_unique<gateway::ClusterService>(std::move(cluster));
@@ -481,6 +493,11 @@ void Node::Impl::Upkeep() {
         registry_->SetKnown(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
                             BootEpoch(row.boot_epoch()));
       }
+    }
+    if (const absl::Status retired = CheckNotRetired(); !retired.ok()) {
+      LOG(WARNING) << "this node stops: " << retired.message();
+      kill(getpid(), SIGTERM);
+      return;
     }
     Register(*view);
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });

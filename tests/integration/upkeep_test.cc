@@ -100,5 +100,121 @@ TEST_F(Upkeep, CopiesOfANodeThatStaysAwayAreMadeElsewhereAndItsReturnIsClean) {
          "on its return");
 }
 
+// FEATURES, row 27.
+TEST_F(Upkeep, LeaderThatLeavesHandsOverAndEnds) {
+  ASSERT_OK(cluster_.Up(4));
+  PutFiles("leave/", 12);
+  const auto leader = cluster_.Leader();
+  ASSERT_OK(leader.status());
+  const std::string name = "n" + std::to_string(*leader);
+  const auto left = cluster_.Cli({"leave", name}, {}, kRepairTimeout);
+  ASSERT_EQ(left.exit_code, 0) << left.out << left.err;
+  EXPECT_THAT(left.err, HasSubstr("member no longer"));
+  EXPECT_EQ(cluster_.Cli({"leave", name}).exit_code, 0) << "idempotent";
+  std::set<int> others = {1, 2, 3, 4};
+  others.erase(*leader);
+  ASSERT_OK(ProcessCluster::Await("its end", kRepairTimeout, [&] {
+    const auto status = cluster_.Status(*leader);
+    return !status.ok();
+  }));
+  ASSERT_OK(cluster_.WaitReady({others.begin(), others.end()}));
+  ExpectCopiesOn(others);
+  const auto status = cluster_.Status(*others.begin());
+  ASSERT_OK(status.status());
+  EXPECT_EQ(status->nodes_size(), 3);
+  // Three are left: a fourth copy has nowhere to go.
+  const std::string next = "n" + std::to_string(*others.rbegin());
+  const auto refused = cluster_.Cli({"leave", next});
+  EXPECT_EQ(refused.exit_code, 14) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("add a node first"));
+  Proved("the leader leaves: copies, leadership and vote are handed over, its process ends, 12 files stay whole");
+}
+
+TEST_F(Upkeep, DrainIsUndoneAndDeadNodeIsForgottenAndReplaced) {
+  ASSERT_OK(cluster_.Up(4));
+  PutFiles("drain/", 12);
+  // Drain a node and take it back.
+  const auto follower = cluster_.Follower();
+  ASSERT_OK(follower.status());
+  const int n = *follower;
+  const std::string name = "n" + std::to_string(n);
+  const auto drained = cluster_.Cli({"drain", name}, {}, kRepairTimeout);
+  ASSERT_EQ(drained.exit_code, 0) << drained.out << drained.err;
+  std::set<int> others = {1, 2, 3, 4};
+  others.erase(n);
+  ExpectCopiesOn(others);
+  EXPECT_EQ(cluster_.Cli({"ok-to-stop", name}).exit_code, 0);
+  const auto two = cluster_.Cli({"ok-to-stop", "n1", "n2", "n3"});
+  EXPECT_EQ(two.exit_code, 14);
+  EXPECT_THAT(two.out, HasSubstr("voters would remain"));
+  ASSERT_EQ(cluster_.Cli({"drain", "--undo", name}).exit_code, 0);
+  // Alive, it is not forgotten; dead and wiped, another comes in its stead.
+  const auto alive = cluster_.Cli({"forget", "--yes", name});
+  EXPECT_EQ(alive.exit_code, 14) << alive.err;
+  EXPECT_THAT(alive.err, HasSubstr("is alive"));
+  EXPECT_EQ(cluster_.Cli({"forget", name}).exit_code, 64) << "asks first";
+  cluster_.Kill(n);
+  cluster_.Wipe(n);
+  const int asked = *others.begin();
+  ASSERT_OK(cluster_.WaitUntil(asked, name + " away", [&](const v1::StatusResponse& status) {
+    for (const auto& node : status.nodes()) {
+      if (node.name() == name) return node.state() == "dead" || node.state() == "out";
+    }
+    return false;
+  }));
+  const auto early = cluster_.Cli({"replace", "--yes", name});
+  EXPECT_EQ(early.exit_code, 14) << early.err;
+  EXPECT_THAT(early.err, HasSubstr("no node has come"));
+  cluster_.Start(n);
+  ASSERT_OK(cluster_.WaitReady({1, 2, 3, 4}));
+  const auto replaced = cluster_.Cli({"replace", "--yes", name}, {}, kRepairTimeout);
+  ASSERT_EQ(replaced.exit_code, 0) << replaced.out << replaced.err;
+  const auto status = cluster_.Status(asked);
+  ASSERT_OK(status.status());
+  EXPECT_EQ(status->nodes_size(), 4) << "no dead member is left behind";
+  const auto repaired = cluster_.Cli({"repair", "--wait"}, {}, kRepairTimeout);
+  EXPECT_EQ(repaired.exit_code, 0) << repaired.out << repaired.err;
+  const auto explained = cluster_.Cli({"--json", "explain", files_[2].name});
+  EXPECT_EQ(explained.exit_code, 0);
+  EXPECT_THAT(explained.out, HasSubstr("\"code\":\"OK\""));
+  EXPECT_EQ(cluster_.Cli({"explain", "no such file"}).exit_code, 12);
+  Proved("drain and its undo, ok-to-stop, forget refused for a live node, replace of a wiped one: 12 files whole");
+}
+
+TEST_F(Upkeep, ExplainSaysWhyACopyCannotBePlaced) {
+  ASSERT_OK(cluster_.Up(3));
+  PutFiles("why/", 4);
+  const auto follower = cluster_.Follower();
+  ASSERT_OK(follower.status());
+  cluster_.Kill(*follower);
+  const std::string name = "n" + std::to_string(*follower);
+  std::string seen;
+  EXPECT_OK(ProcessCluster::Await("explain names the node", kRepairTimeout, [&] {
+    seen = cluster_.Cli({"explain", files_[1].name}).out;
+    return seen.find("NO_NODE_LEFT") != std::string::npos && seen.find(name + " (out)") != std::string::npos;
+  })) << seen;
+  const auto repair = cluster_.Cli({"repair", "--wait"}, {}, kRepairTimeout);
+  EXPECT_EQ(repair.exit_code, 2) << repair.out << repair.err;
+}
+
+// FEATURES, section 5 row 13: rolling restart.
+TEST_F(Upkeep, RollingRestartUnderLoadFailsNoRequest) {
+  ASSERT_OK(cluster_.Up(3));
+  Workload workload(cluster_, {.seed = 21});
+  for (const int n : {1, 2, 3}) {
+    ASSERT_OK(workload.AwaitProgress(10, 10, kRepairTimeout));
+    ASSERT_OK(cluster_.Terminate(n).status());
+    ASSERT_OK(workload.AwaitProgress(10, 10, kRepairTimeout));
+    cluster_.Start(n);
+    ASSERT_OK(cluster_.WaitReady({1, 2, 3}));
+  }
+  workload.Stop();
+  EXPECT_THAT(workload.Violations(), IsEmpty());
+  EXPECT_EQ(workload.Count(Workload::Fate::kFailed), 0);
+  EXPECT_EQ(workload.Count(Workload::Fate::kUnknown), 0);
+  ASSERT_OK(workload.Verify({1, 2, 3}));
+  Proved("each of 3 nodes restarted under load, no request failed: " + workload.Summary());
+}
+
 }  // namespace
 }  // namespace dfs::testing
