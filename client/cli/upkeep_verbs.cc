@@ -92,17 +92,19 @@ void PrintProgress(Session& session, const v1::RepairProgress& progress) {
 int RunRepair(Session& session, bool waits) {
   MotionWatch watch(session);
   bool was_idle = false;
+  bool was_complete = false;
   while (true) {
     const auto response = session.client().Repair();
     if (!response.ok()) return session.Fail(response.status());
     const v1::RepairProgress& progress = response->progress();
     const bool is_complete = !progress.is_counting() && progress.chunks_incomplete() == 0;
-    if (!waits || is_complete) {
+    // Twice in a row: the leader may not have looked yet at what has just been lost.
+    if (!waits || (is_complete && was_complete)) {
       PrintProgress(session, progress);
       return kExitOk;
     }
-    // Twice in a row: a look may have been under way.
-    const bool is_idle = !progress.is_counting() && progress.copies_under_way() == 0 &&
+    was_complete = is_complete;
+    const bool is_idle = !is_complete && !progress.is_counting() && progress.copies_under_way() == 0 &&
                          progress.chunks_waiting() >= progress.chunks_incomplete();
     if (is_idle && was_idle) {
       PrintProgress(session, progress);
@@ -116,8 +118,11 @@ int RunRepair(Session& session, bool waits) {
       PrintProgress(session, progress);
       return session.Fail(NothingMoves("copies are missing still"));
     }
-    session.Say(std::to_string(progress.copies_missing()) + " copies missing, " +
-                FormatBytes(progress.bytes_per_s(), true) + "/s, ETA " + EtaText(progress.eta_ms()));
+    if (!is_complete) {
+      session.Say(std::to_string(progress.copies_missing()) + " copies missing, " +
+                  FormatBytes(progress.bytes_per_s(), true) + "/s, ETA " +
+                  EtaText(progress.eta_ms()));
+    }
     Pause();
   }
 }

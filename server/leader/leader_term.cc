@@ -157,7 +157,13 @@ void LeaderTerm::MembersTick() {
   }
   const bool has_new = !std::includes(usable_.begin(), usable_.end(), usable.begin(), usable.end());
   usable_ = std::move(usable);
-  if (has_new) repair_->Tick();
+  std::set<NodeId> withdrawn;
+  for (const auto& [node, row] : directory_->Get()->rows) {
+    if (row.is_out() || row.departure() != rpc::STAYS) withdrawn.insert(node);
+  }
+  const bool has_turned = withdrawn != withdrawn_;
+  withdrawn_ = std::move(withdrawn);
+  if (has_new || has_turned) repair_->Tick();
 }
 
 void LeaderTerm::OpenTransactions(const rpc::OpenTransactionsRequest& request,

@@ -74,7 +74,9 @@ class LeaderTerm final : public LeaderOperations, public std::enable_shared_from
   std::shared_ptr<UpkeepDesk> desk_;
   std::shared_ptr<LogUpkeep> log_;
   std::shared_ptr<VerdictDesk> verdicts_;
-  std::set<NodeId> usable_;  // at the last members tick; executor only
+  // At the last members tick; executor only.
+  std::set<NodeId> usable_;
+  std::set<NodeId> withdrawn_;  // OUT, or on their way out
 };
 
 }  // namespace dfs::leader

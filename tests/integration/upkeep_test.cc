@@ -189,10 +189,11 @@ TEST_F(Upkeep, ExplainSaysWhyACopyCannotBePlaced) {
   cluster_.Kill(*follower);
   const std::string name = "n" + std::to_string(*follower);
   std::string seen;
-  EXPECT_OK(ProcessCluster::Await("explain names the node", kRepairTimeout, [&] {
+  const absl::Status explained = ProcessCluster::Await("explain names the node", kRepairTimeout, [&] {
     seen = cluster_.Cli({"explain", files_[1].name}).out;
     return seen.find("NO_NODE_LEFT") != std::string::npos && seen.find(name + " (out)") != std::string::npos;
-  })) << seen;
+  });
+  EXPECT_TRUE(explained.ok()) << explained << seen;
   const auto repair = cluster_.Cli({"repair", "--wait"}, {}, kRepairTimeout);
   EXPECT_EQ(repair.exit_code, 2) << repair.out << repair.err;
 }
