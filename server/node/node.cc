@@ -100,6 +100,7 @@ class Node::Impl final : public chunk::Confirmer {
     LOG(INFO) << "node " << self_ << " of cluster " << *identity.cluster_id << ", storage "
               << identity.storage_uuid << ", boot epoch " << identity.boot_epoch;
     DFS_RETURN_IF_ERROR(OpenStores());
+    DFS_RETURN_IF_ERROR(CheckNotRetired());
     BuildPeers();
     DFS_RETURN_IF_ERROR(BuildRaft());
     DFS_RETURN_IF_ERROR(FindPeers());
@@ -141,6 +142,7 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
   absl::Status OpenStores();
+  absl::Status CheckNotRetired() const;
   void BuildPeers();
   absl::Status BuildRaft();
   void BuildLeader();
@@ -279,6 +281,15 @@ absl::Status Node::Impl::OpenStores() {
   return absl::OkStatus();
 }
 
+// As far as its own copy of the log goes.
+absl::Status Node::Impl::CheckNotRetired() const {
+  const auto own = machine_->View()->FindNode(self_);
+  if (!own || own->state() != rpc::RETIRED) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "node ", self_.value(), " has left its cluster, and its id is never used again: use an empty "
+      "--data-dir, and it joins under a new one"));
+}
+
 void Node::Impl::BuildPeers() {
   registry_ = std::make_unique<PeerRegistry>(HelloOf(log_store_->identity(), run_id_, config_));
   raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
@@ -313,6 +324,7 @@ absl::Status Node::Impl::BuildRaft() {
   leader.membership = membership_.get();
   leader.options.trash_time = config_.trash_time;
   leader.options.purge_quiet = config_.purge_quiet;
+  leader.options.out_after = config_.out_after;
   leader_host_ = std::make_unique<leader::LeaderHost>(std::move(leader));
 
   replicated_log::RaftHost::Parts raft;
@@ -421,6 +433,7 @@ void Node::Impl::BuildServices() {
   cluster.store = store_.get();
   cluster.scrubber = scrubber_.get();
   cluster.peers = chunk_peers_.get();
+  cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
   cluster.server_version = kVersion;
   cluster_service_ = std::make_unique<gateway::ClusterService>(std::move(cluster));
@@ -569,6 +582,11 @@ void Node::Impl::Upkeep() {
         registry_->RaiseEpoch(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
                             BootEpoch(row.boot_epoch()));
       }
+    }
+    if (const absl::Status retired = CheckNotRetired(); !retired.ok()) {
+      LOG(WARNING) << "this node stops: " << retired.message();
+      kill(getpid(), SIGTERM);
+      return;
     }
     // Rule R4: acknowledgements of chunks count only for a start that the node table knows.
     if (is_taking_part_) {
