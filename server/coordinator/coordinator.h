@@ -43,6 +43,8 @@ struct Parts {
   const Clock* clock = nullptr;
   ThreadPool* pool = nullptr;              // for writers of large chunks, which block
   SmallWriteBatcher* small_writes = nullptr;
+  // A replica that takes nothing of a large chunk for so long has failed it.
+  absl::Duration progress_timeout = kProgressTimeout;
   // Bytes that wait for replicas, of all puts together. Copies of these parts share the count.
   std::shared_ptr<std::atomic<std::size_t>> queued_bytes =
       std::make_shared<std::atomic<std::size_t>>(0);
@@ -50,6 +52,7 @@ struct Parts {
   // Blocks until the node's state is applied up to the index, kDeadlineExceeded after the timeout.
   std::function<absl::Status(LogIndex, absl::Duration)> wait_applied;
   std::function<bool(NodeId)> is_usable;   // the ring does not say DEAD
+  std::function<bool(NodeId)> is_slow;     // its disk hangs, as far as is known: asked last; may be null
   std::function<NodeId()> leader_id;       // none if not known
 };
 

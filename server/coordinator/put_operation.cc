@@ -78,8 +78,9 @@ PutOperation::~PutOperation() {
     for (auto& [node, writer] : open_chunk_->writers) writer->Cancel();
   }
   // A copy that is late is worth finishing only if the put happened.
-  if (!progress_->is_committed() || *parts_.queued_bytes > kQueuedBytesMax) {
-    for (auto& [node, writer] : sealed_) writer->Cancel();
+  const bool has_room = *parts_.queued_bytes <= kQueuedBytesMax;
+  for (auto& [node, writer] : sealed_) {
+    if (!progress_->is_committed() || (!has_room && writer->backlog_bytes() > 0)) writer->Cancel();
   }
   if (has_txn_) parts_.leader->Done(FromWire(txn_.txn()), progress_->is_committed());
 }
@@ -183,7 +184,7 @@ void PutOperation::OpenNextChunk() {
   for (const NodeId node : targets_) {
     auto sink = node == parts_.self
                     ? MakeLocalSink(parts_.store, id, parts_.own_ack)
-                    : MakeRemoteSink(parts_.peers, node, id, kProgressTimeout);
+                    : MakeRemoteSink(parts_.peers, node, id, parts_.progress_timeout);
     open->writers.emplace_back(
         node, std::make_shared<ReplicaWriter>(
                   std::move(sink), parts_.pool, parts_.queued_bytes,
@@ -300,7 +301,8 @@ void PutOperation::CutOff(NodeId node) {
 absl::Status PutOperation::WaitForRoom() {
   if (open_chunk_ == nullptr) return absl::OkStatus();
   std::erase_if(sealed_, [](const auto& sealed) { return sealed.second->is_done(); });
-  MonotonicTime give_up = parts_.clock->Now() + kProgressTimeout;
+  const absl::Duration patience = parts_.progress_timeout + kGiveUpMargin;
+  MonotonicTime give_up = parts_.clock->Now() + patience;
   std::size_t last_backlog = SIZE_MAX;
   while (parts_.clock->Now() <= give_up) {
     const std::uint64_t seen = progress_->changes();
@@ -320,7 +322,7 @@ absl::Status PutOperation::WaitForRoom() {
       if (bytes > slowest_needed + lag_max) CutOff(node);
     }
     if (slowest_needed <= kBacklogMax) return absl::OkStatus();
-    if (slowest_needed < last_backlog) give_up = parts_.clock->Now() + kProgressTimeout;
+    if (slowest_needed < last_backlog) give_up = parts_.clock->Now() + patience;
     last_backlog = slowest_needed;
     progress_->AwaitChange(seen, absl::Seconds(1));
   }
@@ -334,7 +336,7 @@ absl::Status PutOperation::LostQuorum(std::uint32_t index) {
 }
 
 absl::Status PutOperation::WaitForChunk(std::uint32_t index) {
-  absl::Duration patience = kProgressTimeout;
+  absl::Duration patience = parts_.progress_timeout;
   std::uint64_t seen = progress_->changes();
   MonotonicTime moved = parts_.clock->Now();
   while (true) {

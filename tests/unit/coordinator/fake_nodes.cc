@@ -22,20 +22,24 @@ rpc::NodeRow RowOf(std::uint32_t node) {
   return row;
 }
 
+constexpr absl::Duration kGuardIsLate = absl::Milliseconds(50);
+
 class FakeWriter final : public chunk::RemoteChunkWriter {
  public:
   FakeWriter(testing::MemoryChunkStore* store, std::uint32_t node, const ChunkId& chunk,
-             std::size_t hangs_after, std::size_t breaks_after)
+             absl::Duration progress_timeout, std::size_t hangs_after, std::size_t breaks_after)
       : store_(store),
         node_(node),
         chunk_(chunk),
+        progress_timeout_(progress_timeout),
         hangs_after_(hangs_after),
         breaks_after_(breaks_after) {}
   absl::Status Write(const Slices& data, std::uint32_t crc) override {
     if (store_ == nullptr) return absl::UnavailableError("down");
     if (bytes_.size() >= hangs_after_) {
-      cancelled_.Wait();
-      return absl::CancelledError("cancelled");
+      return cancelled_.WaitFor(progress_timeout_ + kGuardIsLate)
+                 ? absl::CancelledError("cancelled")
+                 : absl::DeadlineExceededError("no progress");
     }
     if (bytes_.size() >= breaks_after_) return absl::UnavailableError("broke");
     const std::string bytes = data.ToString();
@@ -60,6 +64,7 @@ class FakeWriter final : public chunk::RemoteChunkWriter {
   testing::MemoryChunkStore* const store_;
   const std::uint32_t node_;
   const ChunkId chunk_;
+  const absl::Duration progress_timeout_;
   const std::size_t hangs_after_;
   const std::size_t breaks_after_;
   Event cancelled_;
@@ -69,11 +74,13 @@ class FakeWriter final : public chunk::RemoteChunkWriter {
 class FakeReader final : public chunk::RemoteChunkReader {
  public:
   FakeReader(std::unique_ptr<chunk::ChunkReader> reader, std::uint64_t offset,
-             std::uint64_t length, std::optional<std::uint64_t> cut)
+             std::uint64_t length, std::optional<std::uint64_t> cut,
+             std::optional<std::uint64_t> hangs_after)
       : reader_(std::move(reader)),
         at_(offset / BlockChecksums::kBlockBytes * BlockChecksums::kBlockBytes),
         end_(offset + length),
-        cut_(cut) {}
+        cut_(cut),
+        hangs_after_(hangs_after) {}
   std::uint64_t size() const override { return reader_->info().size; }
   const std::vector<std::uint32_t>& table() const override { return reader_->table(); }
   absl::StatusOr<Piece> Next() override {
@@ -81,6 +88,7 @@ class FakeReader final : public chunk::RemoteChunkReader {
     piece.offset = at_;
     if (at_ >= end_) return piece;
     if (cut_ && sent_ >= *cut_) return absl::UnavailableError("broke");
+    if (hangs_after_ && sent_ >= *hangs_after_) return absl::DeadlineExceededError("hangs");
     const std::uint64_t bytes = std::min<std::uint64_t>(256 << 10, size() - at_);
     std::string data(bytes, '\0');
     DFS_RETURN_IF_ERROR(reader_->Read(at_, {data.data(), data.size()}));
@@ -96,20 +104,21 @@ class FakeReader final : public chunk::RemoteChunkReader {
   std::uint64_t at_;
   const std::uint64_t end_;
   const std::optional<std::uint64_t> cut_;
+  const std::optional<std::uint64_t> hangs_after_;
   std::uint64_t sent_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<chunk::RemoteChunkWriter> FakePeers::Write(NodeId node, const ChunkId& chunk,
-                                                           absl::Duration) {
+                                                           absl::Duration progress_timeout) {
   auto* store = down.contains(node.value()) ? nullptr : &stores.at(node.value());
   const auto limit = [node](const std::map<std::uint32_t, std::size_t>& limits) {
     const auto found = limits.find(node.value());
     return found == limits.end() ? SIZE_MAX : found->second;
   };
-  return std::make_unique<FakeWriter>(store, node.value(), chunk, limit(hangs_after),
-                                      limit(breaks_after));
+  return std::make_unique<FakeWriter>(store, node.value(), chunk, progress_timeout,
+                                      limit(hangs_after), limit(breaks_after));
 }
 
 void FakePeers::WriteSmall(NodeId node, const chunk::ChunkInfo& info, Slices data, absl::Duration,
@@ -145,13 +154,19 @@ void FakePeers::RelinkAll(NodeId node, std::vector<chunk::Relink> items, absl::D
 
 absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> FakePeers::Read(
     NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
-    absl::Duration) {
+    absl::Duration progress_timeout) {
   read_from.push_back(node.value());
+  read_timeouts.push_back(progress_timeout);
   if (down.contains(node.value())) return absl::UnavailableError("down");
   auto reader = stores.at(node.value()).Open(chunk);
   if (!reader.ok()) return reader.status();
+  std::optional<std::uint64_t> stops_after;
+  if (const auto slow = slow_reads.find(node.value());
+      slow != slow_reads.end() && progress_timeout < slow->second.needs) {
+    stops_after = slow->second.after_bytes;
+  }
   return std::make_unique<FakeReader>(*std::move(reader), offset, length,
-                                      std::exchange(cut_reads_after, std::nullopt));
+                                      std::exchange(cut_reads_after, std::nullopt), stops_after);
 }
 
 absl::StatusOr<rpc::ChunkAck> FakePeers::Copy(NodeId node, const rpc::CopyChunkRequest& request,

@@ -35,7 +35,8 @@ class FakePeers final : public chunk::ChunkPeers {
   std::map<std::uint32_t, testing::MemoryChunkStore> stores;
   std::set<std::uint32_t> down;    // every call fails at once
   std::set<std::uint32_t> silent;  // callbacks are kept and never called until Release
-  // A writer of a large chunk hangs after so many bytes of it, until it is cancelled.
+  // A writer of a large chunk hangs after so many bytes of it, until it is cancelled or a
+  // little more than its time without progress has passed, as with the real one.
   std::map<std::uint32_t, std::size_t> hangs_after;
   // A writer of a large chunk breaks after so many bytes of it, or at its end if it has no more.
   std::map<std::uint32_t, std::size_t> breaks_after;
@@ -44,6 +45,14 @@ class FakePeers final : public chunk::ChunkPeers {
   std::map<std::uint32_t, rpc::ConfirmResponse::Verdict> verdicts;  // default: CONFIRMED
   std::vector<std::uint32_t> read_from;
   std::optional<std::uint64_t> cut_reads_after;  // a remote reader breaks after so many bytes
+  // A remote reader of the node sends so many bytes, then needs so long for more: whoever waits less gets
+  // kDeadlineExceeded, at once.
+  struct SlowReads {
+    std::uint64_t after_bytes = 0;
+    absl::Duration needs;
+  };
+  std::map<std::uint32_t, SlowReads> slow_reads;
+  std::vector<absl::Duration> read_timeouts;  // beside read_from
 
   std::unique_ptr<chunk::RemoteChunkWriter> Write(NodeId node, const ChunkId& chunk,
                                                   absl::Duration) override;

@@ -63,6 +63,67 @@ TEST(GetOperation, ASourceThatBreaksIsReplacedMidway) {
   EXPECT_EQ(nodes.peers.read_from.size(), 2u);
 }
 
+// The first two sources hang midway: both are left soon, and nothing is sent twice.
+TEST(GetOperation, ASourceThatHangsIsReplacedSoon) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.Drop(ChunkId{FromWire(nodes.Row("f").txn()), 0});
+  nodes.peers.slow_reads[2] = {kMiB, absl::Hours(1)};
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  ASSERT_EQ(nodes.peers.read_from, (std::vector<std::uint32_t>{2, 3}));
+  EXPECT_LE(nodes.peers.read_timeouts[0], absl::Seconds(1));
+}
+
+TEST(GetOperation, WhenAllSourcesAreSlowTheyAreGivenMoreTime) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.Drop(ChunkId{FromWire(nodes.Row("f").txn()), 0});
+  for (const std::uint32_t node : {2U, 3U}) {
+    nodes.peers.slow_reads[node] = {0, node == 2 ? absl::Hours(1) : absl::Seconds(5)};
+  }
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  EXPECT_EQ(nodes.peers.read_from.back(), 3u);
+  nodes.peers.slow_reads[3].needs = absl::Hours(1);
+  EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kUnavailable) << "not for ever";
+}
+
+// A source that stops again and again but brings bytes each time is not given up.
+TEST(GetOperation, AnySourceThatBringsBytesIsGoodEnough) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(6 * kMiB, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.Drop(ChunkId{FromWire(nodes.Row("f").txn()), 0});
+  nodes.peers.down = {3};
+  nodes.peers.slow_reads[2] = {kMiB / 4, absl::Hours(1)};
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+}
+
+TEST(GetOperation, TheOwnDiskThatHangsIsLeft) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.HoldReads();
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  EXPECT_EQ(nodes.peers.read_from.size(), 1u);
+  nodes.store.ReleaseReads();
+}
+
+TEST(GetOperation, ANodeThatIsKnownToBeSlowIsAskedLast) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.parts.is_slow = [](NodeId node) { return node != NodeId(3); };
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  EXPECT_EQ(nodes.peers.read_from, std::vector<std::uint32_t>{3});
+}
+
 TEST(GetOperation, NeedsTwoConfirmations) {
   FakeNodes nodes;
   ASSERT_TRUE(nodes.Put("f", "bytes").ok());

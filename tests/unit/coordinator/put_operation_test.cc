@@ -92,6 +92,22 @@ TEST(PutOperation, ASpareCopiesTheChunkInWhichTooManyReplicasBreak) {
   }
 }
 
+TEST(PutOperation, ASpareTakesOverFromReplicasThatHang) {
+  for (const std::size_t size : {12 * kMiB, 7 * kMiB}) {  // the client is held up; it waits for the end
+    FakeNodes nodes(4);
+    nodes.parts.progress_timeout = absl::Milliseconds(200);
+    nodes.leader.spares = {4};
+    nodes.peers.hangs_after = {{2, 3 * kMiB}, {3, 3 * kMiB}};
+    const std::string bytes = TestBytes(size, 9);
+    const auto put = nodes.Put("f", bytes);
+    ASSERT_TRUE(put.ok()) << put.status();
+    const std::vector<std::pair<std::uint32_t, ChunkId>> expected = {
+        {4, ChunkId{FromWire(nodes.Row("f").txn()), 0}}};
+    EXPECT_EQ(nodes.peers.Copied(), expected);
+    EXPECT_EQ(*nodes.Get("f"), bytes);
+  }
+}
+
 TEST(PutOperation, ASpareThatTookOverWritesTheChunksThatFollow) {
   FakeNodes nodes(5);
   nodes.leader.spares = {4, 5};

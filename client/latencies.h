@@ -1,13 +1,13 @@
 // Times of many equal operations, and what is said of them. Pure.
-#ifndef DFS_CLIENT_CLI_LATENCIES_H_
-#define DFS_CLIENT_CLI_LATENCIES_H_
+#ifndef DFS_CLIENT_LATENCIES_H_
+#define DFS_CLIENT_LATENCIES_H_
 
 #include <cstdint>
 #include <vector>
 
 #include "absl/time/time.h"
 
-namespace dfs::client::cli {
+namespace dfs::client {
 
 class Latencies {
  public:
@@ -18,11 +18,14 @@ class Latencies {
   [[nodiscard]] std::size_t count() const { return all_.size(); }
   // The smallest one that is not exceeded by this share of all (0 to 1). Zero if there is none.
   [[nodiscard]] absl::Duration Quantile(double share) const;
+  [[nodiscard]] double QuantileMs(double share) const {
+    return absl::ToDoubleMilliseconds(Quantile(share));
+  }
 
  private:
   std::vector<absl::Duration> all_;
 };
 
-}  // namespace dfs::client::cli
+}  // namespace dfs::client
 
-#endif  // DFS_CLIENT_CLI_LATENCIES_H_
+#endif  // DFS_CLIENT_LATENCIES_H_

@@ -1,9 +1,9 @@
-#include "client/cli/latencies.h"
+#include "client/latencies.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace dfs::client::cli {
+namespace dfs::client {
 
 absl::Duration Latencies::Quantile(double share) const {
   if (all_.empty()) return absl::ZeroDuration();
@@ -16,4 +16,4 @@ absl::Duration Latencies::Quantile(double share) const {
   return *at;
 }
 
-}  // namespace dfs::client::cli
+}  // namespace dfs::client
