@@ -223,7 +223,7 @@ void RepairLoop::Order(const CopyTask& task) {
   }
   if (!order) return;
   ++load_.in_flight;
-  ++load_.by_source[task.sources.front()];
+  if (!task.sources.empty()) ++load_.by_source[task.sources.front()];
   ++load_.by_target[task.target];
   state_->world.run_blocking(
       [self = shared_from_this(), task, number = *order] { self->Copy(task, number); });
@@ -266,7 +266,7 @@ void RepairLoop::Copy(const CopyTask& task, std::uint64_t order) {
 
 void RepairLoop::Finish(const CopyTask& task, bool is_made) {
   --load_.in_flight;
-  --load_.by_source[task.sources.front()];
+  if (!task.sources.empty()) --load_.by_source[task.sources.front()];
   --load_.by_target[task.target];
   if (is_made) {
     failed_.erase(task.chunk);

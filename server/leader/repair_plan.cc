@@ -103,6 +103,20 @@ std::vector<NodeId> Sources(const IncompleteChunk& chunk, const RepairMembers& m
   return sources;
 }
 
+// No live copy is known. A member of the set that counts as missing may hold one all the same: its acknowledgement died
+// with a leader, say. Each is asked; without a source that is all an order does.
+void AskHolders(const IncompleteChunk& chunk, const RepairMembers& members,
+                const RepairLimits& limits, RepairLoad& load, std::vector<CopyTask>* tasks) {
+  for (const auto& [node, state] : chunk.set) {
+    if (state == CopyState::kOk || !members.IsUsable(node)) continue;
+    if (load.in_flight >= limits.in_flight_max || load.by_target[node] >= limits.per_target_max) continue;
+    if (DFS_MUTANT(809, "a copy that is counted as missing is never asked for")) continue;
+    ++load.in_flight;
+    ++load.by_target[node];
+    tasks->push_back({chunk.chunk, chunk.size, chunk.hash, {}, node, NodeId()});
+  }
+}
+
 }  // namespace
 
 RepairMembers::RepairMembers(const std::vector<placement::Candidate>& members) {
@@ -161,6 +175,7 @@ std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
   for (const auto& [copies, entry] : order) {
     const IncompleteChunk& chunk = *entry;
     if (load.in_flight >= limits.in_flight_max) break;
+    if (copies == 0) AskHolders(chunk, members, limits, load, &tasks);
     std::vector<NodeId> sources = Sources(chunk, members, limits, load);
     if (sources.empty()) continue;
     const auto target = ChooseTarget(chunk, members, limits, load);

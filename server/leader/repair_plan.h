@@ -71,7 +71,7 @@ struct CopyTask {
   ChunkId chunk;
   std::uint64_t size = 0;
   Hash128 hash;
-  std::vector<NodeId> sources;  // alive, hold it in full; the least loaded first
+  std::vector<NodeId> sources;  // alive, hold it in full; the least loaded first. None: the target is only asked whether it has it
   NodeId target;
   NodeId replaces;  // the node of the set whose place the copy takes; none: its own, or one that is free
 };

@@ -57,6 +57,20 @@ TEST(RepairPlan, MissingMemberOfTheSetIsTheTarget) {
   EXPECT_TRUE(tasks[0].replaces.is_none());
 }
 
+TEST(RepairPlan, WithoutALiveCopyThoseThatCountAsMissingAreAsked) {
+  auto members = Members(4);
+  members[0].is_usable = false;
+  const auto tasks = Plan(
+      {Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kMissing}})}, members);
+  ASSERT_EQ(tasks.size(), 2u) << "and never a node outside the set";
+  EXPECT_EQ(tasks[0].target, NodeId(2));
+  EXPECT_EQ(tasks[1].target, NodeId(3));
+  for (const auto& task : tasks) {
+    EXPECT_TRUE(task.sources.empty());
+    EXPECT_TRUE(task.replaces.is_none());
+  }
+}
+
 TEST(RepairPlan, CorruptMemberIsHealedInItsPlace) {
   const auto tasks =
       Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kCorrupt}, {NodeId(3), kOk}})}, Members(3));
