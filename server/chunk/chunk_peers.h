@@ -63,8 +63,10 @@ class ChunkPeers {
   // thread: return at once.
   virtual void WriteSmall(NodeId node, const ChunkInfo& info, Slices data, absl::Duration timeout,
                           AckCallback done) = 0;
-  [[nodiscard]] virtual absl::StatusOr<rpc::Ack> RelinkAll(NodeId node, const std::vector<Relink>& items,
-                                                           absl::Duration timeout) = 0;
+  // Rule R14, at most kRelinksMax items, all or none. Never blocks; the callback runs on an internal thread: return
+  // at once.
+  virtual void RelinkAll(NodeId node, std::vector<Relink> items, absl::Duration timeout,
+                         AckCallback done) = 0;
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<RemoteChunkReader>> Read(
       NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
       absl::Duration progress_timeout) = 0;

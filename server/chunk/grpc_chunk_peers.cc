@@ -198,11 +198,14 @@ GrpcChunkPeers::GrpcChunkPeers(PeerChannels* channels)
       small_writes_([this](NodeId node) { return MethodsOf(node, ChannelUse::kControl); },
                     &callbacks_),
       confirms_([this](NodeId node) { return MethodsOf(node, ChannelUse::kControl); },
-                &callbacks_) {}
+                &callbacks_),
+      relinks_([this](NodeId node) { return MethodsOf(node, ChannelUse::kControl); },
+               &callbacks_) {}
 
 GrpcChunkPeers::~GrpcChunkPeers() {
   small_writes_.Stop();
   confirms_.Stop();
+  relinks_.Stop();
   Event is_drained;  // every callback runs
   callbacks_.Post([&is_drained] { is_drained.Set(); });
   is_drained.Wait();
@@ -252,24 +255,9 @@ void GrpcChunkPeers::Confirm(NodeId node, LogIndex read_index, rpc::ConfirmItem 
   confirms_.Submit(node, {read_index, std::move(item)}, timeout, std::move(done));
 }
 
-absl::StatusOr<rpc::Ack> GrpcChunkPeers::RelinkAll(NodeId node, const std::vector<Relink>& items,
-                                                   absl::Duration timeout) {
-  if (items.size() > kRelinksMax) return absl::InvalidArgumentError("too many chunks to relink");
-  const auto methods = MethodsOf(node, ChannelUse::kControl);
-  if (methods == nullptr) return NoAddress(node);
-  rpc::RelinkRequest request;
-  for (const Relink& item : items) {
-    auto* added = request.add_items();
-    *added->mutable_old() = ToWire(item.from);
-    *added->mutable_new_() = ToWire(item.to);
-    added->set_size(item.size);
-    *added->mutable_hash() = ToWire(item.hash);
-  }
-  grpc::ClientContext context;
-  SetTimeout(&context, timeout);
-  rpc::RelinkResponse response;
-  DFS_RETURN_IF_ERROR(FromGrpc(methods->relink.Call(&context, request, &response)));
-  return response.ack();
+void GrpcChunkPeers::RelinkAll(NodeId node, std::vector<Relink> items, absl::Duration timeout,
+                               AckCallback done) {
+  relinks_.Submit(node, std::move(items), timeout, std::move(done));
 }
 
 absl::StatusOr<rpc::ChunkAck> GrpcChunkPeers::Copy(NodeId node,

@@ -28,8 +28,8 @@ class GrpcChunkPeers final : public ChunkPeers {
                                            absl::Duration progress_timeout) override;
   void WriteSmall(NodeId node, const ChunkInfo& info, Slices data, absl::Duration timeout,
                   AckCallback done) override;
-  absl::StatusOr<rpc::Ack> RelinkAll(NodeId node, const std::vector<Relink>& items,
-                                     absl::Duration timeout) override;
+  void RelinkAll(NodeId node, std::vector<Relink> items, absl::Duration timeout,
+                 AckCallback done) override;
   absl::StatusOr<std::unique_ptr<RemoteChunkReader>> Read(NodeId node, const ChunkId& chunk,
                                                           std::uint64_t offset,
                                                           std::uint64_t length,
@@ -56,6 +56,7 @@ class GrpcChunkPeers final : public ChunkPeers {
   // Last: their destruction needs what stands above.
   PeerBatcher<SmallWriteCall> small_writes_;
   PeerBatcher<ConfirmCall> confirms_;
+  PeerBatcher<RelinkCall> relinks_;
 };
 
 }  // namespace dfs::chunk

@@ -38,6 +38,8 @@ struct SmallWriteCall {
   using Answer = rpc::Ack;
   using Request = WithData<rpc::WriteSmallRequest>;
   using Response = rpc::WriteSmallResponse;
+  static constexpr std::size_t kCallsMax = 2;  // one is built and sent while the other waits for the disk
+  static constexpr std::size_t kBatchMax = 256;
 
   static std::size_t BytesOf(const Item& item) { return item.data.size(); }
   static void Add(Item item, Request* request);
@@ -56,6 +58,8 @@ struct ConfirmCall {
   using Answer = rpc::ConfirmResponse::Verdict;
   using Request = rpc::ConfirmRequest;
   using Response = rpc::ConfirmResponse;
+  static constexpr std::size_t kCallsMax = 2;
+  static constexpr std::size_t kBatchMax = 256;
 
   static std::size_t BytesOf(const Item& item) { return item.item.name().size(); }
   static void Add(Item item, Request* request);
@@ -66,7 +70,25 @@ struct ConfirmCall {
                     std::function<void(grpc::Status)> done);
 };
 
-// At most kCallsMax calls are under way to a peer; what arrives meanwhile forms the next one. So a lone request
+// The relinks of one put: all or nothing, so they share no call with those of others.
+struct RelinkCall {
+  using Item = std::vector<Relink>;
+  using Answer = rpc::Ack;
+  using Request = rpc::RelinkRequest;
+  using Response = rpc::RelinkResponse;
+  static constexpr std::size_t kCallsMax = 32;
+  static constexpr std::size_t kBatchMax = 1;
+
+  static std::size_t BytesOf(const Item& item) { return item.size() * sizeof(Relink); }
+  static void Add(Item item, Request* request);
+  static bool IsComplete(const Response& response, std::size_t items);
+  static absl::StatusOr<Answer> AnswerOf(const Response& response, std::size_t at);
+  static void Start(const ReplicaMethods& methods, grpc::ClientContext* context,
+                    const Request* request, Response* response,
+                    std::function<void(grpc::Status)> done);
+};
+
+// At most Call::kCallsMax calls are under way to a peer; what arrives meanwhile forms the next one. So a lone request
 // leaves at once, and under load the batches grow by themselves. Never blocks. Thread-safe.
 template <class Call>
 class PeerBatcher {
@@ -75,10 +97,8 @@ class PeerBatcher {
   using Callback = absl::AnyInvocable<void(absl::StatusOr<typename Call::Answer>)>;
   using MethodsOf = std::function<std::shared_ptr<const ReplicaMethods>(NodeId)>;
 
-  static constexpr std::size_t kCallsMax = 2;      // one is built and sent while the other waits for the disk
   static constexpr std::size_t kWaitingMax = 4096;  // items to one peer
   static constexpr std::size_t kWaitingBytes = std::size_t{32} << 20;
-  static constexpr std::size_t kBatchMax = 256;
   static constexpr std::size_t kBatchBytes = std::size_t{4} << 20;
 
   // `callbacks` runs the callbacks of what is never sent.
@@ -156,7 +176,7 @@ class PeerBatcher {
     {
       MutexLock lock(&mutex_);
       Lane& lane = lanes_[node];
-      if (is_stopping_ || lane.calls >= kCallsMax) return;
+      if (is_stopping_ || lane.calls >= Call::kCallsMax) return;
       TakeLocked(lane, now, &batch, &late);
       if (!batch.empty()) ++lane.calls;
     }
@@ -169,7 +189,7 @@ class PeerBatcher {
   void TakeLocked(Lane& lane, MonotonicTime now, std::vector<Waiting>* batch,
                   std::vector<Waiting>* late) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::size_t batch_bytes = 0;
-    while (!lane.queue.empty() && batch->size() < kBatchMax) {
+    while (!lane.queue.empty() && batch->size() < Call::kBatchMax) {
       Waiting& next = lane.queue.front();
       const std::size_t bytes = Call::BytesOf(next.item);
       const bool is_late = next.deadline <= now;

@@ -46,4 +46,28 @@ void ConfirmCall::Start(const ReplicaMethods& methods, grpc::ClientContext* cont
   methods.confirm.Start(context, request, response, std::move(done));
 }
 
+void RelinkCall::Add(Item item, Request* request) {
+  for (const Relink& relink : item) {
+    auto* added = request->add_items();
+    *added->mutable_old() = ToWire(relink.from);
+    *added->mutable_new_() = ToWire(relink.to);
+    added->set_size(relink.size);
+    *added->mutable_hash() = ToWire(relink.hash);
+  }
+}
+
+bool RelinkCall::IsComplete(const Response& response, std::size_t /*items*/) {
+  return response.has_ack();
+}
+
+absl::StatusOr<rpc::Ack> RelinkCall::AnswerOf(const Response& response, std::size_t /*at*/) {
+  return response.ack();
+}
+
+void RelinkCall::Start(const ReplicaMethods& methods, grpc::ClientContext* context,
+                       const Request* request, Response* response,
+                       std::function<void(grpc::Status)> done) {
+  methods.relink.Start(context, request, response, std::move(done));
+}
+
 }  // namespace dfs::chunk

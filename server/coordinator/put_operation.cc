@@ -58,16 +58,23 @@ struct PutOperation::Shared {
   // reported to the leader one by one from then on.
   TxnId committed_under ABSL_GUARDED_BY(mutex);
   leader::LeaderClient* leader = nullptr;
+  // Rule R14, of the transaction begun last: which (node, chunk) were asked to relink, how many nodes have not
+  // answered, which refused.
+  TxnId relinked_to ABSL_GUARDED_BY(mutex);
+  std::set<std::pair<NodeId, std::uint32_t>> relinks_asked ABSL_GUARDED_BY(mutex);
+  std::size_t relinks_open ABSL_GUARDED_BY(mutex) = 0;
+  std::set<NodeId> relinks_failed ABSL_GUARDED_BY(mutex);
 
   void Notify() ABSL_LOCKS_EXCLUDED(mutex) {
     MutexLock lock(&mutex);
     changed.SignalAll();
   }
 
+  // A copy that counts for the transaction that the put was committed with.
   rpc::ReplicaChange LateCopy(std::size_t index, const rpc::Ack& ack)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     rpc::ReplicaChange change;
-    *change.mutable_chunk() = ToWire(ChunkId{written_under, static_cast<std::uint32_t>(index)});
+    *change.mutable_chunk() = ToWire(ChunkId{committed_under, static_cast<std::uint32_t>(index)});
     *change.mutable_hash() = ToWire(chunks[index].hash);
     *change.mutable_ack() = ack;
     change.set_state(api::OK);
@@ -92,6 +99,28 @@ struct PutOperation::Shared {
       changed.SignalAll();
     }
     if (late) leader->ReportReplica(*std::move(late));
+  }
+
+  void RecordRelinked(NodeId node, const TxnId& fresh, const std::vector<chunk::Relink>& items,
+                      const absl::StatusOr<rpc::Ack>& answer) ABSL_LOCKS_EXCLUDED(mutex) {
+    std::vector<rpc::ReplicaChange> late;
+    {
+      MutexLock lock(&mutex);
+      // The put has begun again since: another relink was asked of this node.
+      if (relinked_to != fresh) return;
+      --relinks_open;
+      if (!answer.ok()) {
+        LOG(INFO) << "node " << node << " did not relink for " << fresh << ": " << answer.status();
+        relinks_failed.insert(node);
+      }
+      for (const auto& item : items) {
+        if (!answer.ok()) break;
+        chunks[item.to.index].copies[node] = {*answer, fresh};
+        if (committed_under == fresh) late.push_back(LateCopy(item.to.index, *answer));
+      }
+      changed.SignalAll();
+    }
+    for (auto& change : late) leader->ReportReplica(std::move(change));
   }
 };
 
@@ -496,28 +525,46 @@ absl::Status PutOperation::BeginAgain() {
                                                   {holders.begin(), holders.end()},
                                                   kQuorumTimeout));
   has_txn_ = true;
-  const MonotonicTime end = parts_.clock->Now() + kQuorumTimeout;
-  std::set<NodeId> failed;
+  {
+    MutexLock lock(&shared_->mutex);
+    shared_->relinked_to = FromWire(txn_.txn());
+    shared_->relinks_asked.clear();
+    shared_->relinks_failed.clear();
+    shared_->relinks_open = 0;
+  }
+  return AwaitRelinks(parts_.clock->Now() + kQuorumTimeout);
+}
+
+// Until every chunk has W copies that count for the present transaction; then a moment for the rest.
+absl::Status PutOperation::AwaitRelinks(MonotonicTime end) {
+  const TxnId fresh = FromWire(txn_.txn());
+  std::optional<MonotonicTime> grace_end;
   while (true) {
-    RelinkCopies(failed);
+    RelinkCopies();
     MutexLock lock(&shared_->mutex);
     const auto poor = std::find_if(
         shared_->chunks.begin(), shared_->chunks.end(), [&](const Shared::Chunk& chunk) {
-          return chunk.CopiesUnder(FromWire(txn_.txn())) < quorum_;
+          return chunk.CopiesUnder(fresh) < quorum_;
         });
-    if (poor == shared_->chunks.end()) return absl::OkStatus();
-    // A copy that is still on its way may make up for a holder that is gone.
-    const absl::Duration left = end - parts_.clock->Now();
-    if (poor->tally.is_complete() || left <= absl::ZeroDuration()) {
-      return NoQuorum(*view_, "too few nodes still hold the bytes; nothing was stored",
-                      {failed.begin(), failed.end()});
+    const MonotonicTime now = parts_.clock->Now();
+    const bool is_enough = poor == shared_->chunks.end();
+    if (is_enough && !grace_end) grace_end = now + kSmallGrace;
+    if (is_enough && (shared_->relinks_open == 0 || now >= *grace_end)) return absl::OkStatus();
+    if (!is_enough) {
+      // A copy that is still on its way may make up for a holder that is gone.
+      const bool is_hopeless = poor->tally.is_complete() && shared_->relinks_open == 0;
+      if (is_hopeless || now >= end) {
+        return NoQuorum(*view_, "too few nodes still hold the bytes; nothing was stored",
+                        {shared_->relinks_failed.begin(), shared_->relinks_failed.end()});
+      }
     }
-    shared_->changed.WaitFor(&shared_->mutex, left);
+    shared_->changed.WaitFor(&shared_->mutex, (is_enough ? *grace_end : end) - now);
   }
 }
 
-// Makes every copy that counts for an older transaction count for the present one. Nodes that cannot do it go into `failed`.
-void PutOperation::RelinkCopies(std::set<NodeId>& failed) {
+// Asks the holders of copies that count for an older transaction to make them count for the present one. Blocks for
+// this node's own disk only: a holder that hangs must not hold up the others.
+void PutOperation::RelinkCopies() {
   const TxnId fresh = FromWire(txn_.txn());
   std::map<NodeId, std::vector<chunk::Relink>> relinks;
   {
@@ -525,29 +572,29 @@ void PutOperation::RelinkCopies(std::set<NodeId>& failed) {
     for (std::uint32_t k = 0; k < shared_->chunks.size(); ++k) {
       const auto& chunk = shared_->chunks[k];
       for (const auto& [node, copy] : chunk.copies) {
-        if (copy.under == fresh || failed.contains(node)) continue;
+        if (copy.under == fresh || !shared_->relinks_asked.emplace(node, k).second) continue;
         relinks[node].push_back({ChunkId{copy.under, k}, ChunkId{fresh, k}, chunk.size, chunk.hash});
       }
     }
+    shared_->relinks_open += relinks.size();
   }
   for (const auto& [node, items] : relinks) {
-    absl::StatusOr<rpc::Ack> ack = absl::UnavailableError("not reachable");
-    if (node == parts_.self) {
-      const absl::Status relinked = parts_.store->RelinkAll(items);
-      if (relinked.ok()) {
-        ack = parts_.own_ack();
-      } else {
-        ack = relinked;
-      }
-    } else if (parts_.is_usable(node)) {
-      ack = parts_.peers->RelinkAll(node, items, kQuorumTimeout / 2);
+    if (node == parts_.self) continue;
+    auto done = [shared = shared_, node = node, fresh, items = items](
+                    const absl::StatusOr<rpc::Ack>& answer) {
+      shared->RecordRelinked(node, fresh, items, answer);
+    };
+    if (parts_.is_usable(node)) {
+      parts_.peers->RelinkAll(node, items, kQuorumTimeout, std::move(done));
+    } else {
+      done(absl::UnavailableError("not reachable"));
     }
-    if (!ack.ok()) {
-      failed.insert(node);
-      continue;
-    }
-    MutexLock lock(&shared_->mutex);
-    for (const auto& item : items) shared_->chunks[item.to.index].copies[node] = {*ack, fresh};
+  }
+  if (const auto own = relinks.find(parts_.self); own != relinks.end()) {
+    absl::StatusOr<rpc::Ack> ack = parts_.own_ack();
+    const absl::Status relinked = parts_.store->RelinkAll(own->second);
+    if (!relinked.ok()) ack = relinked;
+    shared_->RecordRelinked(parts_.self, fresh, own->second, ack);
   }
 }
 
@@ -559,9 +606,10 @@ absl::StatusOr<api::PutResponse> PutOperation::Answer(const rpc::CommandResult& 
     shared_->committed_under = FromWire(txn_.txn());
     // Those that came between the making of CommitPut and now are told now; telling one twice does no harm.
     for (std::size_t k = 0; k < shared_->chunks.size(); ++k) {
-      if (shared_->committed_under != shared_->written_under) break;
-      if (shared_->chunks[k].copies.size() <= result.replicas()) continue;
-      for (const auto& [node, copy] : shared_->chunks[k].copies) {
+      const auto& chunk = shared_->chunks[k];
+      if (chunk.CopiesUnder(shared_->committed_under) <= result.replicas()) continue;
+      for (const auto& [node, copy] : chunk.copies) {
+        if (copy.under != shared_->committed_under) continue;
         late.push_back(shared_->LateCopy(k, copy.ack));
       }
     }

@@ -60,7 +60,8 @@ class PutOperation {
   void WaitForLastCopies(absl::Duration grace);
   absl::StatusOr<api::PutResponse> Commit();
   absl::Status BeginAgain();
-  void RelinkCopies(std::set<NodeId>& failed);
+  absl::Status AwaitRelinks(MonotonicTime end);
+  void RelinkCopies();
   rpc::Command MakeCommit() const;
   absl::StatusOr<api::PutResponse> Answer(const rpc::CommandResult& result);
   absl::Status LostQuorum(std::size_t index);

@@ -257,7 +257,6 @@ TEST_F(Replicas, UnknownAddressIsUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(
       near.peers->Write(NodeId(9), Id(1), kTimeout)->Write(Slices::CopyOf("x"), 1)));
   EXPECT_TRUE(absl::IsUnavailable(near.peers->Read(NodeId(9), Id(1), 0, 1, kTimeout).status()));
-  EXPECT_TRUE(absl::IsUnavailable(near.peers->RelinkAll(NodeId(9), {}, kTimeout).status()));
   EXPECT_TRUE(absl::IsUnavailable(near.peers->Copy(NodeId(9), {}, kTimeout).status()));
   Event done;
   near.peers->WriteSmall(NodeId(9), InfoOf(Id(1), "x"), Slices::CopyOf("x"), kTimeout,
@@ -430,13 +429,23 @@ TEST_F(Replicas, RelinkOverTheWire) {
   const std::string bytes = BytesOfLength(kLarge);
   ASSERT_TRUE(Send(Id(1), bytes).ok());
   const ChunkInfo info = InfoOf(Id(1), bytes);
-  const auto ack =
-      near.peers->RelinkAll(NodeId(2), {{Id(1), Id(2), info.size, info.hash}}, kTimeout);
+  const auto relink = [&](NodeId node, std::vector<Relink> items) {
+    Event done;
+    absl::StatusOr<rpc::Ack> answer;
+    near.peers->RelinkAll(node, std::move(items), kTimeout, [&](absl::StatusOr<rpc::Ack> ack) {
+      answer = std::move(ack);
+      done.Set();
+    });
+    done.Wait();
+    return answer;
+  };
+  const auto ack = relink(NodeId(2), {{Id(1), Id(2), info.size, info.hash}});
   ASSERT_TRUE(ack.ok()) << ack.status();
   EXPECT_EQ(ack->node_id(), 2u);
   EXPECT_TRUE(Holds(far.store.get(), Id(2), bytes));
-  EXPECT_TRUE(absl::IsNotFound(
-      near.peers->RelinkAll(NodeId(2), {{Id(8), Id(9), info.size, info.hash}}, kTimeout).status()));
+  EXPECT_TRUE(
+      absl::IsNotFound(relink(NodeId(2), {{Id(8), Id(9), info.size, info.hash}}).status()));
+  EXPECT_TRUE(absl::IsUnavailable(relink(NodeId(9), {}).status()));
 }
 
 TEST_F(Replicas, CopyTakesTheNextSourceWhenOneIsBad) {

@@ -100,11 +100,17 @@ void FakePeers::Release() {
   kept_.clear();
 }
 
-absl::StatusOr<rpc::Ack> FakePeers::RelinkAll(NodeId node, const std::vector<chunk::Relink>& items,
-                                              absl::Duration) {
-  if (down.contains(node.value())) return absl::UnavailableError("down");
-  DFS_RETURN_IF_ERROR(stores.at(node.value()).RelinkAll(items));
-  return AckOf(node.value());
+void FakePeers::RelinkAll(NodeId node, std::vector<chunk::Relink> items, absl::Duration,
+                          AckCallback done) {
+  if (down.contains(node.value())) return done(absl::UnavailableError("down"));
+  const absl::Status relinked = stores.at(node.value()).RelinkAll(items);
+  absl::StatusOr<rpc::Ack> answer = AckOf(node.value());
+  if (!relinked.ok()) answer = relinked;
+  if (silent.contains(node.value())) {
+    kept_.emplace_back(std::move(done), std::move(answer));
+  } else {
+    done(std::move(answer));
+  }
 }
 
 absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> FakePeers::Read(

@@ -43,8 +43,8 @@ class FakePeers final : public chunk::ChunkPeers {
                                                   absl::Duration) override;
   void WriteSmall(NodeId node, const chunk::ChunkInfo& info, Slices data, absl::Duration,
                   AckCallback done) override;
-  absl::StatusOr<rpc::Ack> RelinkAll(NodeId node, const std::vector<chunk::Relink>& items,
-                                     absl::Duration) override;
+  void RelinkAll(NodeId node, std::vector<chunk::Relink> items, absl::Duration,
+                 AckCallback done) override;
   absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> Read(NodeId node, const ChunkId& chunk,
                                                                  std::uint64_t offset,
                                                                  std::uint64_t length,

@@ -104,6 +104,32 @@ TEST(PutOperation, RebeginRelinksAndTheClientIsNotTold) {
   EXPECT_GE(nodes.leader.holders_named.back().size(), 2u);
 }
 
+TEST(PutOperation, RebeginDoesNotWaitForAHolderThatHangs) {
+  FakeNodes nodes;
+  PutOperation put(nodes.parts);
+  api::PutHeader header;
+  header.set_name("f");
+  *header.mutable_request_id() = nodes.NextId();
+  ASSERT_TRUE(put.Begin(header).ok());
+  const std::string bytes = TestBytes(2 * kMiB, 4);
+  const std::uint32_t crc = Crc32c(bytes.data(), bytes.size());
+  ASSERT_TRUE(put.Append(Slices::CopyOf(bytes), crc).ok());
+  nodes.leader.rebegins = 1;
+  nodes.peers.silent = {2};
+  api::PutFinish finish;
+  finish.set_size(bytes.size());
+  finish.set_crc32c(crc);
+  const auto done = put.Finish(finish);
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_EQ(done->replicas(), 2u) << "committed without node 2";
+  EXPECT_TRUE(nodes.leader.reported.empty());
+  nodes.peers.Release();
+  // Its word comes late, for the transaction that the put was committed with.
+  ASSERT_EQ(nodes.leader.reported.size(), 1u);
+  EXPECT_EQ(nodes.leader.reported[0].ack().node_id(), 2u);
+  EXPECT_EQ(FromWire(nodes.leader.reported[0].chunk().txn()), FromWire(nodes.Row("f").txn()));
+}
+
 TEST(PutOperation, RebeginGoesOnWithoutAHolderThatIsGone) {
   FakeNodes nodes;
   nodes.peers.silent = {};
