@@ -204,14 +204,6 @@ TEST(RepairPlan, SaysWhyACopyCannotBeMade) {
   EXPECT_EQ(why(short_of_one, members), Obstacle::kNoLiveSource);
 }
 
-TEST(RepairPlan, WithoutALiveSourceNothingCanBeDone) {
-  auto members = Members(3);
-  members[0].is_usable = false;
-  EXPECT_TRUE(Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kCorrupt}})},
-                   members)
-                  .empty());
-}
-
 TEST(RepairPlan, KeepsItsLimits) {
   std::vector<IncompleteChunk> chunks;
   for (std::uint64_t i = 1; i <= 100; ++i) {
