@@ -40,6 +40,14 @@ Verb MembersVerb();
 // scrub_verb.cc
 Verb ScrubVerb();
 Verb VersionVerb();
+// upkeep_verbs.cc
+Verb RepairVerb();
+Verb ExplainVerb();
+Verb LeaveVerb();
+Verb DrainVerb();
+Verb ForgetVerb();
+Verb ReplaceVerb();
+Verb OkToStopVerb();
 // bench_verb.cc
 Verb BenchVerb();
 

@@ -12,6 +12,7 @@ namespace dfs::gateway {
 namespace {
 
 constexpr absl::Duration kScrubTimeout = absl::Seconds(3);  // of each node
+constexpr absl::Duration kProgressTimeout = absl::Milliseconds(300);
 
 std::string TextOf(membership::LivenessState state) {
   switch (state) {
@@ -25,6 +26,19 @@ std::string TextOf(membership::LivenessState state) {
       break;
   }
   return "unknown";
+}
+
+std::string TextOf(rpc::Departure departure) {
+  switch (departure) {
+    case rpc::DRAINING:
+      return "draining";
+    case rpc::LEAVING:
+      return "leaving";
+    case rpc::FORGOTTEN:
+      return "forgotten";
+    default:
+      return "";
+  }
 }
 
 std::string RoleOf(NodeId node, const replicated_log::RaftStatus& raft) {
@@ -59,6 +73,9 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
     row.set_state(node.state() == rpc::JOINING ? "joining"
                   : id == parts_.self          ? "alive"
                                                : TextOf(member.state));
+    row.set_is_out(node.is_out());
+    if (node.is_out()) row.set_state("out");
+    row.set_departure(TextOf(node.departure()));
     row.set_free_bytes(member.health.free_bytes);
     row.set_total_bytes(member.health.total_bytes);
     row.set_applied_index(member.health.applied_index);
@@ -141,6 +158,13 @@ grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
   response->set_state_hash(ToString(hash.hash));
   response->set_state_hash_index(hash.index.value());
   response->set_server_version(parts_.server_version);
+  // Status answers whether there is a leader or not.
+  if (!raft.leader.is_none()) {
+    rpc::ManageRequest ask;
+    ask.mutable_repair();
+    auto progress = parts_.leader->Manage(ask, kProgressTimeout);
+    if (progress.ok()) *response->mutable_repair() = progress->repair().progress();
+  }
   response->set_health(api::HEALTH_OK);
   for (auto& reason : Diagnose(*response, parts_.store->Health())) {
     response->set_health(std::max(response->health(), reason.severity()));
@@ -222,6 +246,17 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
           absl::StrCat(node.name(), " (", node.address(), ") is ", node.state(), ", last heard ",
                        node.state_age_ms(), " ms ago"),
           "start it again");
+    } else if (node.state() == "out") {
+      add("NODE_OUT", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " (", node.address(), ") is away, last heard ", node.state_age_ms(),
+                       " ms ago; its copies are made anew elsewhere"),
+          absl::StrCat("start it again, or dfs-cli forget ", node.name()));
+    }
+    if (!node.departure().empty()) {
+      add("NODE_DEPARTING", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " (", node.address(), ") is ", node.departure()),
+          node.departure() == "draining" ? absl::StrCat("dfs-cli drain --undo ", node.name())
+                                         : "nothing to do: it goes on by itself");
     }
     if (node.corrupt_chunks() > 0) {
       add("CORRUPT", api::HEALTH_WARN,

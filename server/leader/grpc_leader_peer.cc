@@ -147,6 +147,11 @@ void GrpcLeaderPeer::Register(const rpc::RegisterRequest& request, absl::Duratio
   Start(DFS_LEADER_METHOD(Register), request, timeout, std::move(done));
 }
 
+void GrpcLeaderPeer::Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+                            Answer<rpc::ManageResponse> done) {
+  Start(DFS_LEADER_METHOD(Manage), request, timeout, std::move(done));
+}
+
 #undef DFS_LEADER_METHOD
 
 LeaderOperations* LeaderPeers::Get(NodeId node) {

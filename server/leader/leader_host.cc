@@ -189,4 +189,9 @@ void LeaderHost::Register(const rpc::RegisterRequest& request, absl::Duration ti
   LeadOrPassOn(&LeaderOperations::Register, request, timeout, std::move(done));
 }
 
+void LeaderHost::Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+                        Answer<rpc::ManageResponse> done) {
+  Forward(&LeaderOperations::Manage, request, timeout, std::move(done));
+}
+
 }  // namespace dfs::leader

@@ -71,6 +71,8 @@ class LeaderHost final : public replicated_log::LeadershipListener, public Leade
             Answer<rpc::JoinResponse> done) override;
   void Register(const rpc::RegisterRequest& request, absl::Duration timeout,
                 Answer<rpc::RegisterResponse> done) override;
+  void Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+              Answer<rpc::ManageResponse> done) override;
 
  private:
   [[nodiscard]] std::shared_ptr<LeaderTerm> Leading() const ABSL_LOCKS_EXCLUDED(mutex_);

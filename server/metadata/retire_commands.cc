@@ -148,7 +148,10 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::MarkNode& command) {
   if (command.has_departure() && !rpc::Departure_IsValid(command.departure())) {
     return Invalid(*context, "no such departure");
   }
-  if (command.has_departure()) node.set_departure(command.departure());
+  if (command.has_departure()) {
+    node.set_departure(command.departure());
+    node.set_successor(command.departure() == rpc::FORGOTTEN ? command.successor() : 0);
+  }
   const bool goes_out = node.is_out() && !known->is_out();
   if (goes_out && (OutCount(*context) + 1) * 3 > context->cache->counters.members()) {
     return Invalid(*context, "no more than a third of the members may be OUT");
@@ -162,6 +165,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireNode& command) 
   if (known == nullptr) return Invalid(*context, "no such node");
   if (known->state() == rpc::RETIRED) return Done(*context, *known);
   rpc::CountersRow& counters = context->cache->counters;
+  const std::uint32_t successor = known->successor();
   rpc::NodeRow node = *known;
   if (known->state() == rpc::ACTIVE) {
     if (counters.members() <= 1) return Invalid(*context, "the last member cannot go");
@@ -171,8 +175,9 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireNode& command) 
   node.set_state(rpc::RETIRED);
   node.clear_is_out();
   node.clear_departure();
+  node.clear_successor();
   PutNode(context, node);
-  if (const rpc::NodeRow* heir = context->FindNode(command.successor());
+  if (const rpc::NodeRow* heir = context->FindNode(successor);
       heir != nullptr && heir->state() != rpc::RETIRED) {
     rpc::NodeRow row = *heir;
     row.set_name(node.name());

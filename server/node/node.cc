@@ -20,32 +20,26 @@
 #include "common/status_macros.h"
 #include "membership/grpc_membership_transport.h"
 #include "membership/membership_host.h"
-#include "membership/membership_service.h"
 #include "server/chunk/grpc_chunk_peers.h"
 #include "server/chunk/local_chunk_store.h"
-#include "server/chunk/replica_service.h"
 #include "server/chunk/scrubber.h"
 #include "server/coordinator/get_operation.h"
-#include "server/gateway/cluster_service.h"
-#include "server/gateway/file_service.h"
-#include "server/gateway/handed_read_service.h"
 #include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
-#include "server/leader/leader_service.h"
 #include "server/leader/wanted_replicas.h"
 #include "server/node/disk_probe.h"
+#include "server/node/doors.h"
 #include "server/node/own_identity.h"
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
 #include "server/node/registration.h"
-#include "server/node/rpc_server.h"
 #include "server/node/set_aside.h"
 #include "server/node/version.h"
+#include "server/node/waiter.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
 #include "server/replicated_log/raft_message_codec.h"
-#include "server/replicated_log/raft_service.h"
 #include "server/replicated_log/rocksdb_log_store.h"
 
 namespace dfs::node {
@@ -56,28 +50,6 @@ constexpr absl::Duration kHealthEvery = absl::Milliseconds(50);
 constexpr absl::Duration kBootstrapAsks = absl::Seconds(3);  // how long --join addresses are asked before forming
 constexpr absl::Duration kStopGrace = absl::Seconds(3);
 constexpr std::size_t kWriterThreadsMax = 96;
-
-// Blocks the caller on a call that answers through a callback.
-class Waiter {
- public:
-  std::function<void(absl::Status)> Callback() {
-    return [state = state_](absl::Status status) {
-      state->status = std::move(status);
-      state->event.Set();
-    };
-  }
-  absl::Status Wait(absl::Duration timeout) {
-    if (!state_->event.WaitFor(timeout)) return absl::DeadlineExceededError("no answer in time");
-    return state_->status;
-  }
-
- private:
-  struct State {
-    Event event;
-    absl::Status status;
-  };
-  std::shared_ptr<State> state_ = std::make_shared<State>();
-};
 
 }  // namespace
 
@@ -101,12 +73,13 @@ class Node::Impl final : public chunk::Confirmer {
     LOG(INFO) << "node " << self_ << " of cluster " << *identity.cluster_id << ", storage "
               << identity.storage_uuid << ", boot epoch " << identity.boot_epoch;
     DFS_RETURN_IF_ERROR(OpenStores());
+    DFS_RETURN_IF_ERROR(CheckNotRetired());
     BuildPeers();
     DFS_RETURN_IF_ERROR(BuildRaft());
     DFS_RETURN_IF_ERROR(FindPeers());
     BuildLeader();
     BuildServices();
-    DFS_RETURN_IF_ERROR(Listen());
+    DFS_RETURN_IF_ERROR(doors_->Listen(config_));
     raft_transport_->SetHeld(true);
     raft_->StartHeld();
     leader_host_->Start();
@@ -142,11 +115,11 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
   absl::Status OpenStores();
+  absl::Status CheckNotRetired() const;
   void BuildPeers();
   absl::Status BuildRaft();
   void BuildLeader();
   void BuildServices();
-  absl::Status Listen();
   void TakePart();
   void BeginAnew(const std::string& why);
   void BuildFinder();
@@ -201,15 +174,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<ThreadPool> writers_;
   coordinator::Parts parts_;
 
-  std::unique_ptr<replicated_log::RaftService> raft_service_;
-  std::unique_ptr<membership::MembershipService> ring_service_;
-  std::unique_ptr<leader::LeaderService> leader_service_;
-  std::unique_ptr<chunk::ReplicaService> replica_service_;
-  std::unique_ptr<gateway::FileService> file_service_;
-  std::unique_ptr<gateway::HandedReadService> handed_read_service_;
-  std::unique_ptr<gateway::ClusterService> cluster_service_;
-  std::unique_ptr<RpcServer> peer_server_;
-  std::unique_ptr<RpcServer> client_server_;
+  std::unique_ptr<Doors> doors_;
 
   Mutex health_mutex_;
   membership::NodeHealth health_ ABSL_GUARDED_BY(health_mutex_);
@@ -283,6 +248,15 @@ absl::Status Node::Impl::OpenStores() {
   return absl::OkStatus();
 }
 
+// As far as its own copy of the log goes.
+absl::Status Node::Impl::CheckNotRetired() const {
+  const auto own = machine_->View()->FindNode(self_);
+  if (!own || own->state() != rpc::RETIRED) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "node ", self_.value(), " has left its cluster, and its id is never used again: use an empty "
+      "--data-dir, and it joins under a new one"));
+}
+
 void Node::Impl::BuildPeers() {
   registry_ = std::make_unique<PeerRegistry>(HelloOf(log_store_->identity(), run_id_, config_));
   raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
@@ -317,6 +291,7 @@ absl::Status Node::Impl::BuildRaft() {
   leader.membership = membership_.get();
   leader.options.trash_time = config_.trash_time;
   leader.options.purge_quiet = config_.purge_quiet;
+  leader.options.out_after = config_.out_after;
   leader_host_ = std::make_unique<leader::LeaderHost>(std::move(leader));
 
   replicated_log::RaftHost::Parts raft;
@@ -405,20 +380,18 @@ void Node::Impl::BuildServices() {
   raft_transport_->SetGreeter([this](const rpc::PeerHello& asker, rpc::GreetResponse* response) {
     Greet(asker, response);
   });
-  raft_service_ = std::make_unique<replicated_log::RaftService>(raft_transport_.get());
-  ring_service_ = std::make_unique<membership::MembershipService>(ring_transport_.get());
-  leader_service_ = std::make_unique<leader::LeaderService>(leader_host_.get());
-  chunk::ReplicaService::Parts replica;
-  replica.store = store_.get();
-  replica.peers = chunk_peers_.get();
-  replica.confirmer = this;
-  replica.scrubber = scrubber_.get();
-  replica.own_ack = [this] { return OwnAck(); };
-  replica_service_ = std::make_unique<chunk::ReplicaService>(std::move(replica));
-  file_service_ = std::make_unique<gateway::FileService>(parts_, &channels_);
-  handed_read_service_ =
-      std::make_unique<gateway::HandedReadService>(file_service_->reads());
-  gateway::ClusterParts cluster;
+  Doors::Parts doors;
+  doors.raft_transport = raft_transport_.get();
+  doors.ring_transport = ring_transport_.get();
+  doors.leader_host = leader_host_.get();
+  doors.replica.store = store_.get();
+  doors.replica.peers = chunk_peers_.get();
+  doors.replica.confirmer = this;
+  doors.replica.scrubber = scrubber_.get();
+  doors.replica.own_ack = [this] { return OwnAck(); };
+  doors.coordinator = &parts_;
+  doors.channels = &channels_;
+  gateway::ClusterParts& cluster = doors.cluster;
   cluster.self = self_;
   cluster.machine = machine_.get();
   cluster.raft = raft_.get();
@@ -426,27 +399,10 @@ void Node::Impl::BuildServices() {
   cluster.store = store_.get();
   cluster.scrubber = scrubber_.get();
   cluster.peers = chunk_peers_.get();
+  cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
   cluster.server_version = kVersion;
-  cluster_service_ = std::make_unique<gateway::ClusterService>(std::move(cluster));
-}
-
-absl::Status Node::Impl::Listen() {
-  DFS_ASSIGN_OR_RETURN(
-      peer_server_,
-      RpcServer::Listen({.flag = "--peer-listen",
-                         .address = config_.peer_listen,
-                         .services = {raft_service_.get(), ring_service_.get(),
-                                      leader_service_.get(), replica_service_.get(),
-                                      handed_read_service_.get()}}));
-  DFS_ASSIGN_OR_RETURN(client_server_,
-                       RpcServer::Listen({.flag = "--listen",
-                                          .address = config_.listen,
-                                          .services = {file_service_.get(), cluster_service_.get()},
-                                          .has_health = true,
-                                          .health_names = {"dfs.v1.Files", "dfs.v1.Cluster"}}));
-  LOG(INFO) << "serving clients on " << config_.listen << " and nodes on " << config_.peer_listen;
-  return absl::OkStatus();
+  doors_ = std::make_unique<Doors>(std::move(doors));
 }
 
 void Node::Impl::OnConfiguration(const consensus::Configuration& configuration) {
@@ -577,6 +533,11 @@ void Node::Impl::Upkeep() {
                             BootEpoch(row.boot_epoch()));
       }
     }
+    if (const absl::Status retired = CheckNotRetired(); !retired.ok()) {
+      LOG(WARNING) << "this node stops: " << retired.message();
+      kill(getpid(), SIGTERM);
+      return;
+    }
     // Rule R4: acknowledgements of chunks count only for a start that the node table knows.
     if (is_taking_part_) {
       registration_->Check(RowOf(log_store_->identity(), self_, config_), *view);
@@ -589,7 +550,7 @@ void Node::Impl::Upkeep() {
 // What load balancers are told.
 void Node::Impl::WatchHealth() {
   const auto status = raft_->Status();
-  client_server_->SetServing(status.leader == self_ ? status.can_serve : !status.leader.is_none());
+  doors_->SetServing(status.leader == self_ ? status.can_serve : !status.leader.is_none());
   upkeep_->PostAt(clock_.Now() + kHealthEvery, [this] { WatchHealth(); });
 }
 
@@ -600,7 +561,7 @@ void Node::Impl::Stop() {
     raft_->TransferLeadership([done](const absl::Status&) { done->Set(); });
     done->WaitFor(absl::Seconds(1));
   }
-  if (client_server_ != nullptr) client_server_->Stop(kStopGrace);
+  if (doors_ != nullptr) doors_->StopClients(kStopGrace);
   if (upkeep_ != nullptr) upkeep_->Stop();
   if (collector_ != nullptr) collector_->Stop();
   if (scrubber_ != nullptr) scrubber_->Stop();
@@ -612,7 +573,7 @@ void Node::Impl::Stop() {
   if (leader_client_ != nullptr) leader_client_->Stop();
   if (raft_transport_ != nullptr) raft_transport_->Stop();
   if (ring_transport_ != nullptr) ring_transport_->Stop();
-  if (peer_server_ != nullptr) peer_server_->Stop(absl::ZeroDuration());
+  if (doors_ != nullptr) doors_->StopNodes();
   if (writers_ != nullptr) writers_->Stop();
 }
 

@@ -23,6 +23,8 @@ struct Candidate {
   bool is_usable = false;        // alive, as far as the asker knows
   bool is_retired = false;       // no member (any more): never picked
   bool is_slow = false;          // its disk hangs: picked only where nobody else is left
+  // OUT or on its way out: gets no new copies, and stands in a set only where nobody else is left.
+  bool is_withdrawn = false;
 };
 
 struct Question {

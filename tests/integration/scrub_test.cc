@@ -105,14 +105,14 @@ TEST_F(Scrub, AFileThatIsGoneComesBack) {
 }
 
 TEST_F(Scrub, RottenSmallChunksInTheIndexAreFoundAndHealed) {
-  // Starting anew moves them from the write-ahead log into tables.
+  // Starting anew moves them from the write-ahead log into blob files.
   ASSERT_OK(cluster.Terminate(2).status());
   cluster.Start(2);
   ASSERT_OK(cluster.WaitReady({1, 2, 3}));
   ASSERT_OK(cluster.Terminate(2).status());
   int flipped = 0;
   for (const auto& path : FilesOf(2, "/chunks/index")) {
-    if (path.extension() != ".sst") continue;
+    if (path.extension() != ".blob") continue;
     const auto at = ReadAll(path).find(files["small"].substr(5'000, 64));
     if (at == std::string::npos) continue;
     FlipAt(path, at + 7);

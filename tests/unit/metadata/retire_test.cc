@@ -110,9 +110,11 @@ TEST(RetireNode, SuccessorTakesOverNameAndZone) {
   World world(4);
   const auto before = world.machine->View()->FindNode(NodeId(3));
   rpc::Command command;
-  command.mutable_retire_node()->set_node_id(3);
-  command.mutable_retire_node()->set_successor(4);
+  command.mutable_mark_node()->set_node_id(3);
+  command.mutable_mark_node()->set_departure(rpc::FORGOTTEN);
+  command.mutable_mark_node()->set_successor(4);
   EXPECT_EQ(world.Apply(command).code(), Code::DONE);
+  EXPECT_EQ(Retire(&world, 3).code(), Code::DONE);
   const auto heir = world.machine->View()->FindNode(NodeId(4));
   EXPECT_EQ(heir->name(), before->name());
   EXPECT_EQ(heir->zone(), before->zone());
