@@ -1,6 +1,7 @@
 #include "server/replicated_log/grpc_raft_link.h"
 
 #include <glog/logging.h>
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -149,6 +150,17 @@ void GrpcRaftLink::Connect() {
     stream = stream_;
   }
   stream->Start(stream);
+}
+
+void GrpcRaftLink::ConnectNow() {
+  std::shared_ptr<grpc::Channel> channel;
+  {
+    MutexLock lock(&mutex_);
+    if (is_closed_ || is_ready_) return;
+    channel = channel_;
+  }
+  if (channel != nullptr) grpc::experimental::ChannelResetConnectionBackoff(channel.get());
+  Connect();
 }
 
 void GrpcRaftLink::Send(consensus::Message message) {

@@ -22,6 +22,8 @@ class GrpcRaftLink : public std::enable_shared_from_this<GrpcRaftLink> {
 
   [[nodiscard]] const std::string& address() const { return address_; }
   void Connect() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The peer is there, by its own word: pauses between attempts, gRPC's too, are cut short.
+  void ConnectNow() ABSL_LOCKS_EXCLUDED(mutex_);
   // Dropped unless the stream is up: what waits for a peer that is away is old when it is back.
   void Send(consensus::Message message) ABSL_LOCKS_EXCLUDED(mutex_);
   // For good.

@@ -336,10 +336,12 @@ grpc::ServerReadReactor<rpc::SnapshotPiece>* GrpcRaftTransport::AcceptSnapshot(
 void GrpcRaftTransport::AddInbound(NodeId node, const std::string& address,
                                    std::shared_ptr<GrpcRaftInbound> stream) {
   std::shared_ptr<GrpcRaftInbound> old;
+  std::shared_ptr<GrpcRaftLink> link;
   bool is_new_address = false;
   {
     MutexLock lock(&mutex_);
     old = std::exchange(inbound_[node], std::move(stream));
+    if (const auto found = links_.find(node); found != links_.end()) link = found->second;
     if (configuration_.members.empty() && heard_[node] != address) {
       heard_[node] = address;
       is_new_address = true;
@@ -347,6 +349,8 @@ void GrpcRaftTransport::AddInbound(NodeId node, const std::string& address,
   }
   if (old != nullptr) old->Close(absl::AbortedError("the peer opened another stream"));
   if (is_new_address) Relink();
+  // A member that has just started again must be able to vote at once (rule R2: over this node's own connection).
+  if (link != nullptr) link->ConnectNow();
 }
 
 void GrpcRaftTransport::RemoveInbound(NodeId node, const GrpcRaftInbound* stream) {
