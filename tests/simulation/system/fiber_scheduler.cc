@@ -164,7 +164,17 @@ Fiber* FiberScheduler::PickNext() {
   return nullptr;
 }
 
+void FiberScheduler::CallAfter(std::int64_t nanoseconds, std::function<void()> event) {
+  events_.emplace(std::pair{now_ns_ + nanoseconds, next_event_++}, std::move(event));
+}
+
 void FiberScheduler::FireTimers() {
+  while (!events_.empty() && events_.begin()->first.first <= now_ns_) {
+    const std::function<void()> event = std::move(events_.begin()->second);
+    events_.erase(events_.begin());
+    Note(2);
+    event();
+  }
   while (!timers_.empty() && timers_.begin()->first <= now_ns_) {
     Fiber* const fiber = timers_.begin()->second;
     timers_.erase(timers_.begin());
@@ -192,8 +202,11 @@ void FiberScheduler::Run(std::function<void()> main) {
     FireTimers();
     Fiber* const next = PickNext();
     if (next == nullptr) {
-      CHECK(!timers_.empty()) << "every fiber waits for another one";
-      now_ns_ = std::max(now_ns_, timers_.begin()->first);
+      CHECK(!timers_.empty() || !events_.empty()) << "every fiber waits for another one";
+      std::int64_t next_ns = INT64_MAX;
+      if (!timers_.empty()) next_ns = timers_.begin()->first;
+      if (!events_.empty()) next_ns = std::min(next_ns, events_.begin()->first.first);
+      now_ns_ = std::max(now_ns_, next_ns);
       steps_here_ = 0;
       continue;
     }

@@ -58,6 +58,8 @@ class FiberScheduler {
 
   // A new fiber of `process` (null: of the simulation itself, which never dies or pauses).
   std::uint64_t Spawn(const std::shared_ptr<SimProcess>& process, std::function<void()> body);
+  // Calls `event` after so long in true time, on no fiber: it may spawn, but not wait.
+  void CallAfter(std::int64_t nanoseconds, std::function<void()> event);
   // Blocks the calling fiber for so long in true time, whatever its clock says.
   void SleepFor(std::int64_t nanoseconds);
   void Kill(const std::shared_ptr<SimProcess>& process);
@@ -113,6 +115,8 @@ class FiberScheduler {
   std::set<std::pair<std::int64_t, Fiber*>, bool (*)(const std::pair<std::int64_t, Fiber*>&,
                                                      const std::pair<std::int64_t, Fiber*>&)>
       timers_;
+  std::map<std::pair<std::int64_t, std::uint64_t>, std::function<void()>> events_;
+  std::uint64_t next_event_ = 0;
   std::unordered_map<const void*, std::vector<Fiber*>> waiters_;  // found by key only, never walked over
   std::unordered_map<std::uint64_t, Fiber*> living_;              // the same
   std::vector<Fiber*> idle_;                                // finished; their stacks are used again
