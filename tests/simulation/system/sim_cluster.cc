@@ -80,9 +80,9 @@ void SimCluster::OnFatal(int machine, const SimProcess* process, const absl::Sta
   });
 }
 
-void SimCluster::JumpWallClock(int machine, std::int64_t ns) {
+void SimCluster::SetWallClock(int machine, std::int64_t offset_ns) {
   Machine& m = machines_.at(machine);
-  m.wall_offset_ns += ns;
+  m.wall_offset_ns = offset_ns;
   if (m.process != nullptr) m.process->wall_offset_ns = m.wall_offset_ns;
 }
 

@@ -34,7 +34,7 @@ class SimCluster {
   FiberScheduler* scheduler() { return scheduler_; }
   // Of the machine's clock, from its next start on.
   void SetDrift(int machine, std::int64_t ppm) { machines_.at(machine).drift_ppm = ppm; }
-  void JumpWallClock(int machine, std::int64_t ns);
+  void SetWallClock(int machine, std::int64_t offset_ns);  // at once
 
   // OK if every machine is an active member, all have applied the same, equal state, every file has
   // min(3, members) ok copies, and no node holds a chunk that no version names there.
