@@ -28,7 +28,9 @@ class SystemRun {
         report_(report),
         cluster_(scheduler, options.machines != 0 ? options.machines
                                                   : 3 + static_cast<int>(options.seed % 5)),
-        faults_(&cluster_) {}
+        faults_(&cluster_) {
+    cluster_.times = TimesOf(scheduler->random());
+  }
 
   absl::Status Run() {
     const std::int64_t began = scheduler_->now_ns();
@@ -61,6 +63,16 @@ class SystemRun {
   static absl::Status Failed(const std::string& what, const absl::Status& status) {
     return absl::Status(status.code(), absl::StrCat(what, ": ", std::string(status.message())));
   }
+  // In half of the runs collection is so eager that it meets everything that is still under way (rules R17 to R19).
+  static NodeTimes TimesOf(Random& random) {
+    NodeTimes times;
+    if (random.OneIn(1, 2)) return times;
+    times.trash_time = absl::Milliseconds(random.Between(20, 2'000));
+    times.purge_quiet = absl::Milliseconds(random.Between(20, 2'000));
+    times.question_age = absl::Milliseconds(random.Between(5, 500));
+    times.collect_every = absl::Milliseconds(random.Between(10, 500));
+    return times;
+  }
   static std::string NameOf(std::uint64_t number) { return absl::StrCat("file", number); }
 
   absl::Status AwaitConverged(int seconds) {
@@ -82,7 +94,7 @@ class SystemRun {
         Random random(scheduler_->random().Next());
         while (scheduler_->now_ns() < end) {
           OneOperation(*client, random);
-          scheduler_->SleepFor(random.Between(10, 500) * (kSecond / 1000));
+          scheduler_->SleepFor(random.Between(5, 300) * (kSecond / 1000));
         }
         --clients_running_;
       });

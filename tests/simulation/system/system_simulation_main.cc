@@ -1,5 +1,6 @@
-// system_simulation --seeds=A-B [--seconds=120] [--nodes=N] [--jobs=2] [--no-faults]
+// system_simulation --seeds=A-B [--seconds=120] [--nodes=N] [--jobs=2] [--no-faults] [--twice]
 // system_simulation --seed=N [--trace] …   replays one; equal binary and seed give an equal run
+// --twice: each seed runs twice, and both runs must be equal step by step.
 //
 // Each seed runs in a process of its own without address randomisation: the order of a hash table may depend on
 // addresses, and a failed CHECK ends one seed only.
@@ -29,6 +30,7 @@ struct Arguments {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   int jobs = 2;
+  bool is_twice = false;
 };
 
 // No memory is taken here: runs with equal seeds must find equal heaps.
@@ -42,6 +44,8 @@ bool Parse(int argc, char** argv, Arguments* out) {
     if (std::sscanf(arg, "--jobs=%d", &out->jobs) == 1) continue;
     if (std::strcmp(arg, "--no-faults") == 0) {
       out->run.has_faults = false;
+    } else if (std::strcmp(arg, "--twice") == 0) {
+      out->is_twice = true;
     } else if (std::strcmp(arg, "--trace") == 0) {
       out->run.is_tracing = true;
     } else {
@@ -107,13 +111,16 @@ int RunMany(char** argv, const Arguments& arguments) {
   const auto began = std::chrono::steady_clock::now();
   std::map<std::string, std::uint64_t> sums;
   std::map<pid_t, Child> running;
-  std::uint64_t next = arguments.first;
+  const std::uint64_t runs_of_seed = arguments.is_twice ? 2 : 1;
+  const std::uint64_t runs = (arguments.last - arguments.first + 1) * runs_of_seed;
+  std::uint64_t next = 0;
   std::uint64_t seeds = 0;
+  std::map<std::uint64_t, std::string> hashes;
   std::vector<std::uint64_t> failed;
-  while (next <= arguments.last || !running.empty()) {
-    while (next <= arguments.last && running.size() < static_cast<std::size_t>(arguments.jobs)) {
+  while (next < runs || !running.empty()) {
+    while (next < runs && running.size() < static_cast<std::size_t>(arguments.jobs)) {
       Child child;
-      const pid_t pid = Launch(argv, arguments, next++, &child);
+      const pid_t pid = Launch(argv, arguments, arguments.first + next++ / runs_of_seed, &child);
       running[pid] = child;
     }
     int status = 0;
@@ -132,7 +139,16 @@ int RunMany(char** argv, const Arguments& arguments) {
       while (const char* const word = strtok_r(nullptr, " \n", &save)) {
         const char* const value = strtok_r(nullptr, " \n", &save);
         if (value == nullptr) break;
-        if (std::strcmp(word, "hash") != 0) sums[word] += std::strtoull(value, nullptr, 10);
+        if (std::strcmp(word, "hash") != 0) {
+          sums[word] += std::strtoull(value, nullptr, 10);
+          continue;
+        }
+        const auto known = hashes.emplace(child.seed, value).first;
+        if (known->second != value) {
+          std::printf("seed %" PRIu64 ": two runs differ: %s, %s\n", child.seed,
+                      known->second.c_str(), value);
+          failed.push_back(child.seed);
+        }
       }
     }
     std::fclose(child.output);
@@ -146,7 +162,7 @@ int RunMany(char** argv, const Arguments& arguments) {
   }
   const double took =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  std::printf("%" PRIu64 " seeds, %.2f simulated hours in %.0f s, %zu violations;", seeds,
+  std::printf("%" PRIu64 " runs, %.2f simulated hours in %.0f s, %zu violations;", seeds,
               static_cast<double>(sums["ms"]) / 3.6e6, took, failed.size());
   sums.erase("ms");
   for (const auto& [word, sum] : sums) std::printf(" %s %" PRIu64, word.c_str(), sum);
