@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/checksum.h"
+#include "common/mutant.h"
 #include "common/posix_disk.h"
 #include "common/random.h"
 #include "common/status_macros.h"
@@ -183,7 +184,8 @@ absl::Status LocalChunkStore::Apply(const IndexChange& change,
                                     const std::vector<ChunkId>& counting) {
   DFS_RETURN_IF_ERROR(Health());
   const MonotonicTime start = clock_.Now();
-  if (const auto status = index_->Apply(change, /*is_synced=*/true); !status.ok()) {
+  const bool is_synced = !DFS_MUTANT(821, "a chunk is acknowledged before it is durable");
+  if (const auto status = index_->Apply(change, is_synced); !status.ok()) {
     return Poison(status);
   }
   sync_latency_.Record(clock_.Now() - start);
@@ -425,6 +427,7 @@ std::optional<std::uint64_t> LocalChunkStore::OpenQuestion(const ChunkId& id) {
 
 bool LocalChunkStore::IsAsked(const ChunkId& id, std::uint64_t nonce) {
   MutexLock lock(&mutex_);
+  if (DFS_MUTANT(820, "a verdict counts though its question is void (rule R19)")) return true;
   const auto question = questions_.find(id);
   return question != questions_.end() && question->second == nonce;
 }

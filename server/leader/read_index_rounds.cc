@@ -1,5 +1,7 @@
 #include "server/leader/read_index_rounds.h"
 
+#include "common/mutant.h"
+
 #include <algorithm>
 
 namespace dfs::leader {
@@ -42,6 +44,9 @@ ReadIndexRounds::Shared ReadIndexRounds::Join() {
   Shared round;
   {
     MutexLock lock(&mutex_);
+    if (in_flight_ != nullptr && DFS_MUTANT(822, "a read joins a round that was sent (rule R10)")) {
+      return in_flight_;
+    }
     if (next_ == nullptr) next_ = std::make_shared<Round>();
     round = next_;
   }

@@ -68,7 +68,9 @@ SimDisk* SimDisk::Find(const std::string& path) {
 }
 
 absl::Status SimDisk::SpendSync() {
-  scheduler_->SleepFor(scheduler_->random().Between(100 * kMicrosecond, 2'000 * kMicrosecond));
+  const bool is_slow = scheduler_->now_ns() < slow_until_ns_;
+  scheduler_->SleepFor(
+      scheduler_->random().Between(100, is_slow ? 400'000 : 2'000) * kMicrosecond);
   while (scheduler_->now_ns() < stalled_until_ns_) {
     scheduler_->SleepFor(stalled_until_ns_ - scheduler_->now_ns());
   }

@@ -56,6 +56,7 @@ class SimDisk {
   // Blocks the calling fiber as a sync of this disk takes. kDataLoss: it failed, as `fail_next_sync` told.
   [[nodiscard]] absl::Status SpendSync();
   void StallUntil(std::int64_t true_ns) { stalled_until_ns_ = true_ns; }
+  void SlowUntil(std::int64_t true_ns) { slow_until_ns_ = true_ns; }  // syncs take up to 400 ms
   void FailNextSync() { fails_next_sync_ = true; }
   // The space that is left is shown as, and writes beyond it fail with kResourceExhausted.
   void SetFull(bool is_full) { is_full_ = is_full; }
@@ -82,6 +83,7 @@ class SimDisk {
   FiberScheduler* const scheduler_;
   const std::string path_;
   std::int64_t stalled_until_ns_ = 0;
+  std::int64_t slow_until_ns_ = 0;
   bool fails_next_sync_ = false;
   bool is_full_ = false;
 };

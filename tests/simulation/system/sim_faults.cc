@@ -16,7 +16,16 @@ SimFaults::SimFaults(SimCluster* cluster)
       scheduler_(cluster->scheduler()),
       random_(cluster->scheduler()->random().Next()) {}
 
+// The leader half of the time: most of what can go wrong goes wrong when it changes.
 int SimFaults::AnyMachine() {
+  if (random_.OneIn(1, 2)) {
+    for (int machine = 1; machine <= cluster_->machines(); ++machine) {
+      if (cluster_->IsUp(machine) &&
+          cluster_->node(machine)->raft()->Status().role == consensus::Role::kLeader) {
+        return machine;
+      }
+    }
+  }
   return 1 + static_cast<int>(random_.Below(static_cast<std::uint64_t>(cluster_->machines())));
 }
 
@@ -32,7 +41,7 @@ void SimFaults::Run(std::int64_t end_ns) {
 }
 
 void SimFaults::CauseOne() {
-  switch (random_.Below(10)) {
+  switch (random_.Below(11)) {
     case 0:
     case 1:
     case 2:
@@ -46,6 +55,7 @@ void SimFaults::CauseOne() {
     case 7:
       return Lossiness();
     case 8:
+    case 9:
       return Disk();
     default:
       return Clock();
@@ -128,7 +138,12 @@ void SimFaults::Lossiness() {
 void SimFaults::Disk() {
   const int machine = AnyMachine();
   SimDisk* const disk = cluster_->disk(machine);
-  switch (random_.Below(3)) {
+  switch (random_.Below(5)) {
+    case 3:
+    case 4:
+      ++counts_["slow disks"];
+      disk->SlowUntil(scheduler_->now_ns() + Between(1'000, 10'000));
+      break;
     case 0:
       ++counts_["disk stalls"];
       disk->StallUntil(scheduler_->now_ns() + Between(500, 6'000));
@@ -166,6 +181,7 @@ void SimFaults::HealAll() {
   for (int machine = 1; machine <= cluster_->machines(); ++machine) {
     cluster_->disk(machine)->SetFull(false);
     cluster_->disk(machine)->StallUntil(0);
+    cluster_->disk(machine)->SlowUntil(0);
     // Ahead of what any clock has shown: what waits for an age by wall time (log time, rule R8; the last write of a
     // transaction, rule R18) would otherwise wait for up to two hours.
     cluster_->SetWallClock(machine, 2 * kJumpMaxMs * kMillisecond);

@@ -362,8 +362,12 @@ absl::StatusOr<api::PutResponse> SimNode::Put(const api::PutHeader& header,
                                               const std::string& content) {
   coordinator::PutOperation put(coordinator_);
   DFS_RETURN_IF_ERROR(put.Begin(header));
+  // Some clients send slowly.
+  Random& random = parts_.scheduler->random();
+  const std::int64_t pause_max_ns = random.OneIn(1, 3) ? random.Between(1, 800'000'000) : 0;
   for (std::size_t at = 0; at < content.size(); at += kPieceBytes) {
     const std::string piece = content.substr(at, kPieceBytes);
+    if (pause_max_ns > 0) parts_.scheduler->SleepFor(random.Between(0, pause_max_ns));
     DFS_RETURN_IF_ERROR(
         put.Append(Slices::CopyOf(piece), ExtendCrc32c(0, piece.data(), piece.size())));
   }

@@ -106,7 +106,7 @@ class SystemRun {
     const std::uint64_t kind = random.Below(10);
     if (kind < 4) {
       // Mostly small ones; some that are files on the disk.
-      const bool is_file = random.OneIn(1, 40);
+      const bool is_file = random.OneIn(1, 12);
       client.Put(name, is_file ? 300'000 : 8 + static_cast<std::size_t>(random.Below(3'000)));
     } else if (kind < 5) {
       client.Remove(name);

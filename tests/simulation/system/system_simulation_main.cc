@@ -1,5 +1,6 @@
 // system_simulation --seeds=A-B [--seconds=120] [--nodes=N] [--jobs=2] [--no-faults] [--twice]
 // system_simulation --seed=N [--trace] …   replays one; equal binary and seed give an equal run
+// --mutant=N: with that mistake (common/mutant.h; system_mutants only); ends with success at the first seed that notices it
 // --twice: each seed runs twice, and both runs must be equal step by step.
 //
 // Each seed runs in a process of its own without address randomisation: the order of a hash table may depend on
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "common/mutant.h"
 #include "tests/simulation/system/system_simulation.h"
 
 namespace {
@@ -31,6 +33,7 @@ struct Arguments {
   std::uint64_t last = 0;
   int jobs = 2;
   bool is_twice = false;
+  int mutant = 0;
 };
 
 // No memory is taken here: runs with equal seeds must find equal heaps.
@@ -41,6 +44,7 @@ bool Parse(int argc, char** argv, Arguments* out) {
     if (std::sscanf(arg, "--seed=%" SCNu64, &out->run.seed) == 1) continue;
     if (std::sscanf(arg, "--seconds=%d", &out->run.seconds) == 1) continue;
     if (std::sscanf(arg, "--nodes=%d", &out->run.machines) == 1) continue;
+    if (std::sscanf(arg, "--mutant=%d", &out->mutant) == 1) continue;
     if (std::sscanf(arg, "--jobs=%d", &out->jobs) == 1) continue;
     if (std::strcmp(arg, "--no-faults") == 0) {
       out->run.has_faults = false;
@@ -97,7 +101,8 @@ pid_t Launch(char** argv, const Arguments& arguments, std::uint64_t seed, Child*
     const std::string a = "--seed=" + std::to_string(seed);
     const std::string b = "--seconds=" + std::to_string(arguments.run.seconds);
     const std::string c = "--nodes=" + std::to_string(arguments.run.machines);
-    const char* const args[] = {argv[0], a.c_str(), b.c_str(), c.c_str(),
+    const std::string d = "--mutant=" + std::to_string(arguments.mutant);
+    const char* const args[] = {argv[0], a.c_str(), b.c_str(), c.c_str(), d.c_str(),
                                 arguments.run.has_faults ? nullptr : "--no-faults", nullptr};
     execv("/proc/self/exe", const_cast<char* const*>(args));
     _exit(127);
@@ -118,6 +123,7 @@ int RunMany(char** argv, const Arguments& arguments) {
   std::map<std::uint64_t, std::string> hashes;
   std::vector<std::uint64_t> failed;
   while (next < runs || !running.empty()) {
+    if (arguments.mutant != 0 && !failed.empty()) next = runs;
     while (next < runs && running.size() < static_cast<std::size_t>(arguments.jobs)) {
       Child child;
       const pid_t pid = Launch(argv, arguments, arguments.first + next++ / runs_of_seed, &child);
@@ -167,7 +173,8 @@ int RunMany(char** argv, const Arguments& arguments) {
   sums.erase("ms");
   for (const auto& [word, sum] : sums) std::printf(" %s %" PRIu64, word.c_str(), sum);
   std::printf("\n");
-  return failed.empty() && seeds > 0 ? 0 : 1;
+  if (seeds == 0) return 2;
+  return failed.empty() == (arguments.mutant == 0) ? 0 : 1;
 }
 
 }  // namespace
@@ -179,6 +186,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (arguments.first != 0) return RunMany(argv, arguments);
+#ifdef DFS_MUTANTS
+  dfs::SetActiveMutant(arguments.mutant);
+#else
+  CHECK_EQ(arguments.mutant, 0) << "this binary has no mistakes";
+#endif
   const int before = personality(0xffffffff);
   if ((before & ADDR_NO_RANDOMIZE) == 0) {
     personality(static_cast<unsigned long>(before) | ADDR_NO_RANDOMIZE);
