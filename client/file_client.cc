@@ -100,10 +100,50 @@ absl::StatusOr<v1::StatusResponse> FileClient::Status() {
              v1::StatusResponse* out) { return connection.cluster().Status(context, in, out); });
 }
 
+absl::StatusOr<v1::ScrubResponse> FileClient::Scrub(const std::string& node, bool starts) {
+  v1::ScrubRequest request;
+  request.set_node(node);
+  request.set_start(starts);
+  return Read<v1::ScrubRequest, v1::ScrubResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context, const v1::ScrubRequest& in,
+                  v1::ScrubResponse* out) { return connection.cluster().Scrub(context, in, out); });
+}
+
 absl::StatusOr<v1::MembersResponse> FileClient::Members() {
   return Read<v1::MembersRequest, v1::MembersResponse>(
       {}, [](Connection& connection, grpc::ClientContext* context, const v1::MembersRequest& in,
              v1::MembersResponse* out) { return connection.cluster().Members(context, in, out); });
+}
+
+absl::StatusOr<v1::RepairResponse> FileClient::Repair() {
+  return Read<v1::RepairRequest, v1::RepairResponse>(
+      {}, [](Connection& connection, grpc::ClientContext* context, const v1::RepairRequest& in,
+             v1::RepairResponse* out) { return connection.cluster().Repair(context, in, out); });
+}
+
+absl::StatusOr<v1::ExplainResponse> FileClient::Explain(std::string_view name) {
+  v1::ExplainRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_name(std::string(name));
+  return Read<v1::ExplainRequest, v1::ExplainResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context, const v1::ExplainRequest& in,
+                  v1::ExplainResponse* out) { return connection.cluster().Explain(context, in, out); });
+}
+
+absl::StatusOr<v1::ChangeMemberResponse> FileClient::ChangeMember(
+    const v1::ChangeMemberRequest& request) {
+  return Read<v1::ChangeMemberRequest, v1::ChangeMemberResponse>(
+      request,
+      [](Connection& connection, grpc::ClientContext* context, const v1::ChangeMemberRequest& in,
+         v1::ChangeMemberResponse* out) { return connection.cluster().ChangeMember(context, in, out); });
+}
+
+absl::StatusOr<v1::OkToStopResponse> FileClient::OkToStop(const std::vector<std::string>& nodes) {
+  v1::OkToStopRequest request;
+  for (const auto& node : nodes) request.add_nodes(node);
+  return Read<v1::OkToStopRequest, v1::OkToStopResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context, const v1::OkToStopRequest& in,
+                  v1::OkToStopResponse* out) { return connection.cluster().OkToStop(context, in, out); });
 }
 
 absl::StatusOr<v1::HelloResponse> FileClient::Hello() {

@@ -90,6 +90,14 @@ class FileClient {
   absl::StatusOr<v1::HelloResponse> Hello();
   absl::StatusOr<v1::StatusResponse> Status();
   absl::StatusOr<v1::MembersResponse> Members();
+  // Of the node with this name or number, or of all if it is empty. `starts`: a whole pass from now.
+  absl::StatusOr<v1::ScrubResponse> Scrub(const std::string& node, bool starts);
+
+  // Of the leader, through any node. ChangeMember is repeated like a read: asked again it says how far it has come.
+  absl::StatusOr<v1::RepairResponse> Repair();
+  absl::StatusOr<v1::ExplainResponse> Explain(std::string_view name);
+  absl::StatusOr<v1::ChangeMemberResponse> ChangeMember(const v1::ChangeMemberRequest& request);
+  absl::StatusOr<v1::OkToStopResponse> OkToStop(const std::vector<std::string>& nodes);
 
   // Given and learned.
   [[nodiscard]] std::vector<std::string> Addresses() const { return caller_.Addresses(); }

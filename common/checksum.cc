@@ -144,6 +144,17 @@ Hash128 BlockChecksums::HashOf(std::uint64_t length, std::span<const std::uint32
   return {hash.high64, hash.low64};
 }
 
+std::uint32_t BlockChecksums::CrcOf(std::span<const std::uint32_t> table, std::uint64_t offset,
+                                    std::uint64_t length) {
+  std::uint32_t crc = 0;
+  for (auto block = static_cast<std::size_t>(offset / kBlockBytes); length > 0; ++block) {
+    const std::uint64_t bytes = std::min<std::uint64_t>(length, kBlockBytes);
+    crc = CombineCrc32c(crc, table[block], bytes);
+    length -= bytes;
+  }
+  return crc;
+}
+
 std::size_t BlockChecksums::BlockCount(std::uint64_t length) {
   return static_cast<std::size_t>((length + kBlockBytes - 1) / kBlockBytes);
 }

@@ -59,6 +59,10 @@ class BlockChecksums {
   [[nodiscard]] std::uint32_t Crc() const;
 
   static Hash128 HashOf(std::uint64_t length, std::span<const std::uint32_t> table);
+  // CRC32C of `length` bytes from the beginning of a block on, by the table of their chunk. They end where a block or
+  // the chunk does.
+  static std::uint32_t CrcOf(std::span<const std::uint32_t> table, std::uint64_t offset,
+                             std::uint64_t length);
   // Number of blocks of a chunk of that length.
   static std::size_t BlockCount(std::uint64_t length);
 

@@ -24,7 +24,8 @@ class StrongId {
   [[nodiscard]] constexpr Rep value() const { return value_; }
   [[nodiscard]] constexpr bool is_none() const { return value_ == Rep{}; }
   [[nodiscard]] constexpr StrongId Next() const { return StrongId(static_cast<Rep>(value_ + 1)); }
-  constexpr auto operator<=>(const StrongId&) const = default;
+  // clang-tidy 14 takes the 0 of a defaulted comparison for a null pointer.
+  constexpr auto operator<=>(const StrongId&) const = default;  // NOLINT(modernize-use-nullptr)
   template <class H>
   friend H AbslHashValue(H h, StrongId id) {
     return H::combine(std::move(h), id.value_);

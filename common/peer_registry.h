@@ -12,7 +12,7 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "common/ids.h"
@@ -30,10 +30,14 @@ class PeerRegistry {
   [[nodiscard]] rpc::PeerHello own() const ABSL_LOCKS_EXCLUDED(mutex_);
   void SetOwn(rpc::PeerHello own) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What the configuration or node table says of a member: its storage uuid is what a Hello is checked against. A
-  // boot epoch from the table raises the greatest known one. A node unknown here is refused, unless nothing is
-  // known of any member yet (a node that just joined and has no configuration).
+  // What the configuration in force says: these are the other members. From the first call on any
+  // other node is refused, but for those that SetKnown has named and no configuration has held yet (a member that was
+  // away may be behind those who came meanwhile). Before it, whoever comes is believed.
+  void SetKnownAll(const std::map<NodeId, StorageUuid>& members) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What a member that knows more says of another one.
   void SetKnown(NodeId node, StorageUuid uuid, BootEpoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What the node table says: raises the greatest known epoch of this data directory; makes nobody known.
+  void RaiseEpoch(NodeId node, StorageUuid uuid, BootEpoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
   // Retired: refused from now on.
   void Forget(NodeId node) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -42,6 +46,11 @@ class PeerRegistry {
   [[nodiscard]] absl::Status CheckInbound(const rpc::PeerHello& hello) ABSL_LOCKS_EXCLUDED(mutex_);
   // Of a Hello that came back from the address of `expected` that we dialled. Also remembers its run id for IsConfirmed.
   [[nodiscard]] absl::Status CheckOutbound(NodeId expected, const rpc::PeerHello& hello)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Of the Hello of a process that asks who it is taken for. Remembers nothing.
+  enum class Verdict { kAccepted, kOldEpoch, kStranger, kOtherCluster };
+  [[nodiscard]] std::pair<Verdict, absl::Status> Judge(const rpc::PeerHello& hello) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether `run` is what answered at the node's own address, last time it was dialled.
@@ -54,11 +63,16 @@ class PeerRegistry {
     BootEpoch epoch;      // greatest seen
     RunId run;            // that came with it; none if only the table named the epoch
     RunId confirmed_run;  // answered at its address
+    bool is_only_named = false;  // by SetKnown, and no configuration has held it yet
   };
+  static void RaiseEpoch(Peer& peer, BootEpoch epoch);
+  [[nodiscard]] std::pair<Verdict, absl::Status> JudgeLocked(const rpc::PeerHello& hello) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckLocked(const rpc::PeerHello& hello) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
   rpc::PeerHello own_ ABSL_GUARDED_BY(mutex_);
+  bool are_members_known_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<NodeId, Peer> peers_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -19,9 +19,12 @@
 
 #define DFS_ASSIGN_OR_RETURN(lhs, expr) \
   DFS_ASSIGN_OR_RETURN_IMPL_(DFS_STATUS_CONCAT_(dfs_status_or_, __LINE__), lhs, expr)
+// `lhs` may declare a variable and `tmp` does: neither can stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define DFS_ASSIGN_OR_RETURN_IMPL_(tmp, lhs, expr) \
   auto tmp = (expr);                               \
   if (!tmp.ok()) return std::move(tmp).status();   \
   lhs = *std::move(tmp)
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif  // DFS_COMMON_STATUS_MACROS_H_

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/mutant.h"
+
 namespace dfs::membership {
 
 FailureDetector::FailureDetector(const Parts& parts)
@@ -125,7 +127,8 @@ void FailureDetector::HandleDeadRumour(MonotonicTime now, const Rumour& rumour, 
   const bool is_heard = now - member.heard_directly < options_.suspect_after_min;
   // When a partition heals, each side brings its belief that the other is dead: believed at once, that would
   // kill every live member on paper. Who is heard here is asked instead, and who is not is examined.
-  if (is_heard || (is_old && member.state != LivenessState::kUnknown)) {
+  const bool is_believed = DFS_MUTANT(704, "a DEAD in a full exchange is believed at once");
+  if (is_heard || (is_old && member.state != LivenessState::kUnknown && !is_believed)) {
     const bool is_new = member.state != LivenessState::kSuspect;
     HandleSuspectRumour(now, rumour);
     if (is_new) outbox_.Send(outbox_.Make(MessageKind::kProbe, rumour.node));
@@ -179,7 +182,9 @@ void FailureDetector::CloseSettledCases(MonotonicTime now) {
 
 void FailureDetector::Exonerate(MonotonicTime now, NodeId node, Case& opened) {
   Member& member = *table_.Find(node);
-  std::erase(member.observers, table_.self_id());
+  if (!DFS_MUTANT(709, "a witness that hears the accused does not withdraw")) {
+    std::erase(member.observers, table_.self_id());
+  }
   member.silent_since = now;
   opened.is_own = false;
   opened.was_refused = false;
@@ -207,6 +212,7 @@ std::vector<NodeId> FailureDetector::ChooseHelpers(NodeId target) {
   std::sort(order.begin(), order.end());
   if (order.size() > ProbeRound::kHelpersMax) order.resize(ProbeRound::kHelpersMax);
   std::vector<NodeId> helpers;
+  helpers.reserve(order.size());
   for (const auto& [rank, node] : order) helpers.push_back(node);
   return helpers;
 }
@@ -242,9 +248,10 @@ bool FailureDetector::ShouldDeclareDead(MonotonicTime now, const Member& member,
     // A refused connection is a fact, not a delay: no need to wait out the window. One other witness, or
     // all probes, guard against a single bad link.
     if (member.observers.size() >= 2 || opened.probes->denied() > 0) return true;
-    if (has_failed_probes) return true;
+    if (has_failed_probes || DFS_MUTANT(707, "one refused connection is death")) return true;
   }
   if (now < VerdictTime(member, opened)) return false;
+  if (DFS_MUTANT(701, "a suspect dies with the window, without probes or witnesses")) return true;
   return member.observers.size() >= 2 || has_failed_probes;
 }
 

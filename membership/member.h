@@ -32,6 +32,8 @@ struct NodeHealth {
   std::uint32_t load_percent = 0;
   std::uint64_t applied_index = 0;
   std::uint32_t local_health = 0;  // Lifeguard's multiplier, 0 (well) to 8
+  std::uint64_t corrupt_chunks = 0;       // found damaged or gone, not healed yet
+  std::uint64_t quarantined_objects = 0;
 };
 
 struct RingOptions {

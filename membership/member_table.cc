@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "common/mutant.h"
+
 namespace dfs::membership {
 
 MemberTable::MemberTable(NodeId self, std::uint64_t incarnation, double phi)
@@ -42,6 +44,10 @@ const Member* MemberTable::Find(NodeId node) const {
 
 bool MemberTable::IsNews(const Member& member, LivenessState state, std::uint64_t incarnation) {
   if (state == LivenessState::kUnknown) return false;
+  if (DFS_MUTANT(703, "ALIVE of the same incarnation revives a suspect or a dead member") &&
+      state == LivenessState::kAlive && incarnation == member.incarnation) {
+    return member.state != LivenessState::kAlive;
+  }
   // The enum is in the order of the rule: unknown < alive < suspect < dead.
   return std::pair{incarnation, state} > std::pair{member.incarnation, member.state};
 }

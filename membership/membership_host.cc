@@ -76,6 +76,7 @@ class MembershipHost::Impl {
   void SetMembers(std::vector<MemberAddress> members) {
     parts_.transport->SetMembers(members);
     std::vector<NodeId> nodes;
+    nodes.reserve(members.size());
     for (const MemberAddress& member : members) nodes.push_back(member.node);
     inbox_->Post([this, nodes = std::move(nodes)]() mutable {
       Step(membership::SetMembers{std::move(nodes)});

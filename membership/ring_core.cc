@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "common/mutant.h"
+
 namespace dfs::membership {
 namespace {
 
@@ -47,6 +49,7 @@ Output RingCore::Step(MonotonicTime now, Input input) {
 void RingCore::NoticeLateness(MonotonicTime now) {
   const absl::Duration lateness = now - promised_;
   if (lateness <= kLateness) return;
+  if (DFS_MUTANT(705, "a node that ran late accuses by what it missed")) return;
   if (lateness >= 2 * options_.heartbeat_interval) {
     local_health_.Worsen(now, 2);
     detector_.ForgiveAll(now);
@@ -80,7 +83,10 @@ void RingCore::Handle(MonotonicTime now, Receive input) {
   if (message.to != options_.self || message.from == options_.self) return;
   Member* const sender = table_.Find(message.from);
   if (sender == nullptr || message.incarnation == 0) return;
-  if (EpochOf(message.incarnation) < EpochOf(sender->incarnation)) return;
+  if (EpochOf(message.incarnation) < EpochOf(sender->incarnation) &&
+      !DFS_MUTANT(706, "messages of an earlier run count")) {
+    return;
+  }
   if (message.rumours.size() > kRumoursMax) return;
 
   RecordContact(now, message, *sender);
@@ -162,6 +168,7 @@ bool RingCore::HandleRumourOfSelf(MonotonicTime now, const Rumour& rumour) {
   constexpr std::uint64_t kCounterMax = std::numeric_limits<std::uint32_t>::max();
   if ((rumour.incarnation & kCounterMax) == kCounterMax) return false;
   self.incarnation = rumour.incarnation + 1;
+  if (DFS_MUTANT(702, "a refutation does not raise the incarnation")) --self.incarnation;
   if (is_accused) local_health_.Worsen(now);
   news_.Put(table_.RumourOf(options_.self));
   return true;
@@ -201,6 +208,7 @@ void RingCore::HandleKind(MonotonicTime now, const Message& message, bool was_wr
   // The accused hears of it from each who is in touch with it, until it has refuted; and who accuses us
   // hears our new incarnation first.
   const bool is_accused = table_.Find(message.from)->state >= LivenessState::kSuspect;
+  if (DFS_MUTANT(708, "the accused is not told")) return;
   if (was_wrong_about_us || is_accused) reply(MessageKind::kGossip);
 }
 

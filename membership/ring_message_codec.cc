@@ -29,6 +29,8 @@ void HealthToWire(const NodeHealth& health, rpc::NodeHealth* wire) {
   wire->set_load_percent(health.load_percent);
   wire->set_applied_index(health.applied_index);
   wire->set_local_health(health.local_health);
+  wire->set_corrupt_chunks(health.corrupt_chunks);
+  wire->set_quarantined_objects(health.quarantined_objects);
 }
 
 NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
@@ -40,6 +42,8 @@ NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
   health.load_percent = wire.load_percent();
   health.applied_index = wire.applied_index();
   health.local_health = wire.local_health();
+  health.corrupt_chunks = wire.corrupt_chunks();
+  health.quarantined_objects = wire.quarantined_objects();
   return health;
 }
 

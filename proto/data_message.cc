@@ -141,6 +141,15 @@ Slices Slices::Range(std::size_t offset, std::size_t length) const {
   return out;
 }
 
+std::vector<std::string_view> Slices::Views() const {
+  std::vector<std::string_view> out;
+  out.reserve(pieces_.size());
+  for (const auto& piece : pieces_) {
+    out.emplace_back(reinterpret_cast<const char*>(piece.begin()), piece.size());
+  }
+  return out;
+}
+
 std::string Slices::ToString() const {
   std::string out;
   out.reserve(bytes_);

@@ -45,6 +45,8 @@ class Slices {
   [[nodiscard]] const std::vector<grpc::Slice>& pieces() const { return pieces_; }
   // Shares bytes [offset, offset + length); both within size().
   [[nodiscard]] Slices Range(std::size_t offset, std::size_t length) const;
+  // Views of the pieces, valid while this object lives unchanged (short pieces hold their bytes themselves).
+  [[nodiscard]] std::vector<std::string_view> Views() const;
   // One contiguous copy.
   [[nodiscard]] std::string ToString() const;
   void Clear() {

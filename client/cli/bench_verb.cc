@@ -1,15 +1,13 @@
 // bench: many puts or gets from threads of this process, through one client.
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "client/cli/latencies.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
-#include "common/executor.h"
+#include "client/load.h"
 #include "common/ids.h"
 #include "common/random.h"
 #include "common/status_macros.h"
@@ -38,11 +36,8 @@ struct BenchPlan {
 };
 
 struct Outcome {
-  Latencies latencies;
-  std::uint64_t errors = 0;
-  absl::Status first_error;
+  LoadResult load;
   std::uint32_t replicas_min = 0;  // durable copies at the time of the answer; 0: not known
-  absl::Duration elapsed;
 };
 
 absl::StatusOr<BenchPlan> PlanOf(const BenchFlags& flags) {
@@ -67,28 +62,6 @@ absl::StatusOr<BenchPlan> PlanOf(const BenchFlags& flags) {
   return plan;
 }
 
-// `size` bytes that repeat one random piece of memory.
-class PatternSource final : public ByteSource {
- public:
-  PatternSource(const Slices& pattern, std::uint64_t size) : pattern_(pattern), size_(size) {}
-  [[nodiscard]] std::optional<std::uint64_t> size() const override { return size_; }
-  [[nodiscard]] absl::StatusOr<Slices> Read(std::size_t bytes_max) override {
-    const std::uint64_t bytes =
-        std::min({std::uint64_t{bytes_max}, size_ - at_, std::uint64_t{pattern_.size()}});
-    at_ += bytes;
-    return pattern_.Range(0, static_cast<std::size_t>(bytes));
-  }
-  [[nodiscard]] bool Rewind() override {
-    at_ = 0;
-    return true;
-  }
-
- private:
-  const Slices& pattern_;
-  const std::uint64_t size_;
-  std::uint64_t at_ = 0;
-};
-
 Slices RandomPattern() {
   Random random(SystemRandom64());
   std::string bytes;
@@ -100,89 +73,42 @@ Slices RandomPattern() {
   return Slices::Adopt(std::move(bytes));
 }
 
-// Counts bytes; the library has verified them.
-class NullSink final : public ByteSink {
- public:
-  [[nodiscard]] absl::Status Write(const Slices& bytes) override {
-    bytes_ += bytes.size();
-    return absl::OkStatus();
-  }
-  [[nodiscard]] bool Rewind() override {
-    bytes_ = 0;
-    return true;
-  }
-  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+absl::StatusOr<std::uint32_t> PutOne(FileClient& client, const std::string& name,
+                                    const Slices& pattern, std::uint64_t size) {
+  PatternSource source(pattern, size);
+  DFS_ASSIGN_OR_RETURN(const v1::PutResponse put, client.Put(name, source));
+  return put.replicas();
+}
 
- private:
-  std::uint64_t bytes_ = 0;
-};
-
-absl::Status DoOne(FileClient& client, const std::string& op, const std::string& name,
-                   const Slices& pattern, std::uint64_t size, Outcome& outcome) {
-  if (op == "put") {
-    PatternSource source(pattern, size);
-    DFS_ASSIGN_OR_RETURN(const v1::PutResponse put, client.Put(name, source));
-    outcome.replicas_min =
-        outcome.replicas_min == 0 ? put.replicas() : std::min(outcome.replicas_min, put.replicas());
-    return absl::OkStatus();
-  }
-  NullSink sink;
+absl::Status GetOne(FileClient& client, const std::string& name, std::uint64_t size) {
+  CountingSink sink;
   DFS_RETURN_IF_ERROR(client.Get(name, sink).status());
   return sink.bytes() == size ? absl::OkStatus() : absl::DataLossError("a file of another size");
 }
 
-void Merge(const Outcome& part, Outcome& all) {
-  all.latencies.Add(part.latencies);
-  all.errors += part.errors;
-  if (all.first_error.ok()) all.first_error = part.first_error;
-  if (part.replicas_min > 0) {
-    all.replicas_min =
-        all.replicas_min == 0 ? part.replicas_min : std::min(all.replicas_min, part.replicas_min);
-  }
-}
-
 Outcome RunOp(FileClient& client, const BenchPlan& plan, const std::string& op,
               const Slices& pattern) {
-  Outcome all;
-  Mutex mutex;
-  std::uint64_t running = plan.concurrency;
-  Event done;
-  std::atomic<std::uint64_t> next = 0;
-  ThreadPool pool("bench", plan.concurrency);
-  const MonotonicTime began = SystemClock().Now();
-  for (std::uint64_t t = 0; t < plan.concurrency; ++t) {
-    pool.Post([&] {
-      Outcome mine;
-      for (std::uint64_t i = next++; i < plan.count; i = next++) {
-        const MonotonicTime start = SystemClock().Now();
-        const absl::Status status =
-            DoOne(client, op, plan.prefix + std::to_string(i), pattern, plan.size, mine);
-        if (status.ok()) {
-          mine.latencies.Add(SystemClock().Now() - start);
-        } else {
-          ++mine.errors;
-          if (mine.first_error.ok()) mine.first_error = status;
-        }
-      }
-      MutexLock lock(&mutex);
-      Merge(mine, all);
-      if (--running == 0) done.Set();
-    });
-  }
-  done.Wait();
-  all.elapsed = SystemClock().Now() - began;
-  pool.Stop();
-  return all;
+  Outcome outcome;
+  std::vector<std::uint32_t> replicas_min(plan.concurrency, UINT32_MAX);
+  outcome.load = RunLoad(
+      plan.concurrency, plan.count, absl::InfiniteDuration(),
+      [&](std::size_t worker, std::uint64_t number) -> absl::Status {
+        const std::string name = plan.prefix + std::to_string(number);
+        if (op == "get") return GetOne(client, name, plan.size);
+        DFS_ASSIGN_OR_RETURN(const std::uint32_t replicas, PutOne(client, name, pattern, plan.size));
+        replicas_min[worker] = std::min(replicas_min[worker], replicas);
+        return absl::OkStatus();
+      });
+  const auto fewest = std::min_element(replicas_min.begin(), replicas_min.end());
+  if (*fewest != UINT32_MAX) outcome.replicas_min = *fewest;
+  return outcome;
 }
 
 Json JsonOfBench(const BenchPlan& plan, const std::string& op, const Outcome& outcome) {
-  const double seconds = absl::ToDoubleSeconds(outcome.elapsed);
-  const auto done = static_cast<double>(outcome.latencies.count());
-  const auto ms = [&](double share) {
-    return absl::ToDoubleMilliseconds(outcome.latencies.Quantile(share));
-  };
+  const double seconds = absl::ToDoubleSeconds(outcome.load.elapsed);
+  const auto done = static_cast<double>(outcome.load.latencies.count());
   Json out;
-  out["status"] = outcome.errors == 0 ? "success" : "error";
+  out["status"] = outcome.load.errors == 0 ? "success" : "error";
   out["op"] = op;
   out["size"] = plan.size;
   out["count"] = plan.count;
@@ -190,10 +116,10 @@ Json JsonOfBench(const BenchPlan& plan, const std::string& op, const Outcome& ou
   out["seconds"] = seconds;
   out["ops_per_s"] = seconds > 0 ? done / seconds : 0;
   out["bytes_per_s"] = seconds > 0 ? done * static_cast<double>(plan.size) / seconds : 0;
-  out["p50_ms"] = ms(0.5);
-  out["p99_ms"] = ms(0.99);
-  out["max_ms"] = ms(1);
-  out["errors"] = outcome.errors;
+  out["p50_ms"] = outcome.load.latencies.QuantileMs(0.5);
+  out["p99_ms"] = outcome.load.latencies.QuantileMs(0.99);
+  out["max_ms"] = outcome.load.latencies.QuantileMs(1);
+  out["errors"] = outcome.load.errors;
   out["durable"] = true;             // an answer means synced copies: the contract of Files.Put
   out["checksums_verified"] = true;  // CRC32C, by this client and by every replica
   out["client_cache"] = "none";
@@ -203,7 +129,7 @@ Json JsonOfBench(const BenchPlan& plan, const std::string& op, const Outcome& ou
     out["server_cache"] = "warm: the files were written by this run";
     out["consistency"] = "strong";
   }
-  if (outcome.errors > 0) out["error"] = JsonOfError(outcome.first_error, "")["error"];
+  if (outcome.load.errors > 0) out["error"] = JsonOfError(outcome.load.first_error, "")["error"];
   return out;
 }
 
@@ -220,7 +146,7 @@ void PrintBench(Session& session, const BenchPlan& plan, const std::string& op,
       json["seconds"].get<double>(), json["ops_per_s"].get<double>(),
       json["bytes_per_s"].get<double>() / 1e6, json["p50_ms"].get<double>(),
       json["p99_ms"].get<double>(), json["max_ms"].get<double>(),
-      static_cast<unsigned long long>(outcome.errors));
+      static_cast<unsigned long long>(outcome.load.errors));
   session.Print(text);
   if (op == "put") {
     session.Print("     durable (synced) on at least " + std::to_string(outcome.replicas_min) +
@@ -250,8 +176,8 @@ int RunBench(Session& session, const BenchFlags& flags) {
   for (const auto& op : plan->ops) {
     if (op == "get" && !has_files) {
       const Outcome put = RunOp(session.client(), *plan, "put", pattern);  // not reported
-      if (put.errors > 0) {
-        code = session.Fail(put.first_error, plan->prefix);
+      if (put.load.errors > 0) {
+        code = session.Fail(put.load.first_error, plan->prefix);
         break;
       }
     }
@@ -262,9 +188,9 @@ int RunBench(Session& session, const BenchFlags& flags) {
     } else {
       PrintBench(session, *plan, op, outcome);
     }
-    if (outcome.errors == 0) continue;
-    if (!session.is_json()) session.Fail(outcome.first_error, op);
-    code = outcome.latencies.count() > 0 ? kExitPartly : ExitCodeOf(outcome.first_error);
+    if (outcome.load.errors == 0) continue;
+    if (!session.is_json()) session.Fail(outcome.load.first_error, op);
+    code = outcome.load.latencies.count() > 0 ? kExitPartly : ExitCodeOf(outcome.load.first_error);
   }
   if (flags.keeps_files) {
     session.Say("kept: " + plan->prefix);

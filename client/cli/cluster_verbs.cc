@@ -3,14 +3,12 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/members_watch.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
-#include "common/sync.h"
 
 namespace dfs::client::cli {
 namespace {
-
-constexpr absl::Duration kWatchPeriod = absl::Seconds(1);
 
 std::string Colored(const Session& session, v1::Health health) {
   const std::string name = NameOf(health);
@@ -61,6 +59,13 @@ void PrintStatus(Session& session, const v1::StatusResponse& status) {
                 FormatBytes(status.bytes(), session.flags().is_human) + " bytes, " +
                 std::to_string(status.under_replicated()) + " under-replicated, " +
                 std::to_string(status.trashed()) + " trashed\n");
+  if (status.has_repair() && status.repair().copies_missing() > 0) {
+    const auto& repair = status.repair();
+    session.Print("repair    " + std::to_string(repair.copies_missing()) + " copies missing, " +
+                  FormatBytes(repair.bytes_missing(), session.flags().is_human) + " bytes; " +
+                  FormatBytes(repair.bytes_per_s(), session.flags().is_human) + " bytes/s, ETA " +
+                  (repair.eta_ms() == 0 ? "-" : FormatAge(repair.eta_ms())) + "\n");
+  }
   session.Print("cluster   " + status.cluster_id() + "\n");
   session.Print("answered  by " + status.answered_by() + ", which heard from the leader " +
                 FormatAge(status.age_ms()) + " ago; applied " +
@@ -119,16 +124,8 @@ int PrintMembers(Session& session) {
 }
 
 int RunMembers(Session& session, bool is_watching) {
-  int code = PrintMembers(session);
-  // Until an interrupt; an answer that does not come now may come again.
-  while (is_watching) {
-    if (session.Finish(kExitOk) != kExitOk) return kExitLocal;
-    Event never;
-    never.WaitFor(kWatchPeriod);
-    if (!session.is_json()) session.Print("\n");
-    code = PrintMembers(session);
-  }
-  return code;
+  const int code = PrintMembers(session);
+  return is_watching ? WatchMembers(session) : code;
 }
 
 int RunVersion(Session& session) {
@@ -169,7 +166,7 @@ Verb MembersVerb() {
           {"dfs-cli members", "dfs-cli members --watch"},
           [](CLI::App& app) -> RunVerb {
             auto is_watching = std::make_shared<bool>(false);
-            app.add_flag("--watch", *is_watching, "again each second, until ^C");
+            app.add_flag("--watch", *is_watching, "then each change as it is seen, until ^C");
             return [is_watching](Session& session) { return RunMembers(session, *is_watching); };
           }};
 }

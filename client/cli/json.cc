@@ -28,6 +28,10 @@ Json NodeFields(const v1::NodeStatus& node) {
   out["applied_index"] = node.applied_index();
   out["storage_uuid"] = node.storage_uuid();
   out["fsync_p99_us"] = node.fsync_p99_us();
+  out["corrupt"] = node.corrupt_chunks();
+  out["quarantined"] = node.quarantined_objects();
+  out["is_out"] = node.is_out();
+  out["departure"] = node.departure();
   return out;
 }
 
@@ -95,6 +99,57 @@ Json JsonOf(const v1::NodeStatus& node) {
   return out;
 }
 
+Json JsonOf(const v1::ScrubStatus& scrub) {
+  Json out = Success();
+  out["node"] = scrub.node();
+  out["id"] = scrub.node_id();
+  if (!scrub.error().empty()) {
+    out["status"] = "error";
+    out["state"] = "unreachable";
+    out["error"] = {{"message", scrub.error()}};
+    return out;
+  }
+  out["state"] = scrub.is_running() ? "running" : "idle";
+  out["asked_for"] = scrub.is_asked_for();
+  out["chunks"] = scrub.chunks();
+  out["bytes"] = scrub.bytes();
+  out["stored_bytes"] = scrub.stored_bytes();
+  out["bad"] = scrub.bad();
+  out["corrupt"] = scrub.corrupt_chunks();
+  out["quarantined"] = scrub.quarantined_objects();
+  out["rate"] = scrub.rate();
+  out["started_us"] = scrub.started_us();
+  out["finished_us"] = scrub.finished_us();
+  return out;
+}
+
+Json JsonOf(const v1::RepairProgress& progress) {
+  Json out;
+  out["leader"] = progress.leader();
+  out["chunks_incomplete"] = progress.chunks_incomplete();
+  out["copies_missing"] = progress.copies_missing();
+  out["bytes_missing"] = progress.bytes_missing();
+  out["chunks_one_copy"] = progress.chunks_one_copy();
+  out["chunks_no_copy"] = progress.chunks_no_copy();
+  out["chunks_waiting"] = progress.chunks_waiting();
+  out["copies_under_way"] = progress.copies_under_way();
+  out["copies_made"] = progress.copies_made();
+  out["bytes_made"] = progress.bytes_made();
+  out["bytes_per_s"] = progress.bytes_per_s();
+  out["eta_ms"] = progress.eta_ms();
+  out["is_counting"] = progress.is_counting();
+  out["is_yielding"] = progress.is_yielding();
+  out["age_ms"] = progress.age_ms();
+  out["handovers"] = Json::array();
+  for (const auto& handover : progress.handovers()) {
+    out["handovers"].push_back({{"node", handover.name()},
+                                {"node_id", handover.node_id()},
+                                {"chunks_left", handover.chunks_left()},
+                                {"bytes_left", handover.bytes_left()}});
+  }
+  return out;
+}
+
 Json JsonOf(const v1::StatusResponse& status) {
   Json out = Success();
   out["health"] = NameOf(status.health());
@@ -112,6 +167,7 @@ Json JsonOf(const v1::StatusResponse& status) {
   out["answered_by"] = status.answered_by();
   out["age_ms"] = status.age_ms();
   out["server_version"] = status.server_version();
+  if (status.has_repair()) out["repair"] = JsonOf(status.repair());
   out["reasons"] = Json::array();
   for (const auto& reason : status.reasons()) {
     out["reasons"].push_back({{"code", reason.code()},

@@ -20,6 +20,9 @@ Json JsonOf(const v1::Location& location);  // a row of locate
 Json JsonOf(const v1::HereChunk& chunk, const std::string& node);
 Json JsonOf(const v1::NodeStatus& node);
 Json JsonOf(const v1::StatusResponse& status);
+Json JsonOf(const v1::ScrubStatus& scrub);  // a row of scrub
+// Without `status`.
+Json JsonOf(const v1::RepairProgress& progress);
 // {"status":"error","error":{…}}; `name` is what the error is about, may be empty.
 Json JsonOfError(const absl::Status& error, const std::string& name);
 

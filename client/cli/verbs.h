@@ -37,7 +37,17 @@ Verb StatVerb();
 // cluster_verbs.cc
 Verb StatusVerb();
 Verb MembersVerb();
+// scrub_verb.cc
+Verb ScrubVerb();
 Verb VersionVerb();
+// upkeep_verbs.cc
+Verb RepairVerb();
+Verb ExplainVerb();
+Verb LeaveVerb();
+Verb DrainVerb();
+Verb ForgetVerb();
+Verb ReplaceVerb();
+Verb OkToStopVerb();
 // bench_verb.cc
 Verb BenchVerb();
 

@@ -1,8 +1,6 @@
 #include "server/chunk/chunk_copy.h"
 
-#include <algorithm>
 #include <string>
-#include <string_view>
 
 #include <glog/logging.h>
 
@@ -12,28 +10,6 @@
 
 namespace dfs::chunk {
 namespace {
-
-std::vector<std::string_view> PiecesOf(const Slices& data) {
-  std::vector<std::string_view> out;
-  out.reserve(data.pieces().size());
-  for (const auto& piece : data.pieces()) {
-    out.emplace_back(reinterpret_cast<const char*>(piece.begin()), piece.size());
-  }
-  return out;
-}
-
-// What the table says of [offset, offset + length), whole blocks.
-std::uint32_t CrcByTable(const std::vector<std::uint32_t>& table, std::uint64_t offset,
-                         std::uint64_t length) {
-  std::uint32_t crc = 0;
-  for (auto block = static_cast<std::size_t>(offset / BlockChecksums::kBlockBytes); length > 0;
-       ++block) {
-    const auto bytes = std::min<std::uint64_t>(length, BlockChecksums::kBlockBytes);
-    crc = CombineCrc32c(crc, table[block], bytes);
-    length -= bytes;
-  }
-  return crc;
-}
 
 // The first error is the source's, the second this node's own.
 struct Outcome {
@@ -56,8 +32,8 @@ Outcome CopyFrom(ChunkStore* store, RemoteChunkReader* reader, const ChunkInfo& 
         piece->data.size() > info.size - received) {
       return {.source = absl::DataLossError("the source sent bytes that do not belong here")};
     }
-    const auto crc = CrcByTable(reader->table(), received, piece->data.size());
-    const absl::Status status = (*writer)->AppendChecked(PiecesOf(piece->data), crc);
+    const auto crc = BlockChecksums::CrcOf(reader->table(), received, piece->data.size());
+    const absl::Status status = (*writer)->AppendChecked(piece->data.Views(), crc);
     if (absl::IsDataLoss(status) && store->Health().ok()) return {.source = status};
     if (!status.ok()) return {.own = status};
     received += piece->data.size();

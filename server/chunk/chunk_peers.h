@@ -80,6 +80,11 @@ class ChunkPeers {
   [[nodiscard]] virtual absl::Status List(NodeId node,
                                           const std::function<bool(const rpc::SmallChunk&)>& visit,
                                           absl::Duration timeout) = 0;
+  // How far the node's scrubber is; starts a whole pass if `start`. Blocks.
+  [[nodiscard]] virtual absl::StatusOr<api::ScrubStatus> Scrub(NodeId /*node*/, bool /*start*/,
+                                                               absl::Duration /*timeout*/) {
+    return absl::UnimplementedError("this kind of peer has no scrubber");
+  }
 };
 
 }  // namespace dfs::chunk

@@ -40,8 +40,9 @@ class ChunkWriter {
   // kResourceExhausted: too little space (the reserve), or over kChunkBytesMax; kDataLoss: the disk
   // failed. After an error only destruction is allowed.
   [[nodiscard]] virtual absl::Status Append(std::span<const std::string_view> pieces) = 0;
-  // As Append, and kDataLoss (BAD_CHECKSUM) if `crc` is not the CRC32C of the pieces. A store that computes
-  // the block table anyway looks at each byte once for both.
+  // As Append, and kDataLoss if `crc` is not the CRC32C of the pieces: then the store's Health() is still OK and nothing of
+  // them was written. A store that computes the block table anyway looks at each byte once for both, so a caller that was
+  // given a checksum with the bytes need not compute one.
   [[nodiscard]] virtual absl::Status AppendChecked(std::span<const std::string_view> pieces,
                                                    std::uint32_t crc) {
     std::uint32_t actual = 0;
@@ -100,6 +101,12 @@ struct HeldChunk {
   bool is_damaged = false;
 };
 
+// What is wrong here.
+struct DamageCounts {
+  std::uint64_t damaged_objects = 0;      // found bad or gone, not replaced yet; kept
+  std::uint64_t quarantined_objects = 0;  // replaced by a good copy and set aside for inspection
+};
+
 // Thread-safe. All calls that write or read bytes block on disk: not from an executor that must not wait.
 class ChunkStore {
  public:
@@ -141,6 +148,19 @@ class ChunkStore {
   [[nodiscard]] virtual absl::Duration SyncP99() = 0;
   // Not OK after a failed sync: the store refuses all writes until it is opened anew.
   [[nodiscard]] virtual absl::Status Health() = 0;
+
+  // ---- for the scrubber ----
+  // Called with each chunk whose bytes are found bad or gone by any read; may be called again for the same. On the
+  // thread of that read, with no lock held: return at once. Set once, before the store is shared between threads.
+  virtual void SetDamageListener(std::function<void(const ChunkInfo&)> /*listener*/) {}
+  [[nodiscard]] virtual DamageCounts GetDamage() { return {}; }
+  // Chunks opened and written so far, the scrubber's own reads among them: tells whether clients are at work.
+  [[nodiscard]] virtual std::uint64_t CallCount() { return 0; }
+  // A few bytes that survive a restart. Save blocks on disk.
+  [[nodiscard]] virtual absl::Status SaveScrubProgress(std::string_view /*bytes*/) {
+    return absl::OkStatus();
+  }
+  [[nodiscard]] virtual std::string LoadScrubProgress() { return {}; }
 };
 
 }  // namespace dfs::chunk

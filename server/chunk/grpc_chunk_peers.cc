@@ -272,6 +272,19 @@ absl::StatusOr<rpc::ChunkAck> GrpcChunkPeers::Copy(NodeId node,
   return response;
 }
 
+absl::StatusOr<api::ScrubStatus> GrpcChunkPeers::Scrub(NodeId node, bool start,
+                                                       absl::Duration timeout) {
+  const auto methods = MethodsOf(node, ChannelUse::kControl);
+  if (methods == nullptr) return NoAddress(node);
+  grpc::ClientContext context;
+  SetTimeout(&context, timeout);
+  rpc::ScrubNodeRequest request;
+  request.set_start(start);
+  api::ScrubStatus response;
+  DFS_RETURN_IF_ERROR(FromGrpc(methods->scrub.Call(&context, request, &response)));
+  return response;
+}
+
 absl::Status GrpcChunkPeers::List(NodeId node,
                                   const std::function<bool(const rpc::SmallChunk&)>& visit,
                                   absl::Duration timeout) {

@@ -9,10 +9,10 @@
 
 #include "common/executor.h"
 #include "common/peer_channels.h"
+#include "common/progress_guard.h"
 #include "common/sync.h"
 #include "server/chunk/chunk_peers.h"
 #include "server/chunk/grpc_peer_batcher.h"
-#include "server/chunk/progress_guard.h"
 #include "server/chunk/replica_methods.h"
 
 namespace dfs::chunk {
@@ -37,6 +37,8 @@ class GrpcChunkPeers final : public ChunkPeers {
   void Confirm(NodeId node, LogIndex read_index, rpc::ConfirmItem item, absl::Duration timeout,
                VerdictCallback done) override;
   // One answer, no sign of life before it: `progress_timeout` is for the whole copy.
+  absl::StatusOr<api::ScrubStatus> Scrub(NodeId node, bool start,
+                                         absl::Duration timeout) override;
   absl::StatusOr<rpc::ChunkAck> Copy(NodeId node, const rpc::CopyChunkRequest& request,
                                      absl::Duration progress_timeout) override;
   absl::Status List(NodeId node, const std::function<bool(const rpc::SmallChunk&)>& visit,

@@ -9,9 +9,15 @@ namespace dfs::chunk {
 
 absl::StatusOr<std::optional<ChunkRecord>> IndexChange::FindChunk(const ChunkId& id) {
   if (const auto known = chunks_.find(id); known != chunks_.end()) return known->second.record;
-  DFS_ASSIGN_OR_RETURN(auto record, index_->FindChunk(id));
-  chunks_[id].record = record;
-  return record;
+  auto record = index_->FindChunk(id);
+  if (absl::IsDataLoss(record.status())) {
+    // A record that cannot be read says nothing: it may be written anew. What it named is left behind.
+    LOG(ERROR) << record.status();
+    record = std::optional<ChunkRecord>();
+  }
+  DFS_RETURN_IF_ERROR(record.status());
+  chunks_[id].record = *record;
+  return *record;
 }
 
 absl::StatusOr<std::optional<ObjectRecord>> IndexChange::FindObject(ObjectId id) {

@@ -24,6 +24,7 @@
 #include "server/chunk/chunk_store.h"
 #include "server/chunk/key_locks.h"
 #include "server/chunk/object_folder.h"
+#include "server/chunk/quarantine.h"
 #include "server/chunk/stored_chunk.h"
 #include "server/chunk/sync_latency.h"
 
@@ -55,6 +56,10 @@ class LocalChunkStore final : public ChunkStore {
   static absl::StatusOr<std::unique_ptr<LocalChunkStore>> Open(const Options& options);
   ~LocalChunkStore() override;
 
+  // This start went on without something that a crash had damaged before it was known to be durable (rule R22): what
+  // the log believes to be here may not be.
+  [[nodiscard]] bool was_cut() const { return index_->was_cut(); }
+
   absl::StatusOr<std::unique_ptr<ChunkWriter>> Create(const ChunkId& id,
                                                       std::uint64_t size_hint) override;
   std::vector<absl::Status> PutSmall(std::span<const SmallWrite> writes) override;
@@ -71,6 +76,12 @@ class LocalChunkStore final : public ChunkStore {
   Space GetSpace() override;
   absl::Duration SyncP99() override { return sync_latency_.P99(); }
   absl::Status Health() override ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetDamageListener(std::function<void(const ChunkInfo&)> listener) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  DamageCounts GetDamage() override ABSL_LOCKS_EXCLUDED(mutex_);
+  std::uint64_t CallCount() override { return calls_.load(); }
+  absl::Status SaveScrubProgress(std::string_view bytes) override;
+  std::string LoadScrubProgress() override;
 
  private:
   friend class LocalChunkWriter;
@@ -110,6 +121,10 @@ class LocalChunkStore final : public ChunkStore {
   absl::StatusOr<std::unique_ptr<ObjectBytes>> OpenBytes(ObjectId id, ObjectKind kind);
   [[nodiscard]] bool IsDamaged(ObjectId id) ABSL_LOCKS_EXCLUDED(mutex_);
   void RecordDamage(ObjectId id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, and tells the listener of the chunk whose read found it.
+  void RecordDamageOf(const ChunkInfo& chunk, ObjectId id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Copies what can be read of damaged small objects that `change` drops; best effort.
+  void SetAsideSmall(const IndexChange& change) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether the question is open.
   [[nodiscard]] bool IsAsked(const ChunkId& id, std::uint64_t nonce) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -119,15 +134,18 @@ class LocalChunkStore final : public ChunkStore {
   const Clock& clock_;
   const std::unique_ptr<ChunkIndex> index_;
   ObjectFolder files_;
+  Quarantine quarantine_;
   SyncLatency sync_latency_;
   KeyLocks<TxnId> txn_locks_;
   KeyLocks<ObjectId> object_locks_;
   std::atomic<std::uint64_t> next_object_ = 1;
   std::atomic<std::int64_t> stored_bytes_ = 0;
+  std::atomic<std::uint64_t> calls_ = 0;
 
   Mutex mutex_;
   absl::Status poison_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<ObjectId> damaged_ ABSL_GUARDED_BY(mutex_);
+  std::function<void(const ChunkInfo&)> on_damage_ ABSL_GUARDED_BY(mutex_);
   // At most one for each chunk held.
   absl::flat_hash_map<ChunkId, std::uint64_t> questions_ ABSL_GUARDED_BY(mutex_);
 };

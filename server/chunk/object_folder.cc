@@ -18,14 +18,16 @@ std::string HexDigits(std::uint64_t value, int digits) {
   return out;
 }
 
-std::optional<ObjectId> ParseName(const std::string& name) {
+}  // namespace
+
+std::string ObjectName(ObjectId id) { return HexDigits(id.value(), 16); }
+
+std::optional<ObjectId> ParseObjectName(const std::string& name) {
   if (name.size() != 16) return std::nullopt;
   const auto bits = ParseHex128(std::string(16, '0') + name);
   if (!bits) return std::nullopt;
   return ObjectId(bits->second);
 }
-
-}  // namespace
 
 // 256 objects in a row share a folder, and so the sync of its names.
 std::string ObjectFolder::OuterOf(ObjectId id) const {
@@ -35,7 +37,7 @@ std::string ObjectFolder::FolderOf(ObjectId id) const {
   return OuterOf(id) + "/" + HexDigits(id.value() >> 8, 2);
 }
 std::string ObjectFolder::PathOf(ObjectId id) const {
-  return FolderOf(id) + "/" + HexDigits(id.value(), 16);
+  return FolderOf(id) + "/" + ObjectName(id);
 }
 
 absl::Status ObjectFolder::Prepare() {
@@ -60,7 +62,7 @@ absl::StatusOr<std::vector<ObjectId>> ObjectFolder::List() {
       const std::string folder = root_ + "/" + first.name + "/" + second.name;
       DFS_ASSIGN_OR_RETURN(const auto files, disk_->List(folder));
       for (const auto& file : files) {
-        const auto id = ParseName(file.name);
+        const auto id = ParseObjectName(file.name);
         if (!id || file.is_folder || PathOf(*id) != folder + "/" + file.name) {
           LOG(WARNING) << "not an object of the chunk store, left alone: " << folder << "/"
                        << file.name;

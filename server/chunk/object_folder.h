@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,6 +17,10 @@
 #include "common/sync.h"
 
 namespace dfs::chunk {
+
+// An object's file name: 16 hexadecimal digits. nullopt for any other.
+[[nodiscard]] std::string ObjectName(ObjectId id);
+[[nodiscard]] std::optional<ObjectId> ParseObjectName(const std::string& name);
 
 // Thread-safe. All calls block on the disk. Errors are those of Disk.
 class ObjectFolder {
@@ -33,6 +38,7 @@ class ObjectFolder {
       ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] absl::StatusOr<std::unique_ptr<DiskFile>> Open(ObjectId id);
   [[nodiscard]] absl::Status Unlink(ObjectId id);
+  [[nodiscard]] std::string PathOf(ObjectId id) const;
   // Makes the file's name durable. Callers that wait for the same folder share one sync. After an
   // error every later call for any folder fails too.
   [[nodiscard]] absl::Status SyncNameOf(ObjectId id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -47,7 +53,6 @@ class ObjectFolder {
   };
   [[nodiscard]] std::string OuterOf(ObjectId id) const;   // <root>/ab
   [[nodiscard]] std::string FolderOf(ObjectId id) const;  // <root>/ab/cd
-  [[nodiscard]] std::string PathOf(ObjectId id) const;
   absl::Status MakeFolderOf(ObjectId id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Disk* const disk_;

@@ -31,6 +31,8 @@ struct ReplicaMethods {
       channel, "/dfs.internal.v1.Replicas/CopyChunk"};
   ServerStreamingMethod<rpc::ListChunksRequest, rpc::ListChunksResponse> list_chunks{
       channel, "/dfs.internal.v1.Replicas/ListChunks"};
+  UnaryMethod<rpc::ScrubNodeRequest, api::ScrubStatus> scrub{
+      channel, "/dfs.internal.v1.Replicas/Scrub"};
 };
 
 }  // namespace dfs::chunk

@@ -27,15 +27,6 @@ absl::Status SizeMismatch(std::string_view message) {
   return ErrorWithReason(absl::StatusCode::kInvalidArgument, message, Detail::SIZE_MISMATCH);
 }
 
-std::vector<std::string_view> PiecesOf(const Slices& data) {
-  std::vector<std::string_view> out;
-  out.reserve(data.pieces().size());
-  for (const auto& piece : data.pieces()) {
-    out.emplace_back(reinterpret_cast<const char*>(piece.begin()), piece.size());
-  }
-  return out;
-}
-
 // A buffer that the transport takes over as it is.
 class ReadBuffer {
  public:
@@ -64,6 +55,7 @@ ReplicaService::ReplicaService(Parts parts) : parts_(std::move(parts)) {
   AddUnary("/dfs.internal.v1.Replicas/Confirm", &ReplicaService::Confirm);
   AddUnary("/dfs.internal.v1.Replicas/CopyChunk", &ReplicaService::CopyChunk);
   AddServerStreaming("/dfs.internal.v1.Replicas/ListChunks", &ReplicaService::ListChunks);
+  AddUnary("/dfs.internal.v1.Replicas/Scrub", &ReplicaService::Scrub);
 }
 
 grpc::Status ReplicaService::Answer(const absl::Status& status) const {
@@ -123,7 +115,7 @@ absl::Status ReplicaService::ReceiveChunk(
     if (request.data.size() > kWriteBytesMax) return SizeMismatch("too many bytes in a message");
     if (!request.data.empty()) {
       if (message.offset() != received) return SizeMismatch("`offset` is not what was sent so far");
-      DFS_RETURN_IF_ERROR(writer->AppendChecked(PiecesOf(request.data), message.crc32c()));
+      DFS_RETURN_IF_ERROR(writer->AppendChecked(request.data.Views(), message.crc32c()));
       received += request.data.size();
     }
     if (!message.has_finish()) continue;
@@ -161,7 +153,7 @@ absl::Status ReplicaService::StoreSmall(const WithData<rpc::WriteSmallRequest>& 
     const std::size_t i = writes.size();
     parts[i] = request.data.Range(offset, chunk.size());
     offset += chunk.size();
-    const auto pieces = PiecesOf(parts[i]);
+    const auto pieces = parts[i].Views();
     if (pieces.size() > 1) joined[i] = parts[i].ToString();
     const std::string_view bytes = pieces.size() == 1 ? pieces[0] : std::string_view(joined[i]);
     writes.push_back({{FromWire(chunk.chunk()), chunk.size(), HashFromWire(chunk.hash())}, bytes});
@@ -275,6 +267,16 @@ grpc::Status ReplicaService::CopyChunk(grpc::ServerContext* /*context*/,
   return Answer(copied.status());
 }
 
+grpc::Status ReplicaService::Scrub(grpc::ServerContext* /*context*/,
+                                   const rpc::ScrubNodeRequest* request,
+                                   api::ScrubStatus* response) {
+  if (parts_.scrubber == nullptr) return Answer(absl::UnimplementedError("no scrubber here"));
+  if (request->start()) parts_.scrubber->StartPass();
+  *response = chunk::ToWire(parts_.scrubber->GetStatus());
+  response->set_node_id(parts_.own_ack().node_id());
+  return grpc::Status::OK;
+}
+
 grpc::Status ReplicaService::ListChunks(grpc::ServerContext* context,
                                         const rpc::ListChunksRequest* /*request*/,
                                         grpc::ServerWriter<rpc::ListChunksResponse>* writer) {
@@ -302,6 +304,25 @@ grpc::Status ReplicaService::ListChunks(grpc::ServerContext* context,
     if (!is_sent) return Answer(absl::CancelledError("cancelled"));
     if (seen < kListPage) return grpc::Status::OK;
   }
+}
+
+api::ScrubStatus ToWire(const ScrubStatus& status) {
+  const auto micros = [](absl::Time time) {
+    return time == absl::InfinitePast() ? 0 : absl::ToUnixMicros(time);
+  };
+  api::ScrubStatus out;
+  out.set_is_running(status.progress.is_running);
+  out.set_is_asked_for(status.progress.is_asked_for);
+  out.set_chunks(status.progress.chunks);
+  out.set_bytes(status.progress.bytes);
+  out.set_stored_bytes(status.stored_bytes);
+  out.set_bad(status.progress.bad);
+  out.set_corrupt_chunks(status.bad_chunks);
+  out.set_quarantined_objects(status.quarantined_objects);
+  out.set_rate(status.rate_bytes_per_second);
+  out.set_started_us(micros(status.progress.started));
+  out.set_finished_us(micros(status.progress.finished));
+  return out;
 }
 
 }  // namespace dfs::chunk

@@ -2,10 +2,11 @@
 #ifndef DFS_SERVER_CHUNK_REPLICA_SERVICE_H_
 #define DFS_SERVER_CHUNK_REPLICA_SERVICE_H_
 
-#include <atomic>
 #include <functional>
 
 #include "absl/time/time.h"
+#include "common/admission.h"
+#include "common/progress_guard.h"
 #include "common/wire_ids.h"
 #include "dfs/internal/v1/replica.pb.h"
 #include "proto/data_message.h"
@@ -13,41 +14,9 @@
 #include "server/chunk/chunk_peers.h"
 #include "server/chunk/chunk_store.h"
 #include "server/chunk/confirmer.h"
-#include "server/chunk/progress_guard.h"
+#include "server/chunk/scrubber.h"
 
 namespace dfs::chunk {
-
-// At most so many calls at once; what comes beyond is RESOURCE_EXHAUSTED (each holds a thread and
-// some MiB of messages). Thread-safe.
-class Admission {
- public:
-  explicit Admission(int calls_max) : calls_max_(calls_max) {}
-
-  class Ticket {
-   public:
-    explicit Ticket(Admission* admission)
-        : admission_(admission), is_admitted_(admission->Enter()) {}
-    ~Ticket() {
-      if (is_admitted_) --admission_->calls_;
-    }
-    Ticket(const Ticket&) = delete;
-    Ticket& operator=(const Ticket&) = delete;
-    [[nodiscard]] bool is_admitted() const { return is_admitted_; }
-
-   private:
-    Admission* const admission_;
-    const bool is_admitted_;
-  };
-
- private:
-  bool Enter() {
-    if (++calls_ <= calls_max_) return true;
-    --calls_;
-    return false;
-  }
-  const int calls_max_;
-  std::atomic<int> calls_ = 0;
-};
 
 // Thread-safe. The parts outlive it; it outlives the server it is registered with.
 class ReplicaService final : public RawService {
@@ -56,6 +25,7 @@ class ReplicaService final : public RawService {
     ChunkStore* store = nullptr;
     ChunkPeers* peers = nullptr;      // for CopyChunk
     Confirmer* confirmer = nullptr;
+    Scrubber* scrubber = nullptr;     // null: Scrub is refused
     // This node's identity as of now: what its acknowledgements carry. Thread-safe, never blocks.
     std::function<rpc::Ack()> own_ack;
     // A stream on which nothing moves for so long is cancelled.
@@ -87,6 +57,8 @@ class ReplicaService final : public RawService {
                          rpc::ChunkAck* response);
   grpc::Status ListChunks(grpc::ServerContext* context, const rpc::ListChunksRequest* request,
                           grpc::ServerWriter<rpc::ListChunksResponse>* writer);
+  grpc::Status Scrub(grpc::ServerContext* context, const rpc::ScrubNodeRequest* request,
+                     api::ScrubStatus* response);
 
   absl::Status ReceiveChunk(grpc::ServerContext* context,
                             grpc::ServerReader<WithData<rpc::WriteChunkRequest>>* reader,
@@ -107,6 +79,9 @@ class ReplicaService final : public RawService {
   Admission confirms_{kConfirmsMax};
   ProgressGuard guard_;
 };
+
+// As the protocol has it, without the node.
+[[nodiscard]] api::ScrubStatus ToWire(const ScrubStatus& status);
 
 }  // namespace dfs::chunk
 

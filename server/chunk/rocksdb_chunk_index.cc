@@ -11,6 +11,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/rocksdb_recovery.h"
 #include "common/status_macros.h"
 
 namespace dfs::chunk {
@@ -19,11 +20,18 @@ namespace {
 constexpr std::size_t kBytesBuffer = std::size_t{16} << 20;   // memory table of small bytes
 constexpr std::size_t kRecordBuffer = std::size_t{4} << 20;   // of each other family
 constexpr std::size_t kBuffersMax = std::size_t{48} << 20;    // of all families together
+constexpr std::uint64_t kBlobBytesMin = 1'024;  // what is shorter stays beside its key
+constexpr std::uint64_t kBlobFileBytes = std::uint64_t{64} << 20;
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
 constexpr std::uint64_t kLogBytesMax = std::uint64_t{96} << 20;
 constexpr int kOpenFilesMax = 512;
 constexpr std::size_t kInfoLogBytes = std::size_t{4} << 20;
 constexpr std::size_t kProtectionBytes = 8;
+constexpr std::size_t kChunkKeyBytes = 20;
+constexpr int kSkipsMax = 1'000;  // damaged parts passed over in one walk
+// As ChunkIndex::Family says.
+constexpr std::array<const char*, 5> kFamilyNames = {"default", "chunks", "objects", "bytes",
+                                                     "touched"};
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
@@ -34,16 +42,8 @@ absl::Status ErrorOf(const rocksdb::Status& status) {
   return status.IsCorruption() ? absl::DataLossError(message) : absl::UnavailableError(message);
 }
 
-// Rule R22.
-rocksdb::DBOptions MakeOptions(rocksdb::Env* env) {
+rocksdb::DBOptions MakeOptions() {
   rocksdb::DBOptions options;
-  if (env != nullptr) options.env = env;
-  options.create_if_missing = true;
-  options.create_missing_column_families = true;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.paranoid_checks = true;
-  options.track_and_verify_wals_in_manifest = true;
-  options.recycle_log_file_num = 0;
   options.max_open_files = kOpenFilesMax;
   options.max_total_wal_size = kLogBytesMax;
   options.db_write_buffer_size = kBuffersMax;
@@ -71,10 +71,35 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const std::shared_ptr<rocksdb::Ca
   return options;
 }
 
+// Bytes of small chunks go into files of their own when they leave memory: compaction then moves keys, not bytes. A file
+// is written anew once half of what it and its elders hold is gone.
+rocksdb::ColumnFamilyOptions MakeBytesOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions options = MakeFamilyOptions(cache, kBytesBuffer);
+  options.enable_blob_files = true;
+  options.min_blob_size = kBlobBytesMin;
+  options.blob_file_size = kBlobFileBytes;
+  options.enable_blob_garbage_collection = true;
+  options.blob_garbage_collection_age_cutoff = 1.0;
+  options.blob_garbage_collection_force_threshold = 0.5;
+  return options;
+}
+
 rocksdb::ReadOptions CheckedReads() {
   rocksdb::ReadOptions options;
   options.verify_checksums = true;
   return options;
+}
+
+// `key` + 2^bit as a big-endian number; the greatest one if that overflows.
+std::string AddPower(const std::string& key, int bit) {
+  std::string out = key;
+  unsigned carry = 1U << (bit % 8);
+  for (std::size_t i = out.size() - static_cast<std::size_t>(bit) / 8; i-- > 0 && carry != 0;) {
+    const unsigned sum = static_cast<unsigned char>(out[i]) + carry;
+    out[i] = static_cast<char>(sum);
+    carry = sum >> 8;
+  }
+  return carry == 0 ? out : std::string(out.size(), '\xff');
 }
 
 class PinnedValue final : public PinnedBytes {
@@ -85,29 +110,38 @@ class PinnedValue final : public PinnedBytes {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& path,
+absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& folder,
                                                              rocksdb::Env* env) {
+  if (env == nullptr) env = rocksdb::Env::Default();
   const auto cache = rocksdb::NewLRUCache(kCacheBytes);
-  const auto records = MakeFamilyOptions(cache, kRecordBuffer);
-  const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = {
-      {rocksdb::kDefaultColumnFamilyName, records},
-      {"chunks", records},
-      {"objects", records},
-      {"bytes", MakeFamilyOptions(cache, kBytesBuffer)},
-      {"touched", records}};
   std::unique_ptr<ChunkIndex> index(new ChunkIndex);
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(MakeOptions(env), path, descriptors, &handles, &db);
-  if (!status.ok()) {
-    return absl::DataLossError(absl::StrCat(
-        "the chunk index at ", path, " cannot be opened: ", status.ToString(),
-        ". Nothing was changed. If the disk is healthy and another process does not have it open, remove this "
-        "node's data directory and let the node join anew: its chunks are copied from the others."));
+  DFS_ASSIGN_OR_RETURN(
+      index->mark_, RocksdbDurableMark::Open(env, folder + "/index_durable_through", "index-mark"));
+  const std::uint64_t mark = index->mark_->found()[0];
+  RocksdbPlan plan;
+  plan.env = env;
+  plan.folder = folder;
+  plan.name = "index";
+  plan.options = MakeOptions();
+  plan.family_options = [&cache](const std::string& family) {
+    return family == kFamilyNames[kBytes] ? MakeBytesOptions(cache)
+                                          : MakeFamilyOptions(cache, kRecordBuffer);
+  };
+  plan.families.assign(kFamilyNames.begin(), kFamilyNames.end());
+  plan.must_exist = mark != 0;
+  plan.check_reach = [mark](const RocksdbFamilies& families) -> absl::Status {
+    const std::uint64_t last = families.db->GetLatestSequenceNumber();
+    if (last >= mark) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("it ends at change ", last, ", but change ", mark, " was durable here"));
+  };
+  DFS_ASSIGN_OR_RETURN(OpenedRocksdb opened, OpenRocksdb(plan));
+  index->was_cut_ = opened.was_cut;
+  index->gap_filter_ = std::move(opened.filter);
+  index->db_ = std::move(opened.families.db);
+  for (std::size_t i = 0; i < kFamilies; ++i) {
+    index->families_[i] = opened.families.Find(kFamilyNames[i]);
   }
-  index->db_.reset(db);
-  std::copy(handles.begin(), handles.end(), index->families_.begin());
   return index;
 }
 
@@ -178,12 +212,11 @@ absl::Status ChunkIndex::ForEachObject(
 absl::Status ChunkIndex::ForEachChunk(
     const std::optional<ChunkId>& after,
     const std::function<bool(const ChunkId&, const ChunkRecord&, std::int64_t)>& visit) {
-  auto reads = CheckedReads();
-  const rocksdb::Snapshot* snapshot = db_->GetSnapshot();
-  reads.snapshot = snapshot;
+  // No snapshot: releasing one makes RocksDB compact, and a walk must not bring it to a damaged table.
+  const auto reads = CheckedReads();
   rocksdb::Status result;
   {
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(reads, families_[kChunks]));
+    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(reads, families_[kChunks]));
     std::optional<TxnId> txn;
     std::int64_t touched_us = 0;
     if (after) {
@@ -191,7 +224,16 @@ absl::Status ChunkIndex::ForEachChunk(
     } else {
       at->SeekToFirst();
     }
-    for (; at->Valid(); at->Next()) {
+    std::string last = after ? EncodeKey(*after) : std::string();
+    for (int skips = 0;; at->Next()) {
+      if (!at->Valid() && at->status().IsCorruption() && skips++ < kSkipsMax) {
+        LOG(ERROR) << "chunk index: " << at->status().ToString();
+        auto behind = BehindDamage(reads, last);
+        if (behind == nullptr) break;
+        at = std::move(behind);
+      }
+      if (!at->Valid()) break;
+      last = at->key().ToString();
       const auto id = DecodeChunkKey(View(at->key()));
       const auto record = DecodeChunkRecord(View(at->value()));
       if (!id || !record) {
@@ -208,11 +250,36 @@ absl::Status ChunkIndex::ForEachChunk(
     }
     result = at->status();
   }
-  db_->ReleaseSnapshot(snapshot);
   return result.ok() ? absl::OkStatus() : ErrorOf(result);
 }
 
-absl::Status ChunkIndex::Apply(const IndexChange& change, bool is_synced) {
+std::unique_ptr<rocksdb::Iterator> ChunkIndex::BehindDamage(const rocksdb::ReadOptions& reads,
+                                                            const std::string& last) const {
+  // Keys are numbers of 160 bits. Steps double until one lands behind the damage, then the gap is halved. Always by a
+  // new iterator: one that met damage keeps failing.
+  std::unique_ptr<rocksdb::Iterator> found;
+  const auto stands = [&](const std::string& key) {
+    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(reads, families_[kChunks]));
+    at->Seek(key);
+    if (!at->status().ok()) return false;
+    found = std::move(at);
+    return true;
+  };
+  const std::string base = last.empty() ? std::string(kChunkKeyBytes, '\0') : last;
+  constexpr int kBits = static_cast<int>(kChunkKeyBytes) * 8;
+  int step = 0;
+  while (step < kBits && !stands(AddPower(base, step))) ++step;
+  if (step == kBits) return nullptr;
+  // `low` is in the damage: it grows bit by bit as long as it stays there.
+  std::string low = step == 0 ? base : AddPower(base, step - 1);
+  for (int bit = step - 2; bit >= 0; --bit) {
+    const std::string middle = AddPower(low, bit);
+    if (!stands(middle)) low = middle;
+  }
+  return found;
+}
+
+absl::Status ChunkIndex::Apply(const IndexChange& change) {
   std::size_t bytes = 0;
   for (const auto& [id, value] : change.bytes_) bytes += value.size();
   rocksdb::WriteBatch batch(bytes + 4096, 0, kProtectionBytes, 0);
@@ -240,13 +307,34 @@ absl::Status ChunkIndex::Apply(const IndexChange& change, bool is_synced) {
     check(time_us ? batch.Put(families_[kTouched], EncodeKey(txn), EncodeTime(*time_us))
                   : batch.Delete(families_[kTouched], EncodeKey(txn)));
   }
-  if (status.ok()) {
-    rocksdb::WriteOptions options;
-    options.sync = is_synced;
-    status = db_->Write(options, &batch);
+  if (!status.ok()) return absl::DataLossError("chunk index: " + status.ToString());
+  return Write(&batch);
+}
+
+absl::Status ChunkIndex::Write(rocksdb::WriteBatch* batch) {
+  rocksdb::WriteOptions options;
+  // Always: unsynced bytes are then in the newest write-ahead log only, where rule R22 can do without them.
+  options.sync = true;
+  const rocksdb::Status status = db_->Write(options, batch);
+  if (!status.ok()) return absl::DataLossError("chunk index: " + status.ToString());
+  if (batch->Count() > 0) mark_->Raise({LastSequenceOf(*batch), 0, 0});
+  return absl::OkStatus();
+}
+
+std::string ChunkIndex::FindNote(const std::string& name) {
+  std::string value;
+  const auto status = db_->Get(CheckedReads(), families_[kDefault], name, &value);
+  if (status.ok()) return value;
+  LOG_IF(WARNING, !status.IsNotFound()) << "chunk index: " << name << ": " << status.ToString();
+  return "";
+}
+
+absl::Status ChunkIndex::PutNote(const std::string& name, std::string_view value) {
+  rocksdb::WriteBatch batch(0, 0, kProtectionBytes, 0);
+  if (const auto status = batch.Put(families_[kDefault], name, SliceOf(value)); !status.ok()) {
+    return absl::InternalError(status.ToString());
   }
-  if (status.ok()) return absl::OkStatus();
-  return absl::DataLossError("chunk index: " + status.ToString());
+  return Write(&batch);
 }
 
 }  // namespace dfs::chunk

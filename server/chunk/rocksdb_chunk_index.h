@@ -17,12 +17,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/ids.h"
+#include "common/rocksdb_durable_mark.h"
 #include "server/chunk/index_format.h"
 
 namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
 class Env;
+class Iterator;
+struct ReadOptions;
+class WalFilter;
+class WriteBatch;
 }  // namespace rocksdb
 
 namespace dfs::chunk {
@@ -40,13 +45,18 @@ class PinnedBytes {
 // Errors: kDataLoss (a record is damaged, or a write failed), kUnavailable (it cannot be read now).
 class ChunkIndex {
  public:
-  // Opens or makes the database at `path`, whose parent must exist. `env` null: the machine's own.
-  // kDataLoss: damaged; the text says what can be done.
-  static absl::StatusOr<std::unique_ptr<ChunkIndex>> Open(const std::string& path,
+  // Opens or makes the database <folder>/index and its durable-through mark beside it, by rule R22; `folder` must
+  // exist. `env` null: the machine's own.
+  //   kFailedPrecondition  another process has it open
+  //   kDataLoss            damaged, or less is there than was durable; the text says what can be done
+  static absl::StatusOr<std::unique_ptr<ChunkIndex>> Open(const std::string& folder,
                                                           rocksdb::Env* env);
   ~ChunkIndex();
   ChunkIndex(const ChunkIndex&) = delete;
   ChunkIndex& operator=(const ChunkIndex&) = delete;
+
+  // This start went on without something that a crash had damaged before it was known to be durable.
+  [[nodiscard]] bool was_cut() const { return was_cut_; }
 
   [[nodiscard]] absl::StatusOr<std::optional<ChunkRecord>> FindChunk(const ChunkId& id);
   [[nodiscard]] absl::StatusOr<std::optional<ObjectRecord>> FindObject(ObjectId id);
@@ -58,20 +68,33 @@ class ChunkIndex {
   // In order of id; a damaged record is logged and reported as nullopt. False from visit ends it.
   absl::Status ForEachObject(
       const std::function<bool(ObjectId, const std::optional<ObjectRecord>&)>& visit);
-  // From one consistent view. `touched_us` is 0 if that is not known.
+  // From one consistent view, but for `touched_us`, which may be newer, and 0 if it is not known. Damaged parts are passed
+  // over; from there on the view is a newer one.
   absl::Status ForEachChunk(const std::optional<ChunkId>& after,
                             const std::function<bool(const ChunkId&, const ChunkRecord&,
                                                      std::int64_t touched_us)>& visit);
 
-  // All of the change or nothing; durable on return if `is_synced`. Concurrent calls share syncs. After an
+  // Small records by name, apart from the others. "" if there is none or it cannot be read.
+  [[nodiscard]] std::string FindNote(const std::string& name);
+  [[nodiscard]] absl::Status PutNote(const std::string& name, std::string_view value);
+
+  // All of the change or nothing; durable on return. Concurrent calls share syncs. After an
   // error the outcome is unknown and nothing may be written any more.
-  [[nodiscard]] absl::Status Apply(const IndexChange& change, bool is_synced);
+  [[nodiscard]] absl::Status Apply(const IndexChange& change);
 
  private:
   friend class IndexChange;
+  absl::Status Write(rocksdb::WriteBatch* batch);
+  // Stands on the first chunk behind a damaged part that begins after the key `last`; null: nothing behind it can be
+  // read.
+  std::unique_ptr<rocksdb::Iterator> BehindDamage(const rocksdb::ReadOptions& reads,
+                                                  const std::string& last) const;
   enum Family : std::size_t { kDefault, kChunks, kObjects, kBytes, kTouched, kFamilies };
   ChunkIndex() = default;
 
+  bool was_cut_ = false;
+  std::unique_ptr<RocksdbDurableMark> mark_;
+  std::unique_ptr<rocksdb::WalFilter> gap_filter_;  // outlives db_
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families_{};
 };
@@ -95,7 +118,9 @@ class IndexChange {
   void Touch(const TxnId& txn, std::int64_t time_us) { touched_[txn] = time_us; }
   void ForgetTouch(const TxnId& txn) { touched_[txn] = std::nullopt; }
 
-  // Files that nothing names once this is applied.
+  // Objects that nothing names once this is applied.
+  [[nodiscard]] const std::map<ObjectId, ObjectKind>& dropped() const { return dropped_; }
+  // The files among them.
   [[nodiscard]] std::vector<ObjectId> FilesDropped() const;
   // By how much the bytes of all objects grow.
   [[nodiscard]] std::int64_t BytesAdded() const { return bytes_added_; }

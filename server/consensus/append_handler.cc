@@ -71,6 +71,11 @@ void Acknowledge(RaftState& s, const Message& m, const AppendRequest& request, L
   const bool is_durable = is_term_durable && s.log.durable_index() >= matched;
   const bool is_written_in_this_step = s.HasUnemitted();
   const bool is_round_news = request.read_round > s.echoed_read_round;
+  if (DFS_MUTANT(110, "what is not durable is acknowledged")) {
+    reply.index = matched;
+    s.Send(m.from, reply);
+    return;
+  }
   if (is_term_durable && (is_durable || !is_written_in_this_step || is_round_news)) {
     // At once, for what is durable already: the disk must hold up neither reads nor check-quorum.
     s.echoed_read_round = std::max(s.echoed_read_round, request.read_round);

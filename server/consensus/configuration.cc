@@ -63,7 +63,7 @@ LogIndex Configuration::QuorumIndex(const std::function<LogIndex(NodeId)>& match
 LogIndex Configuration::HeldIndex(const std::function<LogIndex(NodeId)>& match) const {
   std::vector<LogIndex> held;
   for (const auto& [node, info] : members) {
-    if (info.is_active) held.push_back(match(node));
+    if (info.is_active || DFS_MUTANT(207, "joiners count (rule R7)")) held.push_back(match(node));
   }
   if (held.empty()) return LogIndex();
   std::sort(held.begin(), held.end(), std::greater<>());

@@ -1,6 +1,7 @@
 // Campaigns: when this member asks for votes, and what it does with the answers.
 #include <algorithm>
 
+#include "common/mutant.h"
 #include "server/consensus/raft_state.h"
 
 namespace dfs::consensus {
@@ -52,6 +53,7 @@ bool MayCampaign(const RaftState& s) {
 }
 
 bool IsSticky(const RaftState& s) {
+  if (DFS_MUTANT(106, "who hears its leader votes for others all the same")) return false;
   // A leader that hears no quorum steps down by itself (check-quorum).
   if (s.role == Role::kLeader) return true;
   if (s.leader.is_none() || s.election.is_leader_suspected) return false;
@@ -116,7 +118,12 @@ void HandleLeaderSuspected(RaftState& s, const LeaderSuspected& hint) {
 }
 
 void HandleElectionTimer(RaftState& s) {
-  if (s.now >= s.election.deadline && MayCampaign(s)) BecomePreCandidate(s);
+  if (s.now < s.election.deadline || !MayCampaign(s)) return;
+  if (DFS_MUTANT(506, "a silent leader is followed by votes without pre-votes")) {
+    BecomeCandidate(s, /*is_transfer=*/false);
+  } else {
+    BecomePreCandidate(s);
+  }
 }
 
 }  // namespace dfs::consensus

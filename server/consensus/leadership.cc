@@ -31,7 +31,10 @@ void MaybeAskTarget(RaftState& s) {
   auto& transfer = s.leadership->transfer;
   if (!transfer) return;
   if (transfer->is_asked && !s.leadership->is_heartbeat_due) return;
-  if (s.MatchOf(transfer->to) != s.log.last_index()) return;
+  if (s.MatchOf(transfer->to) != s.log.last_index() &&
+      !DFS_MUTANT(20, "leadership is handed to a member that lacks entries")) {
+    return;
+  }
   transfer->is_asked = true;
   s.Send(transfer->to, TimeoutNow{});
 }
@@ -52,7 +55,11 @@ void MaybeLeaveJoint(RaftState& s) {
 // stepped down.
 bool MaybeStepDownAsRemoved(RaftState& s) {
   if (s.configuration().IsVoter(s.self())) return false;
-  if (s.log.configuration_index() > s.commit_index) return false;
+  if (DFS_MUTANT(29, "a leader that was dropped leads for ever")) return false;
+  if (s.log.configuration_index() > s.commit_index &&
+      !DFS_MUTANT(129, "a leader that was dropped goes before that is committed")) {
+    return false;
+  }
   SendAppends(s);  // the others learn what is committed
   const NodeId heir = MostAdvancedVoter(s);
   if (!heir.is_none() && s.MatchOf(heir) == s.log.last_index()) s.Send(heir, TimeoutNow{});
@@ -96,6 +103,9 @@ void HandleTransferLeadership(RaftState& s, const TransferLeadership& transfer) 
   if (to == s.self() || !s.leadership->peers.contains(to)) return;
   if (!s.configuration().voters.contains(to)) return;
   s.leadership->transfer = Transfer{to, s.now + s.options.election_timeout_max, false};
+  if (DFS_MUTANT(520, "a transfer that fails never ends")) {
+    s.leadership->transfer->deadline = absl::InfiniteFuture();
+  }
 }
 
 void HandleLeaderTimers(RaftState& s) {

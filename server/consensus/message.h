@@ -63,6 +63,10 @@ struct AppendRequest {
   LogIndex commit_index;
   std::uint64_t read_round = 0;  // highest read-index round that this message confirms (0: none)
   std::uint64_t sequence = 0;    // of this message to this peer in this term: acks are matched to it
+  // The last entry that the leader itself holds durably. Set by the driver, for witness marks (rule R3); the core
+  // neither sets nor reads it.
+  Term durable_term;
+  LogIndex durable_index;
 };
 struct AppendReply {
   bool is_success = false;

@@ -17,7 +17,9 @@ bool Progress::CanSendEntries() const {
     case State::kProbe:
       return !is_probe_under_way_;
     case State::kReplicate:
-      return in_flight_.size() < in_flight_messages_max_ && in_flight_bytes_ < in_flight_bytes_max_;
+      return (in_flight_.size() < in_flight_messages_max_ &&
+              in_flight_bytes_ < in_flight_bytes_max_) ||
+             DFS_MUTANT(28, "a slow follower's window has no bound");
     case State::kSnapshot:
       return false;
   }
@@ -36,7 +38,10 @@ std::uint64_t Progress::RecordSent(LogIndex last, std::size_t bytes, LogIndex co
 }
 
 void Progress::RecordSuccess(LogIndex index, std::uint64_t sequence) {
-  if (sequence < first_sequence_of_run_) return;
+  if (sequence < first_sequence_of_run_ &&
+      !DFS_MUTANT(513, "what a peer's earlier run acknowledged counts")) {
+    return;
+  }
   if (DFS_MUTANT(13, "an acknowledgement is taken for everything that was sent")) {
     index = std::max(index, LogIndex(next_index_.value() - 1));
   }
@@ -55,8 +60,9 @@ void Progress::RecordSuccess(LogIndex index, std::uint64_t sequence) {
 }
 
 bool Progress::RecordRefusal(LogIndex refused, LogIndex next_try, std::uint64_t sequence) {
-  if (state_ == State::kSnapshot || sequence < first_valid_sequence_) return false;
-  if (refused <= match_index_ || refused >= next_index_) return false;
+  const bool is_any = DFS_MUTANT(113, "a refusal counts whenever it comes");
+  if (!is_any && (state_ == State::kSnapshot || sequence < first_valid_sequence_)) return false;
+  if (!is_any && (refused <= match_index_ || refused >= next_index_)) return false;
   BecomeProbe(std::min(refused, next_try.Next()), /*is_under_way=*/false);
   return true;
 }

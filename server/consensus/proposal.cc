@@ -1,6 +1,7 @@
 // What clients of the log ask of its leader.
 #include <utility>
 
+#include "common/mutant.h"
 #include "server/consensus/raft_state.h"
 
 namespace dfs::consensus {
@@ -13,10 +14,14 @@ void Reject(RaftState& s, std::uint64_t token, RejectReason reason) {
 // Why nothing may be appended now, if so.
 std::optional<RejectReason> Refusal(const RaftState& s, std::size_t bytes) {
   if (!s.leadership) return RejectReason::kNotLeader;
-  if (s.leadership->transfer) return RejectReason::kTransferring;
+  if (s.leadership->transfer &&
+      !DFS_MUTANT(120, "proposals are taken while leadership is handed over")) {
+    return RejectReason::kTransferring;
+  }
   // One entry of any size passes when nothing waits: otherwise it could never pass.
   const std::size_t waiting = s.log.BytesAfter(s.commit_index);
-  if (waiting > 0 && waiting + bytes > s.options.uncommitted_bytes_max) {
+  if (waiting > 0 && waiting + bytes > s.options.uncommitted_bytes_max &&
+      !DFS_MUTANT(128, "uncommitted bytes have no bound")) {
     return RejectReason::kOverloaded;
   }
   return std::nullopt;
@@ -26,8 +31,13 @@ std::optional<RejectReason> Refusal(const RaftState& s, std::size_t bytes) {
 // latter, two leaders could change a configuration in two ways that do not overlap (Ongaro,
 // raft-dev, July 2015).
 bool IsChangePending(const RaftState& s) {
-  return !s.HasCommittedInTerm() || s.configuration().is_joint() ||
-         s.log.configuration_index() > s.commit_index;
+  const bool is_term_open =
+      !s.HasCommittedInTerm() &&
+      !DFS_MUTANT(3, "the configuration changes before an entry of the term is committed");
+  const bool is_other_open =
+      (s.configuration().is_joint() || s.log.configuration_index() > s.commit_index) &&
+      !DFS_MUTANT(103, "the configuration changes while another change is not committed");
+  return is_term_open || is_other_open;
 }
 
 // `is_allowed`: `next` is what this kind of proposal may ask for.
@@ -37,7 +47,8 @@ void ProposeConfiguration(RaftState& s, std::uint64_t token, Configuration next,
     Reject(s, token, *refusal);
   } else if (IsChangePending(s)) {
     Reject(s, token, RejectReason::kChangePending);
-  } else if (!is_allowed || !s.configuration().CheckStep(next).ok()) {
+  } else if (!is_allowed || (!s.configuration().CheckStep(next).ok() &&
+                             !DFS_MUTANT(503, "voters change in one step"))) {
     Reject(s, token, RejectReason::kInvalid);
   } else {
     const LogIndex index = AppendAsLeader(s, std::make_shared<const Configuration>(std::move(next)),
@@ -75,8 +86,9 @@ void HandleProposeMembers(RaftState& s, ProposeMembers proposal) {
 
 void HandleProposeVoters(RaftState& s, ProposeVoters proposal) {
   const bool is_change = proposal.voters != s.configuration().voters;
-  ProposeConfiguration(s, proposal.token, s.configuration().EnterJoint(std::move(proposal.voters)),
-                       is_change, nullptr);
+  Configuration next = s.configuration().EnterJoint(std::move(proposal.voters));
+  if (DFS_MUTANT(503, "voters change in one step")) next = next.LeaveJoint();
+  ProposeConfiguration(s, proposal.token, std::move(next), is_change, nullptr);
 }
 
 void HandleReadIndex(RaftState& s, const ReadIndex& read) {

@@ -39,6 +39,7 @@ void RejectWaitingReads(RaftState& s) {
 // campaign and no answered read before they could be heard again.
 void HandleLateness(RaftState& s) {
   if (s.now <= s.next_deadline) return;
+  if (DFS_MUTANT(32, "a process that was paused acts on what it knew before")) return;
   if (s.now <= s.next_deadline + kLateHeartbeats * s.options.heartbeat_interval) {
     s.election.late_ticks_in_a_row = 0;
     return;
@@ -78,17 +79,25 @@ bool ApplyTermRule(RaftState& s, const Message& m) {
   }
   if (m.term == s.term()) return true;
   // A pre-vote changes nothing at the voter (section 9.6).
-  if (std::holds_alternative<PreVoteRequest>(m.body)) return true;
+  if (std::holds_alternative<PreVoteRequest>(m.body)) {
+    if (DFS_MUTANT(107, "a pre-vote raises the voter's term")) BecomeFollower(s, m.term, NodeId());
+    return true;
+  }
   if (const auto* request = std::get_if<VoteRequest>(&m.body)) {
     // A member that was cut off must not depose a leader that works (section 4.2.3).
     if (!request->is_transfer && IsSticky(s)) return false;
+    if (DFS_MUTANT(205, "evidence lifts stickiness for pre-votes only (rule R5)") &&
+        !request->is_transfer && s.election.is_leader_suspected) {
+      return false;
+    }
   }
   BecomeFollower(s, m.term, NodeId());
   return true;
 }
 
 void HandleReceive(RaftState& s, const Message& m) {
-  if (m.to != s.self() || m.from == s.self() || m.from.is_none()) return;
+  const bool is_for_us = m.to == s.self() || DFS_MUTANT(27, "messages for somebody else are taken");
+  if (!is_for_us || m.from == s.self() || m.from.is_none()) return;
   if (!ApplyTermRule(s, m)) return;
   std::visit(Overloaded{
                  [&](const PreVoteRequest& b) { HandlePreVoteRequest(s, m, b); },
@@ -112,9 +121,12 @@ void HandlePersisted(RaftState& s, const Persisted& p) {
 
 void HandleSnapshotInstalled(RaftState& s, SnapshotInstalled snapshot) {
   if (snapshot.index <= s.log.base_index()) return;
-  if (s.log.Holds(snapshot.index, snapshot.term)) {
+  const bool is_held = s.log.Holds(snapshot.index, snapshot.term);
+  const bool is_within = snapshot.index <= s.log.last_index();
+  if (is_held || (is_within && DFS_MUTANT(14, "a snapshot leaves the log that contradicts it"))) {
     s.log.CutTo(snapshot.index);
-  } else if (snapshot.index > s.commit_index) {
+  } else if (snapshot.index > s.commit_index ||
+             DFS_MUTANT(114, "an old snapshot replaces newer state")) {
     s.log.Reset(snapshot.index, snapshot.term, std::move(snapshot.configuration));
   } else {
     LOG(ERROR) << "snapshot at " << snapshot.index << "/" << snapshot.term
@@ -190,7 +202,11 @@ RaftState::RaftState(const Options& o, InitialState initial, MonotonicTime start
 }
 
 LogIndex RaftState::MatchOf(NodeId node) const {
-  if (node == self()) return log.durable_index();
+  if (node == self()) {
+    return DFS_MUTANT(30, "a leader counts itself before its own disk has the entry")
+               ? log.last_index()
+               : log.durable_index();
+  }
   const auto peer = leadership->peers.find(node);
   return peer == leadership->peers.end() ? LogIndex() : peer->second.match_index();
 }
@@ -200,7 +216,9 @@ bool RaftState::HasCommittedInTerm() const {
 }
 
 LogIndex RaftState::HeldIndex() const {
-  if (!leadership) return commit_index;
+  if (!leadership || DFS_MUTANT(206, "what the only voter has is shown (rule R6)")) {
+    return commit_index;
+  }
   return std::min(commit_index,
                   configuration().HeldIndex([this](NodeId node) { return MatchOf(node); }));
 }
@@ -224,7 +242,9 @@ void BecomeFollower(RaftState& s, Term term, NodeId leader) {
   }
   s.role = Role::kFollower;
   s.leader = leader;
-  s.election.is_leader_suspected = false;
+  if (!DFS_MUTANT(605, "a sign of life does not refute the evidence (rule R5)")) {
+    s.election.is_leader_suspected = false;
+  }
   s.election.votes.clear();
   ResetElectionDeadline(s);
 }

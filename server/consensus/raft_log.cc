@@ -86,7 +86,8 @@ void RaftLog::TruncateFrom(LogIndex first) {
   if (first > last_index()) return;
   slots_.resize(first.value() - base_index_.value() - 1);
   // The front stands for the base, which cannot be truncated.
-  while (configurations_.size() > 1 && configurations_.back().first >= first) {
+  while (configurations_.size() > 1 && configurations_.back().first >= first &&
+         !DFS_MUTANT(4, "a truncated configuration stays in force")) {
     configurations_.pop_back();
   }
   emitted_index_ = std::min(emitted_index_, last_index());
@@ -100,7 +101,9 @@ void RaftLog::CutTo(LogIndex index) {
   const std::size_t bytes_through = BytesThrough(index);
   slots_.erase(slots_.begin(),
                slots_.begin() + static_cast<std::ptrdiff_t>(index.value() - base_index_.value()));
-  while (configurations_.size() > 1 && configurations_[1].first <= index) {
+  while (configurations_.size() > 1 &&
+         (configurations_[1].first <= index ||
+          DFS_MUTANT(104, "the base of a cut log carries the newest configuration"))) {
     configurations_.pop_front();
   }
   base_index_ = index;

@@ -83,8 +83,8 @@ class RaftLog {
  private:
   struct Slot {
     Entry entry;
-    Term emitted_in;            // the member's term when the entry was handed out for writing
-    std::size_t bytes_through;  // running sum over the slots, from an arbitrary origin
+    Term emitted_in;                // the member's term when the entry was handed out for writing
+    std::size_t bytes_through = 0;  // running sum over the slots, from an arbitrary origin
   };
   [[nodiscard]] const Slot& SlotAt(LogIndex index) const;
   [[nodiscard]] Slot& SlotAt(LogIndex index);

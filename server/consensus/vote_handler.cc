@@ -15,9 +15,12 @@ void HandlePreVoteRequest(RaftState& s, const Message& m, const PreVoteRequest& 
 void HandleVoteRequest(RaftState& s, const Message& m, const VoteRequest& request) {
   // The term rule has run: the request is of this term.
   const bool has_voted_for_it = s.hard_state.voted_for == m.from;
-  const bool may_vote = s.hard_state.voted_for.is_none() && s.role != Role::kLeader &&
-                        (request.is_transfer || !IsSticky(s)) &&
-                        IsLogUpToDate(s, request.last_log_index, request.last_log_term);
+  const bool may_vote =
+      s.hard_state.voted_for.is_none() && s.role != Role::kLeader &&
+      !(DFS_MUTANT(529, "who does not know that it is a voter refuses its vote") &&
+        !s.configuration().IsVoter(s.self())) &&
+      (request.is_transfer || !IsSticky(s)) &&
+      IsLogUpToDate(s, request.last_log_index, request.last_log_term);
   if (!has_voted_for_it && !may_vote) {
     s.Send(m.from, VoteReply{false});
     return;

@@ -1,8 +1,10 @@
 #include "server/coordinator/coordinator.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/mutant.h"
@@ -10,21 +12,36 @@
 
 namespace dfs::coordinator {
 
+namespace {
+
+// Marks a status inside this process; never on the wire.
+constexpr char kLaggingMark[] = "dfs/lagging";
+
+absl::Status Lagging() {
+  absl::Status status = ErrorWithReason(absl::StatusCode::kUnavailable,
+                                        "this node lags behind the leader; ask another node",
+                                        api::ErrorDetail::OVERLOADED);
+  status.SetPayload(kLaggingMark, absl::Cord());
+  return status;
+}
+
+}  // namespace
+
+bool IsLagging(const absl::Status& status) {
+  return !status.ok() && status.GetPayload(kLaggingMark).has_value();
+}
+
 absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& parts,
-                                                                 api::Consistency consistency) {
+                                                                 api::Consistency consistency,
+                                                                 absl::Duration lag_max) {
   const bool is_mistaken = DFS_MUTANT(810, "a strong read does not ask the leader (rule R10)");
   if (consistency == api::EVENTUAL || is_mistaken) return parts.machine->View();
   const MonotonicTime start = parts.clock->Now();
   const auto index = parts.leader->ReadIndex(kQuorumTimeout);
   if (!index.ok()) return index.status();
   if (parts.machine->applied_index() < *index) {
-    const absl::Duration left =
-        std::max(kQuorumTimeout - (parts.clock->Now() - start), absl::Milliseconds(50));
-    if (const absl::Status waited = parts.wait_applied(*index, left); !waited.ok()) {
-      return ErrorWithReason(absl::StatusCode::kUnavailable,
-                             "this node lags behind the leader; ask another node",
-                             api::ErrorDetail::OVERLOADED);
-    }
+    const absl::Duration left = std::max(kQuorumTimeout - (parts.clock->Now() - start), kLagMax);
+    if (!parts.wait_applied(*index, std::min(left, lag_max)).ok()) return Lagging();
   }
   return parts.machine->View();
 }
@@ -34,6 +51,25 @@ absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view,
   const std::string& wanted = name.empty() ? "default" : name;
   if (auto row = view.FindBucket(wanted)) return *std::move(row);
   return absl::NotFoundError(absl::StrCat("no bucket \"", wanted, "\""));
+}
+
+void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
+                      rpc::VersionRow* version) {
+  if (!version->chunks().empty()) return;
+  std::set<std::uint32_t> members;
+  for (const auto& node : view.Nodes()) {
+    if (node.state() == rpc::ACTIVE) members.insert(node.node_id());
+  }
+  const std::size_t wanted = std::min<std::size_t>(bucket.replicas(), members.size());
+  std::vector<std::uint32_t> set;
+  for (const std::uint32_t node : version->empty_set()) {
+    if (members.erase(node) > 0) set.push_back(node);
+  }
+  for (const std::uint32_t node : members) {
+    if (set.size() >= wanted) break;
+    set.push_back(node);
+  }
+  version->mutable_empty_set()->Assign(set.begin(), set.end());
 }
 
 std::vector<std::string> NamesOf(const metadata::MetadataView& view,
@@ -121,6 +157,13 @@ absl::Status StatusOf(const rpc::CommandResult& result) {
       return ErrorWithReason(absl::StatusCode::kUnavailable, "not decided; try again",
                              Detail::REASON_UNSPECIFIED);
   }
+}
+
+absl::Status CheckFileName(const std::string& name) {
+  const absl::Status status = metadata::CheckName(name);
+  if (status.ok()) return status;
+  return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(status.message()),
+                         api::ErrorDetail::BAD_NAME);
 }
 
 absl::Status CheckRequestId(const api::RequestId& id) {

@@ -2,6 +2,8 @@
 #ifndef DFS_SERVER_COORDINATOR_COORDINATOR_H_
 #define DFS_SERVER_COORDINATOR_COORDINATOR_H_
 
+#include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,20 +43,37 @@ struct Parts {
   const Clock* clock = nullptr;
   ThreadPool* pool = nullptr;              // for writers of large chunks, which block
   SmallWriteBatcher* small_writes = nullptr;
+  // A replica that takes nothing of a large chunk for so long has failed it.
+  absl::Duration progress_timeout = kProgressTimeout;
+  // Bytes that wait for replicas, of all puts together. Copies of these parts share the count.
+  std::shared_ptr<std::atomic<std::size_t>> queued_bytes =
+      std::make_shared<std::atomic<std::size_t>>(0);
   std::function<rpc::Ack()> own_ack;       // this node's identity
   // Blocks until the node's state is applied up to the index, kDeadlineExceeded after the timeout.
   std::function<absl::Status(LogIndex, absl::Duration)> wait_applied;
   std::function<bool(NodeId)> is_usable;   // the ring does not say DEAD
+  std::function<bool(NodeId)> is_slow;     // its disk hangs, as far as is known: asked last; may be null
   std::function<NodeId()> leader_id;       // none if not known
 };
 
+// A node that is further behind a read index lets the leader answer instead of waiting (rule R10).
+inline constexpr absl::Duration kLagMax = absl::Milliseconds(50);
+
 // The state as of a read index (strong, leader) or as this node has it (eventual); rule R10.
-// kUnavailable NO_QUORUM: no leader within kQuorumTimeout.
-absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& parts,
-                                                                 api::Consistency consistency);
+// kUnavailable NO_QUORUM: no leader within kQuorumTimeout. kUnavailable that IsLagging: this node's state did not
+// reach the index within `lag_max`.
+absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(
+    const Parts& parts, api::Consistency consistency, absl::Duration lag_max = kQuorumTimeout);
+bool IsLagging(const absl::Status& status);
 
 // The bucket of a request; an empty name is "default". kNotFound.
 absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view, const std::string& name);
+
+// Rule R16 of a file of 0 bytes, whose row names the set chosen at the put: members that have gone since leave it, and
+// those with the lowest ids take part until it names min(replicas, members). There is nothing to copy, and each
+// member's own state can confirm, so no entry is needed. Other files stay as they are.
+void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
+                      rpc::VersionRow* version);
 
 // Names of nodes, for messages: "n2 (127.0.0.1:7720)".
 std::vector<std::string> NamesOf(const metadata::MetadataView& view, const std::vector<NodeId>& nodes);
@@ -71,6 +90,8 @@ std::uint32_t ReplicasOk(const rpc::VersionRow& version);
 // OK for DONE, else the error that clients see, with what is known of the outcome.
 absl::Status StatusOf(const rpc::CommandResult& result);
 
+// kInvalidArgument BAD_NAME unless it is a name that files may have.
+absl::Status CheckFileName(const std::string& name);
 // kInvalidArgument unless the id is well formed.
 absl::Status CheckRequestId(const api::RequestId& id);
 

@@ -1,6 +1,7 @@
 #include "server/coordinator/get_operation.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -22,21 +23,13 @@ constexpr std::uint64_t kMessageBytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t kBlock = BlockChecksums::kBlockBytes;
 // A confirmation that takes longer is asked of the others too.
 constexpr absl::Duration kHedgeAfter = absl::Milliseconds(30);
+// How long a source may send nothing before the next one takes over: short while another may do better, longer when
+// all have hung, so that a cluster that is slow as a whole still serves.
+constexpr std::array kPatience = {absl::Milliseconds(500), absl::Seconds(2), kProgressTimeout};
 constexpr absl::Duration kLagWait = absl::Seconds(1);
 constexpr int kRestartsMax = 5;  // with a new read index, when the version was purged meanwhile
 
 std::uint64_t RoundDown(std::uint64_t n) { return n / kBlock * kBlock; }
-
-// CRC32C of whole blocks from their table.
-std::uint32_t CrcOfBlocks(const std::vector<std::uint32_t>& table, std::uint64_t offset,
-                          std::uint64_t length) {
-  std::uint32_t crc = 0;
-  for (std::uint64_t at = 0; at < length; at += kBlock) {
-    crc = CombineCrc32c(crc, table[static_cast<std::size_t>((offset + at) / kBlock)],
-                        std::min(kBlock, length - at));
-  }
-  return crc;
-}
 
 std::uint32_t CrcOf(const Slices& data) {
   std::uint32_t crc = 0;
@@ -123,14 +116,12 @@ rpc::ConfirmResponse::Verdict ConfirmHere(const Parts& parts, LogIndex read_inde
   return is_same ? rpc::ConfirmResponse::CONFIRMED : rpc::ConfirmResponse::PURGED;
 }
 
-absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request) {
-  if (const absl::Status name = metadata::CheckName(request.name()); !name.ok()) {
-    return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(name.message()),
-                           api::ErrorDetail::BAD_NAME);
-  }
+absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request,
+                                                  absl::Duration lag_max) {
+  DFS_RETURN_IF_ERROR(CheckFileName(request.name()));
   bool is_confirmed = false;
   for (int attempt = 0; !is_confirmed && attempt < kRestartsMax; ++attempt) {
-    DFS_ASSIGN_OR_RETURN(is_confirmed, FindAndConfirm(request));
+    DFS_ASSIGN_OR_RETURN(is_confirmed, FindAndConfirm(request, lag_max));
   }
   if (!is_confirmed) {
     return absl::AbortedError("the file changes faster than it can be read; try again");
@@ -146,8 +137,9 @@ absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request
 }
 
 // False: the version was purged while it was confirmed; begin again with a new read index.
-absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request) {
-  DFS_ASSIGN_OR_RETURN(view_, ReadView(parts_, request.consistency()));
+absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request,
+                                                  absl::Duration lag_max) {
+  DFS_ASSIGN_OR_RETURN(view_, ReadView(parts_, request.consistency(), lag_max));
   DFS_ASSIGN_OR_RETURN(bucket_, FindBucket(*view_, request.bucket()));
   auto version = view_->FindFile(BucketId(bucket_.id()), request.name());
   if (!version || (request.has_version() && version->number() != request.version())) {
@@ -157,6 +149,7 @@ absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request
             : absl::StrCat("no file \"", request.name(), "\""));
   }
   version_ = *std::move(version);
+  CompleteEmptySet(*view_, bucket_, &version_);
   const bool is_strong = request.consistency() != api::LEADER &&
                          request.consistency() != api::EVENTUAL;
   if (!is_strong) return true;
@@ -260,31 +253,49 @@ absl::Status GetOperation::Stream(const Sink& sink) {
   return absl::OkStatus();
 }
 
-absl::Status GetOperation::StreamChunk(std::uint32_t index, std::uint64_t offset,
-                                       std::uint64_t length, std::uint64_t file_offset,
-                                       const Sink& sink) {
-  const rpc::ChunkRow& row = version_.chunks(static_cast<int>(index));
-  const ChunkId id{FromWire(version_.txn()), index};
-  const std::uint64_t end = offset + length;
-  // This node first, then usable ones, then the rest: the ring may be wrong about them.
+std::vector<NodeId> GetOperation::SourcesOf(const rpc::ChunkRow& row) const {
   std::vector<NodeId> sources;
   for (const auto& replica : row.replicas()) {
     if (replica.state() == api::OK) sources.emplace_back(replica.node_id());
   }
-  std::stable_sort(sources.begin(), sources.end(), [&](NodeId a, NodeId b) {
-    const auto rank = [&](NodeId n) { return n == parts_.self ? 0 : parts_.is_usable(n) ? 1 : 2; };
-    return rank(a) < rank(b);
-  });
+  const auto rank = [&](NodeId node) {
+    if (parts_.is_slow && parts_.is_slow(node)) return 2;
+    // The ring may be wrong about those that it holds for dead.
+    return node == parts_.self ? 0 : parts_.is_usable(node) ? 1 : 3;
+  };
+  std::stable_sort(sources.begin(), sources.end(),
+                   [&](NodeId a, NodeId b) { return rank(a) < rank(b); });
+  return sources;
+}
+
+absl::Status GetOperation::StreamChunk(std::uint32_t index, std::uint64_t offset,
+                                       std::uint64_t length, std::uint64_t file_offset,
+                                       const Sink& sink) {
+  const rpc::ChunkRow& row = version_.chunks(static_cast<int>(index));
+  ChunkPart part{{FromWire(version_.txn()), index}, row, offset, offset + length, file_offset};
+  const std::vector<NodeId> sources = SourcesOf(row);
+  std::set<NodeId> useless;  // answered, and cannot give the bytes
   absl::Status last_error = absl::UnavailableError("no replica holds these bytes");
   bool is_damaged = false;
-  for (const NodeId source : sources) {
-    const absl::Status status =
-        source == parts_.self ? StreamLocal(id, row, end, file_offset, offset, sink)
-                              : StreamRemote(source, id, row, end, file_offset, offset, sink);
-    if (status.ok() || status.code() == absl::StatusCode::kCancelled) return status;
-    LOG(WARNING) << "chunk " << id << " from node " << source << ": " << status;
-    is_damaged = is_damaged || status.code() == absl::StatusCode::kDataLoss;
-    last_error = status;
+  for (std::size_t round = 0; round < kPatience.size();) {
+    const std::uint64_t reached = part.offset;
+    bool has_hung = false;
+    for (const NodeId source : sources) {
+      if (useless.contains(source)) continue;
+      const absl::Status status = source == parts_.self
+                                      ? StreamLocal(kPatience[round], part, sink)
+                                      : StreamRemote(source, kPatience[round], part, sink);
+      if (status.ok() || status.code() == absl::StatusCode::kCancelled) return status;
+      LOG(WARNING) << "chunk " << part.id << " from node " << source << ": " << status;
+      const bool has_timed_out = absl::IsDeadlineExceeded(status);
+      has_hung = has_hung || has_timed_out;
+      if (!has_timed_out && !absl::IsUnavailable(status)) useless.insert(source);
+      is_damaged = is_damaged || absl::IsDataLoss(status);
+      last_error = status;
+    }
+    if (part.offset > reached) continue;  // slow, but they bring the bytes
+    if (!has_hung) break;
+    ++round;
   }
   const std::string what = absl::StrCat("chunk ", index, " of \"", version_.name(), "\": ");
   if (is_damaged) {
@@ -294,55 +305,61 @@ absl::Status GetOperation::StreamChunk(std::uint32_t index, std::uint64_t offset
   return NoQuorum(*view_, what + "no replica could be read", sources);
 }
 
-absl::Status GetOperation::StreamLocal(const ChunkId& id, const rpc::ChunkRow& row,
-                                       std::uint64_t end, std::uint64_t file_base,
-                                       std::uint64_t& offset, const Sink& sink) {
-  auto opened = parts_.store->Open(id);
+absl::Status GetOperation::StreamLocal(absl::Duration patience, ChunkPart& part,
+                                       const Sink& sink) {
+  auto opened = parts_.store->Open(part.id);
   if (!opened.ok()) return opened.status();
   const std::shared_ptr<const chunk::ChunkReader> reader = *std::move(opened);
-  if (!MatchesLog(row, reader->info().size, reader->table())) {
-    ReportDamaged(id, row);
+  if (!MatchesLog(part.row, reader->info().size, reader->table())) {
+    ReportDamaged(part);
     return absl::DataLossError("the stored block table is not the one in the log");
   }
-  const std::uint64_t first = RoundDown(offset);
-  std::shared_ptr<LocalPiece> next = std::make_shared<LocalPiece>(reader, first);
-  next->Read();
-  while (offset < end) {
+  std::shared_ptr<LocalPiece> next =
+      std::make_shared<LocalPiece>(reader, RoundDown(part.offset));
+  if (reader->info().size <= chunk::kSmallBytesMax) {
+    next->Read();  // from the database: mostly from memory
+  } else {
+    parts_.pool->Post([next] { next->Read(); });
+  }
+  while (part.offset < part.end) {
     const std::shared_ptr<LocalPiece> piece = std::move(next);
-    piece->done.Wait();
+    // The thread that reads is left to a disk that hangs; it keeps what it uses.
+    if (!piece->done.WaitFor(patience)) {
+      return absl::DeadlineExceededError("this node's disk hangs");
+    }
     if (!piece->status.ok()) {
-      if (piece->status.code() == absl::StatusCode::kDataLoss) ReportDamaged(id, row);
+      if (absl::IsDataLoss(piece->status)) ReportDamaged(part);
       return piece->status;
     }
     // The next piece is read and checked while this one is sent.
     const std::uint64_t piece_end = piece->offset + piece->data.size();
-    if (piece_end < end) {
+    if (piece_end < part.end) {
       next = std::make_shared<LocalPiece>(reader, piece_end);
       parts_.pool->Post([next] { next->Read(); });
     }
-    DFS_RETURN_IF_ERROR(Deliver(piece->data, piece->offset,
-                                CrcOfBlocks(reader->table(), piece->offset, piece->data.size()),
-                                end, file_base, offset, sink));
+    const std::uint32_t crc =
+        BlockChecksums::CrcOf(reader->table(), piece->offset, piece->data.size());
+    DFS_RETURN_IF_ERROR(Deliver(piece->data, piece->offset, crc, part.end, part.file_base,
+                                part.offset, sink));
   }
   return absl::OkStatus();
 }
 
-absl::Status GetOperation::StreamRemote(NodeId node, const ChunkId& id, const rpc::ChunkRow& row,
-                                        std::uint64_t end, std::uint64_t file_base,
-                                        std::uint64_t& offset, const Sink& sink) {
-  auto reader = parts_.peers->Read(node, id, offset, end - offset, kProgressTimeout);
+absl::Status GetOperation::StreamRemote(NodeId node, absl::Duration patience, ChunkPart& part,
+                                        const Sink& sink) {
+  auto reader = parts_.peers->Read(node, part.id, part.offset, part.end - part.offset, patience);
   if (!reader.ok()) return reader.status();
   const auto& table = (*reader)->table();
-  if (!MatchesLog(row, (*reader)->size(), table)) {
+  if (!MatchesLog(part.row, (*reader)->size(), table)) {
     return absl::DataLossError("the replica's block table is not the one in the log");
   }
-  while (offset < end) {
+  while (part.offset < part.end) {
     auto piece = (*reader)->Next();
     if (!piece.ok()) return piece.status();
     const std::uint64_t piece_end = piece->offset + piece->data.size();
-    const bool is_expected = piece->offset % kBlock == 0 && piece->offset <= offset &&
-                             piece_end > offset && piece_end <= row.size() &&
-                             (piece_end % kBlock == 0 || piece_end == row.size());
+    const bool is_expected = piece->offset % kBlock == 0 && piece->offset <= part.offset &&
+                             piece_end > part.offset && piece_end <= part.row.size() &&
+                             (piece_end % kBlock == 0 || piece_end == part.row.size());
     if (!is_expected) return absl::DataLossError("the replica sent other bytes than asked for");
     BlockChecksums sums;
     for (const auto& slice : piece->data.pieces()) sums.Update(slice.begin(), slice.size());
@@ -351,16 +368,16 @@ absl::Status GetOperation::StreamRemote(NodeId node, const ChunkId& id, const rp
     if (!std::equal(blocks.begin(), blocks.end(), first)) {
       return absl::DataLossError("the replica sent damaged bytes");
     }
-    DFS_RETURN_IF_ERROR(
-        Deliver(piece->data, piece->offset, sums.Crc(), end, file_base, offset, sink));
+    DFS_RETURN_IF_ERROR(Deliver(piece->data, piece->offset, sums.Crc(), part.end, part.file_base,
+                                part.offset, sink));
   }
   return absl::OkStatus();
 }
 
-void GetOperation::ReportDamaged(const ChunkId& id, const rpc::ChunkRow& row) {
+void GetOperation::ReportDamaged(const ChunkPart& part) {
   rpc::ReplicaChange change;
-  *change.mutable_chunk() = ToWire(id);
-  *change.mutable_hash() = row.hash();
+  *change.mutable_chunk() = ToWire(part.id);
+  *change.mutable_hash() = part.row.hash();
   *change.mutable_ack() = parts_.own_ack();
   change.set_state(api::CORRUPT);
   parts_.leader->ReportReplica(std::move(change));

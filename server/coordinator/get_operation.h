@@ -30,24 +30,35 @@ class GetOperation {
   explicit GetOperation(const Parts& parts) : parts_(parts) {}
 
   // Finds and confirms the version. kNotFound; kInvalidArgument; kOutOfRange (offset beyond the end);
-  // kUnavailable NO_QUORUM within kQuorumTimeout, naming the nodes that did not answer.
-  absl::StatusOr<api::FileInfo> Begin(const api::GetRequest& request);
+  // kUnavailable NO_QUORUM within kQuorumTimeout, naming the nodes that did not answer; kUnavailable that IsLagging.
+  absl::StatusOr<api::FileInfo> Begin(const api::GetRequest& request,
+                                      absl::Duration lag_max = kQuorumTimeout);
   // Sends the range that was asked for. kDataLoss: no replica has good bytes for some block. kUnavailable: none
   // can be reached. kCancelled: the sink said stop.
   absl::Status Stream(const Sink& sink);
 
  private:
-  absl::StatusOr<bool> FindAndConfirm(const api::GetRequest& request);
+  // What is still to be sent of one chunk.
+  struct ChunkPart {
+    ChunkId id;
+    const rpc::ChunkRow& row;
+    std::uint64_t offset = 0;     // in the chunk
+    std::uint64_t end = 0;
+    std::uint64_t file_base = 0;  // where the chunk begins in the file
+  };
+
+  absl::StatusOr<bool> FindAndConfirm(const api::GetRequest& request, absl::Duration lag_max);
   absl::StatusOr<bool> Confirm(LogIndex read_index);
   absl::Status StreamChunk(std::uint32_t index, std::uint64_t offset, std::uint64_t length,
                            std::uint64_t file_offset, const Sink& sink);
-  // These advance `offset` past what was delivered, also when they fail.
-  absl::Status StreamLocal(const ChunkId& id, const rpc::ChunkRow& row, std::uint64_t end,
-                           std::uint64_t file_base, std::uint64_t& offset, const Sink& sink);
-  absl::Status StreamRemote(NodeId node, const ChunkId& id, const rpc::ChunkRow& row,
-                            std::uint64_t end, std::uint64_t file_base, std::uint64_t& offset,
+  // Where to read a chunk from, the best first: this node, then usable ones, then those whose disks are slow.
+  [[nodiscard]] std::vector<NodeId> SourcesOf(const rpc::ChunkRow& row) const;
+  // These move `part.offset` past what was delivered, also when they fail. kDeadlineExceeded: nothing came for
+  // `patience`.
+  absl::Status StreamLocal(absl::Duration patience, ChunkPart& part, const Sink& sink);
+  absl::Status StreamRemote(NodeId node, absl::Duration patience, ChunkPart& part,
                             const Sink& sink);
-  void ReportDamaged(const ChunkId& id, const rpc::ChunkRow& row);
+  void ReportDamaged(const ChunkPart& part);
 
   const Parts& parts_;
   rpc::BucketRow bucket_;
@@ -57,8 +68,8 @@ class GetOperation {
   std::uint64_t end_ = 0;
 };
 
-// The members of a version's set that are not retired: the union of its chunks' sets (0 bytes: the set chosen
-// at the put).
+// The members of a version's set that are not retired: the union of its chunks' sets (0 bytes: the set that
+// CompleteEmptySet has left in the row).
 std::set<NodeId> ReplicaSetOf(const rpc::VersionRow& version, const metadata::MetadataView& view);
 
 // What a replica answers to "does your state name this version with this hash?" (rule R16). Waits at most 1 s

@@ -9,18 +9,26 @@
 #include "common/mutant.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
+#include "server/chunk/chunk_copy.h"
 
 namespace dfs::coordinator {
 namespace {
 
 // Bytes that the W-th fastest replica may lag before the client is slowed down, and how far behind it another may
-// fall before it is cut off (rule R12).
-constexpr std::size_t kBacklogMax = std::size_t{8} << 20;
+// fall before it is cut off (rule R12). All chunks of the put count.
+constexpr std::size_t kBacklogMax = std::size_t{4} << 20;
 constexpr std::size_t kCutOffBytes = std::size_t{32} << 20;
+// While the puts of this node have more than this in their queues together, nobody may fall further behind the W-th
+// fastest than it may lag itself, and nothing stays queued beyond the end of its put.
+constexpr std::size_t kQueuedBytesMax = std::size_t{128} << 20;
 // Chunks that are written and not yet acknowledged by W.
-constexpr std::size_t kChunksInFlight = 2;
-constexpr std::size_t kChunksMax = 4'096;  // of a file: 256 GiB
+constexpr std::uint32_t kChunksInFlight = 2;
+constexpr std::uint32_t kChunksMax = 4'096;  // of a file: 256 GiB
+// For a spare's copy of a whole chunk, from a replica's disk to its own.
+constexpr absl::Duration kCopyTimeout = absl::Seconds(30);
 constexpr int kAttemptsMax = 8;            // of CommitPut, after REBEGIN
+// Replicas and spares end by themselves when they make no progress; so much later those are given up that do not.
+constexpr absl::Duration kGiveUpMargin = absl::Seconds(1);
 constexpr absl::Duration kBeginAgainPause = absl::Milliseconds(20);  // times the number of attempts
 // How long the third copy of a small put is waited for; of a large one, a share of the time it took so far.
 constexpr absl::Duration kSmallGrace = absl::Milliseconds(1);
@@ -31,99 +39,29 @@ absl::Status BadChecksum(std::string_view what) {
   return ErrorWithReason(absl::StatusCode::kDataLoss, what, api::ErrorDetail::BAD_CHECKSUM);
 }
 
+absl::StatusOr<rpc::Ack> CopyThere(chunk::ChunkPeers* peers, NodeId node,
+                                   const chunk::ChunkInfo& info,
+                                   const std::vector<NodeId>& sources) {
+  rpc::CopyChunkRequest request;
+  *request.mutable_chunk() = ToWire(info.id);
+  request.set_size(info.size);
+  *request.mutable_hash() = ToWire(info.hash);
+  for (const NodeId source : sources) request.add_sources(source.value());
+  DFS_ASSIGN_OR_RETURN(const rpc::ChunkAck ack, peers->Copy(node, request, kCopyTimeout));
+  if (ack.size() != info.size || HashFromWire(ack.hash()) != info.hash) {
+    return absl::DataLossError("the spare acknowledged other bytes than it was to copy");
+  }
+  return ack.ack();
+}
+
+absl::StatusOr<rpc::Ack> CopyHere(chunk::ChunkStore* store, chunk::ChunkPeers* peers,
+                                  const chunk::ChunkInfo& info, const std::vector<NodeId>& sources,
+                                  const std::function<rpc::Ack()>& own_ack) {
+  DFS_RETURN_IF_ERROR(chunk::CopyChunk(store, peers, info, sources).status());
+  return own_ack();
+}
+
 }  // namespace
-
-struct PutOperation::Shared {
-  struct Held {
-    rpc::Ack ack;
-    TxnId under;  // the transaction that the copy counts for at its node
-  };
-  struct Chunk {
-    QuorumTally tally;
-    std::uint64_t size = 0;
-    Hash128 hash;
-    std::map<NodeId, Held> copies;
-    std::vector<NodeId> asked;
-
-    [[nodiscard]] std::size_t CopiesUnder(const TxnId& txn) const {
-      return static_cast<std::size_t>(std::count_if(
-          copies.begin(), copies.end(), [&](const auto& copy) { return copy.second.under == txn; }));
-    }
-  };
-  Mutex mutex;
-  CondVar changed;
-  std::vector<Chunk> chunks ABSL_GUARDED_BY(mutex);
-  // The transaction that the bytes are written for; set before the first is.
-  TxnId written_under;
-  // The one that the put was committed with, once it is: copies that CommitPut did not name and that count for it are
-  // reported to the leader one by one from then on.
-  TxnId committed_under ABSL_GUARDED_BY(mutex);
-  leader::LeaderClient* leader = nullptr;
-  // Rule R14, of the transaction begun last: which (node, chunk) were asked to relink, how many nodes have not
-  // answered, which refused.
-  TxnId relinked_to ABSL_GUARDED_BY(mutex);
-  std::set<std::pair<NodeId, std::uint32_t>> relinks_asked ABSL_GUARDED_BY(mutex);
-  std::size_t relinks_open ABSL_GUARDED_BY(mutex) = 0;
-  std::set<NodeId> relinks_failed ABSL_GUARDED_BY(mutex);
-
-  void Notify() ABSL_LOCKS_EXCLUDED(mutex) {
-    MutexLock lock(&mutex);
-    changed.SignalAll();
-  }
-
-  // A copy that counts for the transaction that the put was committed with.
-  rpc::ReplicaChange LateCopy(std::size_t index, const rpc::Ack& ack)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    rpc::ReplicaChange change;
-    *change.mutable_chunk() = ToWire(ChunkId{committed_under, static_cast<std::uint32_t>(index)});
-    *change.mutable_hash() = ToWire(chunks[index].hash);
-    *change.mutable_ack() = ack;
-    change.set_state(api::OK);
-    return change;
-  }
-
-  void RecordAnswer(std::size_t index, NodeId node, const absl::StatusOr<rpc::Ack>& answer)
-      ABSL_LOCKS_EXCLUDED(mutex) {
-    std::optional<rpc::ReplicaChange> late;
-    {
-      MutexLock lock(&mutex);
-      Chunk& chunk = chunks[index];
-      if (answer.ok()) {
-        chunk.tally.RecordAcknowledged(node);
-        chunk.copies[node] = {*answer, written_under};
-        if (committed_under == written_under) late = LateCopy(index, *answer);
-      } else {
-        LOG(INFO) << "replica on node " << node << " of " << written_under << "/" << index
-                  << " not written: " << answer.status();
-        chunk.tally.RecordRefused(node);
-      }
-      changed.SignalAll();
-    }
-    if (late) leader->ReportReplica(*std::move(late));
-  }
-
-  void RecordRelinked(NodeId node, const TxnId& fresh, const std::vector<chunk::Relink>& items,
-                      const absl::StatusOr<rpc::Ack>& answer) ABSL_LOCKS_EXCLUDED(mutex) {
-    std::vector<rpc::ReplicaChange> late;
-    {
-      MutexLock lock(&mutex);
-      // The put has begun again since: another relink was asked of this node.
-      if (relinked_to != fresh) return;
-      --relinks_open;
-      if (!answer.ok()) {
-        LOG(INFO) << "node " << node << " did not relink for " << fresh << ": " << answer.status();
-        relinks_failed.insert(node);
-      }
-      for (const auto& item : items) {
-        if (!answer.ok()) break;
-        chunks[item.to.index].copies[node] = {*answer, fresh};
-        if (committed_under == fresh) late.push_back(LateCopy(item.to.index, *answer));
-      }
-      changed.SignalAll();
-    }
-    for (auto& change : late) leader->ReportReplica(std::move(change));
-  }
-};
 
 struct PutOperation::OpenChunk {
   std::uint32_t index = 0;
@@ -132,29 +70,24 @@ struct PutOperation::OpenChunk {
 };
 
 PutOperation::PutOperation(const Parts& parts)
-    : parts_(parts), started_(parts.clock->Now()), shared_(std::make_shared<Shared>()) {
-  shared_->leader = parts.leader;
-}
+    : parts_(parts),
+      started_(parts.clock->Now()),
+      progress_(std::make_shared<PutProgress>(parts.leader)) {}
 
 PutOperation::~PutOperation() {
   if (open_chunk_ != nullptr) {
     for (auto& [node, writer] : open_chunk_->writers) writer->Cancel();
   }
-  if (has_txn_) {
-    bool is_committed = false;
-    {
-      MutexLock lock(&shared_->mutex);
-      is_committed = !shared_->committed_under.is_none();
-    }
-    parts_.leader->Done(FromWire(txn_.txn()), is_committed);
+  // A copy that is late is worth finishing only if the put happened.
+  const bool has_room = *parts_.queued_bytes <= kQueuedBytesMax;
+  for (auto& [node, writer] : sealed_) {
+    if (!progress_->is_committed() || (!has_room && writer->backlog_bytes() > 0)) writer->Cancel();
   }
+  if (has_txn_) parts_.leader->Done(FromWire(txn_.txn()), progress_->is_committed());
 }
 
 absl::Status PutOperation::Begin(const api::PutHeader& header) {
-  if (const absl::Status name = metadata::CheckName(header.name()); !name.ok()) {
-    return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(name.message()),
-                           api::ErrorDetail::BAD_NAME);
-  }
+  DFS_RETURN_IF_ERROR(CheckFileName(header.name()));
   DFS_RETURN_IF_ERROR(CheckRequestId(header.request_id()));
   view_ = parts_.machine->View();
   DFS_ASSIGN_OR_RETURN(bucket_, FindBucket(*view_, header.bucket()));
@@ -168,7 +101,7 @@ absl::Status PutOperation::BeginTransaction() {
   DFS_ASSIGN_OR_RETURN(txn_,
                        parts_.leader->Begin(BucketId(bucket_.id()), {}, {}, kQuorumTimeout));
   has_txn_ = true;
-  shared_->written_under = FromWire(txn_.txn());
+  progress_->WriteUnder(FromWire(txn_.txn()));
   for (const std::uint32_t node : txn_.replicas()) targets_.emplace_back(node);
   for (const std::uint32_t node : txn_.spares()) spares_.emplace_back(node);
   return absl::OkStatus();
@@ -212,15 +145,9 @@ absl::Status PutOperation::Split(const Slices& data, std::uint32_t crc) {
   std::size_t at = 0;
   while (at < data.size()) {
     if (open_chunk_ == nullptr) {
-      if (const std::size_t index = [&] {
-            MutexLock lock(&shared_->mutex);
-            return shared_->chunks.size();
-          }();
-          index >= kChunksMax) {
-        return absl::OutOfRangeError("file too large: at most 256 GiB");
-      } else if (index >= kChunksInFlight) {
-        DFS_RETURN_IF_ERROR(WaitForChunk(index - kChunksInFlight, kProgressTimeout));
-      }
+      const std::uint32_t index = progress_->chunk_count();
+      if (index >= kChunksMax) return absl::OutOfRangeError("file too large: at most 256 GiB");
+      if (index >= kChunksInFlight) DFS_RETURN_IF_ERROR(WaitForChunk(index - kChunksInFlight));
       OpenNextChunk();
     }
     const std::uint64_t room = chunk::kChunkBytesMax - open_chunk_->sums.length();
@@ -245,117 +172,186 @@ absl::Status PutOperation::Split(const Slices& data, std::uint32_t crc) {
 }
 
 void PutOperation::OpenNextChunk() {
-  auto open = std::make_unique<OpenChunk>();
-  std::vector<NodeId> nodes;
-  {
-    MutexLock lock(&shared_->mutex);
-    open->index = static_cast<std::uint32_t>(shared_->chunks.size());
-    // A replica that failed earlier chunks gives its place to a spare.
-    if (!shared_->chunks.empty()) {
-      for (NodeId& target : targets_) {
-        const auto& last = shared_->chunks.back();
-        if (last.tally.refused().contains(target) && !spares_.empty()) {
-          target = spares_.front();
-          spares_.erase(spares_.begin());
-        }
-      }
+  // A replica that failed the last chunk gives its place to a spare.
+  if (const std::uint32_t count = progress_->chunk_count(); count > 0) {
+    const QuorumTally last = progress_->TallyOf(count - 1);
+    for (NodeId& target : targets_) {
+      if (last.refused().contains(target)) target = TakeSpare().value_or(target);
     }
-    shared_->chunks.emplace_back();
-    auto& chunk = shared_->chunks.back();
-    chunk.tally = QuorumTally(quorum_);
-    for (const NodeId node : targets_) chunk.tally.AddCandidate(node);
-    chunk.asked = targets_;
-    nodes = targets_;
   }
+  auto open = std::make_unique<OpenChunk>();
+  open->index = progress_->AddChunk(quorum_, targets_);
   const ChunkId id{FromWire(txn_.txn()), open->index};
-  for (const NodeId node : nodes) {
+  for (const NodeId node : targets_) {
     auto sink = node == parts_.self
                     ? MakeLocalSink(parts_.store, id, parts_.own_ack)
-                    : MakeRemoteSink(parts_.peers, node, id, kProgressTimeout);
+                    : MakeRemoteSink(parts_.peers, node, id, parts_.progress_timeout);
     open->writers.emplace_back(
         node, std::make_shared<ReplicaWriter>(
-                  std::move(sink), parts_.pool, [shared = shared_] { shared->Notify(); },
-                  [shared = shared_, index = open->index, node](absl::StatusOr<rpc::Ack> answer) {
-                    shared->RecordAnswer(index, node, answer);
+                  std::move(sink), parts_.pool, parts_.queued_bytes,
+                  [progress = progress_] { progress->Notify(); },
+                  [progress = progress_, index = open->index,
+                   node](const absl::StatusOr<rpc::Ack>& answer) {
+                    progress->RecordAnswer(index, node, answer);
                   }));
   }
   open_chunk_ = std::move(open);
 }
 
-void PutOperation::SealChunk() {
-  const auto table = open_chunk_->sums.Table();
-  const std::uint64_t size = open_chunk_->sums.length();
-  const Hash128 hash = BlockChecksums::HashOf(size, table);
-  {
-    MutexLock lock(&shared_->mutex);
-    auto& chunk = shared_->chunks[open_chunk_->index];
-    chunk.size = size;
-    chunk.hash = hash;
+std::optional<NodeId> PutOperation::TakeSpare() {
+  while (!spares_.empty()) {
+    const NodeId spare = spares_.front();
+    spares_.erase(spares_.begin());
+    if (parts_.is_usable(spare)) return spare;
   }
-  for (auto& [node, writer] : open_chunk_->writers) writer->Seal(size, hash);
+  return std::nullopt;
+}
+
+// Adds a spare to a chunk that too many of its replicas refused. It has missed the chunk's bytes and copies them from a
+// replica's disk; the chunks that follow are sent to it. False: there is none left.
+bool PutOperation::Reinforce(std::uint32_t index) {
+  const QuorumTally tally = progress_->TallyOf(index);
+  // One that took over in another chunk already, before another.
+  const auto taken = std::find_if(targets_.begin(), targets_.end(), [&](NodeId target) {
+    return !tally.candidates().contains(target);
+  });
+  std::optional<NodeId> spare;
+  if (taken != targets_.end()) {
+    spare = *taken;
+  } else {
+    spare = TakeSpare();
+    if (!spare) return false;
+    const auto broken = std::find_if(targets_.begin(), targets_.end(), [&](NodeId target) {
+      return tally.refused().contains(target);
+    });
+    if (broken != targets_.end()) *broken = *spare;
+  }
+  progress_->AddSpare(index, *spare);
+  copies_owed_.emplace(index, *spare);
+  return true;
+}
+
+// Whether the chunk cannot get a quorum any more, not even with the help of spares: then one takes part.
+bool PutOperation::IsLost(std::uint32_t index) {
+  while (true) {
+    const QuorumTally tally = progress_->TallyOf(index);
+    // Those that write it themselves, and so may become a source.
+    const auto copying = static_cast<std::size_t>(std::count_if(
+        copies_owed_.begin(), copies_owed_.end(), [&](const auto& owed) { return owed.first == index; }));
+    if (tally.verdict() == QuorumTally::Verdict::kReached) return false;
+    if (tally.acknowledged().empty() && tally.waiting() <= copying) return true;
+    if (tally.verdict() == QuorumTally::Verdict::kPending) return false;
+    if (!Reinforce(index)) return true;
+  }
+}
+
+// Lets the spares of a sealed chunk copy it once a replica holds it. Returns whether one began to.
+bool PutOperation::StartCopies(std::uint32_t index, const QuorumTally& tally) {
+  if (tally.acknowledged().empty()) return false;
+  bool has_started = false;
+  const chunk::ChunkInfo info = progress_->InfoOf(index);
+  const std::vector<NodeId> sources(tally.acknowledged().begin(), tally.acknowledged().end());
+  for (auto owed = copies_owed_.begin(); owed != copies_owed_.end();) {
+    if (owed->first != index) {
+      ++owed;
+      continue;
+    }
+    LOG(INFO) << "spare " << owed->second << " copies " << info.id;
+    parts_.pool->Post([store = parts_.store, peers = parts_.peers, self = parts_.self,
+                       own_ack = parts_.own_ack, progress = progress_, node = owed->second, index,
+                       info, sources] {
+      progress->RecordAnswer(index, node,
+                             node == self ? CopyHere(store, peers, info, sources, own_ack)
+                                          : CopyThere(peers, node, info, sources));
+    });
+    owed = copies_owed_.erase(owed);
+    has_started = true;
+  }
+  return has_started;
+}
+
+void PutOperation::SealChunk() {
+  const std::uint64_t size = open_chunk_->sums.length();
+  const Hash128 hash = BlockChecksums::HashOf(size, open_chunk_->sums.Table());
+  progress_->Describe(open_chunk_->index, size, hash);
+  for (auto& [node, writer] : open_chunk_->writers) {
+    writer->Seal(size, hash);
+    sealed_.emplace_back(node, std::move(writer));
+  }
   open_chunk_.reset();
 }
 
+// Of the open chunk, and of those before it that the replica still writes.
+std::size_t PutOperation::BacklogOf(NodeId node) const {
+  std::size_t bytes = 0;
+  for (const auto& writers : {std::cref(sealed_), std::cref(open_chunk_->writers)}) {
+    for (const auto& [owner, writer] : writers.get()) {
+      if (owner == node) bytes += writer->backlog_bytes();
+    }
+  }
+  return bytes;
+}
+
+void PutOperation::CutOff(NodeId node) {
+  for (auto& [owner, writer] : open_chunk_->writers) {
+    if (owner == node) writer->Cancel();
+  }
+}
+
+// Slows the client down while the W-th fastest lags, and cuts off those that lag too far behind it (rule R12).
 absl::Status PutOperation::WaitForRoom() {
   if (open_chunk_ == nullptr) return absl::OkStatus();
-  auto& writers = open_chunk_->writers;
-  MonotonicTime give_up = parts_.clock->Now() + kProgressTimeout;
+  std::erase_if(sealed_, [](const auto& sealed) { return sealed.second->is_done(); });
+  const absl::Duration patience = parts_.progress_timeout + kGiveUpMargin;
+  MonotonicTime give_up = parts_.clock->Now() + patience;
   std::size_t last_backlog = SIZE_MAX;
-  while (true) {
+  while (parts_.clock->Now() <= give_up) {
+    const std::uint64_t seen = progress_->changes();
+    if (IsLost(open_chunk_->index)) break;
+    const QuorumTally tally = progress_->TallyOf(open_chunk_->index);
     // The backlog of those that still take part, the fastest first.
-    std::vector<std::size_t> backlogs;
-    {
-      MutexLock lock(&shared_->mutex);
-      const auto& tally = shared_->chunks[open_chunk_->index].tally;
-      if (tally.verdict() == QuorumTally::Verdict::kLost) break;
-      for (const auto& [node, writer] : writers) {
-        if (!tally.refused().contains(node)) backlogs.push_back(writer->backlog_bytes());
-      }
-      std::sort(backlogs.begin(), backlogs.end());
-      const std::size_t slowest_needed = quorum_ == 0 ? 0 : backlogs[quorum_ - 1];
-      for (const auto& [node, writer] : writers) {
-        if (writer->backlog_bytes() > slowest_needed + kCutOffBytes) writer->Cancel();
-      }
-      if (slowest_needed <= kBacklogMax) return absl::OkStatus();
-      if (slowest_needed < last_backlog) give_up = parts_.clock->Now() + kProgressTimeout;
-      last_backlog = slowest_needed;
-      shared_->changed.WaitFor(&shared_->mutex, absl::Seconds(1));
+    std::vector<std::pair<std::size_t, NodeId>> backlogs;
+    for (const auto& [node, writer] : open_chunk_->writers) {
+      if (!tally.refused().contains(node)) backlogs.emplace_back(BacklogOf(node), node);
     }
-    if (parts_.clock->Now() > give_up) break;
+    if (backlogs.empty()) continue;  // the last one refused just now
+    std::sort(backlogs.begin(), backlogs.end());
+    // With fewer than W left spares make up for the others, and these go on.
+    const std::size_t slowest_needed = backlogs[std::min(quorum_, backlogs.size()) - 1].first;
+    const std::size_t lag_max = *parts_.queued_bytes > kQueuedBytesMax ? kBacklogMax : kCutOffBytes;
+    for (const auto& [bytes, node] : backlogs) {
+      if (bytes > slowest_needed + lag_max) CutOff(node);
+    }
+    if (slowest_needed <= kBacklogMax) return absl::OkStatus();
+    if (slowest_needed < last_backlog) give_up = parts_.clock->Now() + patience;
+    last_backlog = slowest_needed;
+    progress_->AwaitChange(seen, absl::Seconds(1));
   }
   return LostQuorum(open_chunk_->index);
 }
 
-absl::Status PutOperation::LostQuorum(std::size_t index) {
-  std::vector<NodeId> missing;
-  {
-    MutexLock lock(&shared_->mutex);
-    const auto& tally = shared_->chunks[index].tally;
-    // Those that refused, or, when time ran out, those that did not answer.
-    const bool is_lost = tally.verdict() == QuorumTally::Verdict::kLost;
-    for (const NodeId node : shared_->chunks[index].asked) {
-      if (is_lost ? tally.refused().contains(node) : !tally.acknowledged().contains(node)) {
-        missing.push_back(node);
-      }
-    }
-  }
+absl::Status PutOperation::LostQuorum(std::uint32_t index) {
   return NoQuorum(*view_,
                   absl::StrCat("put needs ", quorum_, " durable copies; nothing was stored"),
-                  missing);
+                  progress_->MissingOf(index));
 }
 
-absl::Status PutOperation::WaitForChunk(std::size_t index, absl::Duration timeout) {
-  const MonotonicTime end = parts_.clock->Now() + timeout;
-  bool is_lost = false;
-  while (!is_lost) {
-    MutexLock lock(&shared_->mutex);
-    const auto verdict = shared_->chunks[index].tally.verdict();
-    if (verdict == QuorumTally::Verdict::kReached) return absl::OkStatus();
-    const absl::Duration left = end - parts_.clock->Now();
-    is_lost = verdict == QuorumTally::Verdict::kLost || left <= absl::ZeroDuration();
-    if (!is_lost) shared_->changed.WaitFor(&shared_->mutex, left);
+absl::Status PutOperation::WaitForChunk(std::uint32_t index) {
+  absl::Duration patience = parts_.progress_timeout;
+  std::uint64_t seen = progress_->changes();
+  MonotonicTime moved = parts_.clock->Now();
+  while (true) {
+    const bool is_lost = IsLost(index);
+    const QuorumTally tally = progress_->TallyOf(index);
+    if (tally.verdict() == QuorumTally::Verdict::kReached) return absl::OkStatus();
+    if (StartCopies(index, tally)) patience = kCopyTimeout;
+    const absl::Duration left = moved + patience + kGiveUpMargin - parts_.clock->Now();
+    if (is_lost || left <= absl::ZeroDuration()) return LostQuorum(index);
+    progress_->AwaitChange(seen, left);
+    const std::uint64_t now_seen = progress_->changes();
+    if (now_seen != seen) moved = parts_.clock->Now();
+    seen = now_seen;
   }
-  return LostQuorum(index);
 }
 
 absl::StatusOr<api::PutResponse> PutOperation::Finish(const api::PutFinish& finish) {
@@ -377,10 +373,10 @@ absl::StatusOr<api::PutResponse> PutOperation::Finish(const api::PutFinish& fini
   return Commit();
 }
 
-void PutOperation::AskReplica(std::size_t index, NodeId node, const chunk::ChunkInfo& info,
+void PutOperation::AskReplica(std::uint32_t index, NodeId node, const chunk::ChunkInfo& info,
                               const Slices& data) {
-  auto done = [shared = shared_, index, node](absl::StatusOr<rpc::Ack> answer) {
-    shared->RecordAnswer(index, node, answer);
+  auto done = [progress = progress_, index, node](const absl::StatusOr<rpc::Ack>& answer) {
+    progress->RecordAnswer(index, node, answer);
   };
   if (node == parts_.self) {
     parts_.small_writes->Write(info, data, std::move(done));
@@ -390,46 +386,30 @@ void PutOperation::AskReplica(std::size_t index, NodeId node, const chunk::Chunk
 }
 
 absl::Status PutOperation::StoreSmall() {
-  const auto table = small_sums_.Table();
   const chunk::ChunkInfo info{ChunkId{FromWire(txn_.txn()), 0}, received_bytes_,
-                              BlockChecksums::HashOf(received_bytes_, table)};
-  {
-    MutexLock lock(&shared_->mutex);
-    shared_->chunks.emplace_back();
-    auto& chunk = shared_->chunks.back();
-    chunk.size = info.size;
-    chunk.hash = info.hash;
-    chunk.tally = QuorumTally(quorum_);
-    for (const NodeId node : targets_) chunk.tally.AddCandidate(node);
-    chunk.asked = targets_;
-  }
-  for (const NodeId node : targets_) AskReplica(0, node, info, small_);
+                              BlockChecksums::HashOf(received_bytes_, small_sums_.Table())};
+  const std::uint32_t index = progress_->AddChunk(quorum_, targets_);
+  progress_->Describe(index, info.size, info.hash);
+  for (const NodeId node : targets_) AskReplica(index, node, info, small_);
   const MonotonicTime end = parts_.clock->Now() + kQuorumTimeout;
-  std::size_t refused_before = 0;
+  std::size_t replaced = 0;
   while (true) {
-    std::optional<NodeId> spare;
-    {
-      MutexLock lock(&shared_->mutex);
-      auto& chunk = shared_->chunks[0];
-      if (chunk.tally.verdict() == QuorumTally::Verdict::kReached) break;
-      if (chunk.tally.refused().size() > refused_before && !spares_.empty()) {
-        ++refused_before;
-        spare = spares_.front();
-        spares_.erase(spares_.begin());
-        chunk.tally.AddCandidate(*spare);
-        chunk.asked.push_back(*spare);
-      } else {
-        const absl::Duration left = end - parts_.clock->Now();
-        if (chunk.tally.verdict() == QuorumTally::Verdict::kLost || left <= absl::ZeroDuration()) {
-          spare = NodeId();
-        } else {
-          shared_->changed.WaitFor(&shared_->mutex, left);
-          continue;
-        }
+    const std::uint64_t seen = progress_->changes();
+    const QuorumTally tally = progress_->TallyOf(index);
+    if (tally.verdict() == QuorumTally::Verdict::kReached) break;
+    if (tally.refused().size() > replaced) {
+      if (const auto spare = TakeSpare()) {
+        ++replaced;
+        progress_->AddSpare(index, *spare);
+        AskReplica(index, *spare, info, small_);
+        continue;
       }
     }
-    if (spare->is_none()) return LostQuorum(0);
-    AskReplica(0, *spare, info, small_);
+    const absl::Duration left = end - parts_.clock->Now();
+    if (tally.verdict() == QuorumTally::Verdict::kLost || left <= absl::ZeroDuration()) {
+      return LostQuorum(index);
+    }
+    progress_->AwaitChange(seen, left);
   }
   WaitForLastCopies(kSmallGrace);
   return absl::OkStatus();
@@ -437,13 +417,8 @@ absl::Status PutOperation::StoreSmall() {
 
 absl::Status PutOperation::StoreRest() {
   if (open_chunk_ != nullptr) SealChunk();
-  const std::size_t count = [&] {
-    MutexLock lock(&shared_->mutex);
-    return shared_->chunks.size();
-  }();
-  for (std::size_t i = 0; i < count; ++i) {
-    DFS_RETURN_IF_ERROR(WaitForChunk(i, kProgressTimeout));
-  }
+  const std::uint32_t count = progress_->chunk_count();
+  for (std::uint32_t i = 0; i < count; ++i) DFS_RETURN_IF_ERROR(WaitForChunk(i));
   WaitForLastCopies(
       std::min((parts_.clock->Now() - started_) / kLargeGraceShare, kLargeGraceMax));
   return absl::OkStatus();
@@ -451,13 +426,11 @@ absl::Status PutOperation::StoreRest() {
 
 void PutOperation::WaitForLastCopies(absl::Duration grace) {
   const MonotonicTime end = parts_.clock->Now() + grace;
-  MutexLock lock(&shared_->mutex);
   while (true) {
-    const bool all = std::all_of(shared_->chunks.begin(), shared_->chunks.end(),
-                                 [](const auto& chunk) { return chunk.tally.is_complete(); });
+    const std::uint64_t seen = progress_->changes();
     const absl::Duration left = end - parts_.clock->Now();
-    if (all || left <= absl::ZeroDuration()) return;
-    shared_->changed.WaitFor(&shared_->mutex, left);
+    if (progress_->is_complete() || left <= absl::ZeroDuration()) return;
+    progress_->AwaitChange(seen, left);
   }
 }
 
@@ -472,25 +445,10 @@ rpc::Command PutOperation::MakeCommit() const {
   put.set_crc32c(content_crc_);
   *put.mutable_content_hash() = ToWire(content_.Digest());
   if (header_.has_if_version()) put.set_if_version(header_.if_version());
-  MutexLock lock(&shared_->mutex);
-  for (const auto& chunk : shared_->chunks) {
-    rpc::CommitChunk& out = *put.add_chunks();
-    out.set_size(chunk.size);
-    *out.mutable_hash() = ToWire(chunk.hash);
-    std::set<std::uint32_t> named;
-    const auto name = [&](std::uint32_t node) {
-      if (named.insert(node).second) out.add_set(node);
-    };
-    for (const auto& [node, copy] : chunk.copies) {
-      const bool counts = copy.under == FromWire(txn_.txn());
-      if (!counts && !DFS_MUTANT(814, "copies count that were not relinked (rule R14)")) continue;
-      *out.add_acks() = copy.ack;
-      name(node.value());
-    }
-    for (const NodeId node : chunk.asked) name(node.value());
-    for (const std::uint32_t node : txn_.set()) name(node);
-  }
-  if (shared_->chunks.empty()) *put.mutable_empty_set() = txn_.set();
+  std::vector<NodeId> set;
+  for (const std::uint32_t node : txn_.set()) set.emplace_back(node);
+  progress_->AddChunksTo(set, &put);
+  if (put.chunks().empty()) *put.mutable_empty_set() = txn_.set();
   return command;
 }
 
@@ -509,61 +467,40 @@ absl::StatusOr<api::PutResponse> PutOperation::Commit() {
               << result->message();
     DFS_RETURN_IF_ERROR(BeginAgain());
     // A node that just restarted must be registered first, which takes a round of the log.
-    MutexLock lock(&shared_->mutex);
-    shared_->changed.WaitFor(&shared_->mutex, attempt * kBeginAgainPause);
+    progress_->AwaitChange(progress_->changes(), attempt * kBeginAgainPause);
   }
   return NoQuorum(*view_, "the put was begun again too often; nothing was stored", {});
 }
 
 // Rule R14: a new transaction, with the nodes that hold the bytes, which make them count for it.
 absl::Status PutOperation::BeginAgain() {
-  std::set<NodeId> holders;
-  {
-    MutexLock lock(&shared_->mutex);
-    for (const auto& chunk : shared_->chunks) {
-      for (const auto& [node, copy] : chunk.copies) holders.insert(node);
-    }
-  }
+  const std::set<NodeId> holders = progress_->Holders();
   parts_.leader->Done(FromWire(txn_.txn()), false);
   has_txn_ = false;
   DFS_ASSIGN_OR_RETURN(txn_, parts_.leader->Begin(BucketId(bucket_.id()), {},
                                                   {holders.begin(), holders.end()},
                                                   kQuorumTimeout));
   has_txn_ = true;
-  {
-    MutexLock lock(&shared_->mutex);
-    shared_->relinked_to = FromWire(txn_.txn());
-    shared_->relinks_asked.clear();
-    shared_->relinks_failed.clear();
-    shared_->relinks_open = 0;
-  }
+  progress_->BeginRelinks(FromWire(txn_.txn()));
   return AwaitRelinks(parts_.clock->Now() + kQuorumTimeout);
 }
 
 // Until every chunk has W copies that count for the present transaction; then a moment for the rest.
 absl::Status PutOperation::AwaitRelinks(MonotonicTime end) {
-  const TxnId fresh = FromWire(txn_.txn());
   std::optional<MonotonicTime> grace_end;
   while (true) {
     RelinkCopies();
-    MutexLock lock(&shared_->mutex);
-    const auto poor = std::find_if(
-        shared_->chunks.begin(), shared_->chunks.end(), [&](const Shared::Chunk& chunk) {
-          return chunk.CopiesUnder(fresh) < quorum_;
-        });
+    const std::uint64_t seen = progress_->changes();
+    const PutProgress::RelinkState state = progress_->StateOfRelinks(quorum_);
     const MonotonicTime now = parts_.clock->Now();
-    const bool is_enough = poor == shared_->chunks.end();
-    if (is_enough && !grace_end) grace_end = now + kSmallGrace;
-    if (is_enough && (shared_->relinks_open == 0 || now >= *grace_end)) return absl::OkStatus();
-    if (!is_enough) {
-      // A copy that is still on its way may make up for a holder that is gone.
-      const bool is_hopeless = poor->tally.is_complete() && shared_->relinks_open == 0;
-      if (is_hopeless || now >= end) {
-        return NoQuorum(*view_, "too few nodes still hold the bytes; nothing was stored",
-                        {shared_->relinks_failed.begin(), shared_->relinks_failed.end()});
-      }
+    if (state.is_enough) {
+      if (!grace_end) grace_end = now + kSmallGrace;
+      if (state.open == 0 || now >= *grace_end) return absl::OkStatus();
+    } else if (state.is_hopeless || now >= end) {
+      return NoQuorum(*view_, "too few nodes still hold the bytes; nothing was stored",
+                      {state.failed.begin(), state.failed.end()});
     }
-    shared_->changed.WaitFor(&shared_->mutex, (is_enough ? *grace_end : end) - now);
+    progress_->AwaitChange(seen, (state.is_enough ? *grace_end : end) - now);
   }
 }
 
@@ -571,23 +508,12 @@ absl::Status PutOperation::AwaitRelinks(MonotonicTime end) {
 // this node's own disk only: a holder that hangs must not hold up the others.
 void PutOperation::RelinkCopies() {
   const TxnId fresh = FromWire(txn_.txn());
-  std::map<NodeId, std::vector<chunk::Relink>> relinks;
-  {
-    MutexLock lock(&shared_->mutex);
-    for (std::uint32_t k = 0; k < shared_->chunks.size(); ++k) {
-      const auto& chunk = shared_->chunks[k];
-      for (const auto& [node, copy] : chunk.copies) {
-        if (copy.under == fresh || !shared_->relinks_asked.emplace(node, k).second) continue;
-        relinks[node].push_back({ChunkId{copy.under, k}, ChunkId{fresh, k}, chunk.size, chunk.hash});
-      }
-    }
-    shared_->relinks_open += relinks.size();
-  }
+  const PutProgress::Relinks relinks = progress_->TakeRelinks();
   for (const auto& [node, items] : relinks) {
     if (node == parts_.self) continue;
-    auto done = [shared = shared_, node = node, fresh, items = items](
+    auto done = [progress = progress_, node = node, fresh, items = items](
                     const absl::StatusOr<rpc::Ack>& answer) {
-      shared->RecordRelinked(node, fresh, items, answer);
+      progress->RecordRelinked(node, fresh, items, answer);
     };
     if (parts_.is_usable(node)) {
       parts_.peers->RelinkAll(node, items, kQuorumTimeout, std::move(done));
@@ -599,27 +525,13 @@ void PutOperation::RelinkCopies() {
     absl::StatusOr<rpc::Ack> ack = parts_.own_ack();
     const absl::Status relinked = parts_.store->RelinkAll(own->second);
     if (!relinked.ok()) ack = relinked;
-    shared_->RecordRelinked(parts_.self, fresh, own->second, ack);
+    progress_->RecordRelinked(parts_.self, fresh, own->second, ack);
   }
 }
 
 absl::StatusOr<api::PutResponse> PutOperation::Answer(const rpc::CommandResult& result) {
   DFS_RETURN_IF_ERROR(StatusOf(result));
-  std::vector<rpc::ReplicaChange> late;
-  {
-    MutexLock lock(&shared_->mutex);
-    shared_->committed_under = FromWire(txn_.txn());
-    // Those that came between the making of CommitPut and now are told now; telling one twice does no harm.
-    for (std::size_t k = 0; k < shared_->chunks.size(); ++k) {
-      const auto& chunk = shared_->chunks[k];
-      if (chunk.CopiesUnder(shared_->committed_under) <= result.replicas()) continue;
-      for (const auto& [node, copy] : chunk.copies) {
-        if (copy.under != shared_->committed_under) continue;
-        late.push_back(shared_->LateCopy(k, copy.ack));
-      }
-    }
-  }
-  for (auto& change : late) parts_.leader->ReportReplica(std::move(change));
+  progress_->Commit(FromWire(txn_.txn()), result.replicas());
   api::PutResponse response;
   *response.mutable_info() = InfoOf(result.version(), bucket_);
   response.mutable_info()->set_chunks(static_cast<std::uint32_t>(

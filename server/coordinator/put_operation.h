@@ -3,11 +3,11 @@
 #define DFS_SERVER_COORDINATOR_PUT_OPERATION_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,7 +16,7 @@
 #include "common/ids.h"
 #include "dfs/v1/files.pb.h"
 #include "server/coordinator/coordinator.h"
-#include "server/coordinator/quorum_tally.h"
+#include "server/coordinator/put_progress.h"
 #include "server/coordinator/replica_writer.h"
 
 namespace dfs::coordinator {
@@ -45,7 +45,6 @@ class PutOperation {
   absl::StatusOr<api::PutResponse> Finish(const api::PutFinish& finish);
 
  private:
-  struct Shared;  // what late acknowledgements may still reach after the operation has ended
   struct OpenChunk;
 
   absl::Status BeginTransaction();
@@ -53,8 +52,14 @@ class PutOperation {
   void OpenNextChunk();
   void SealChunk();
   absl::Status WaitForRoom();
-  absl::Status WaitForChunk(std::size_t index, absl::Duration timeout);
-  void AskReplica(std::size_t index, NodeId node, const chunk::ChunkInfo& info, const Slices& data);
+  std::size_t BacklogOf(NodeId node) const;
+  void CutOff(NodeId node);
+  absl::Status WaitForChunk(std::uint32_t index);
+  std::optional<NodeId> TakeSpare();
+  bool Reinforce(std::uint32_t index);
+  bool StartCopies(std::uint32_t index, const QuorumTally& tally);
+  [[nodiscard]] bool IsLost(std::uint32_t index);
+  void AskReplica(std::uint32_t index, NodeId node, const chunk::ChunkInfo& info, const Slices& data);
   absl::Status StoreSmall();
   absl::Status StoreRest();
   void WaitForLastCopies(absl::Duration grace);
@@ -64,7 +69,7 @@ class PutOperation {
   void RelinkCopies();
   rpc::Command MakeCommit() const;
   absl::StatusOr<api::PutResponse> Answer(const rpc::CommandResult& result);
-  absl::Status LostQuorum(std::size_t index);
+  absl::Status LostQuorum(std::uint32_t index);
 
   const Parts& parts_;
   const MonotonicTime started_;
@@ -86,8 +91,12 @@ class PutOperation {
   bool has_txn_ = false;
   std::vector<NodeId> targets_;         // replicas of the next chunk
   std::vector<NodeId> spares_;
+  // Spares that are to copy a chunk from a replica once one holds it in full.
+  std::set<std::pair<std::uint32_t, NodeId>> copies_owed_;
   std::unique_ptr<OpenChunk> open_chunk_;
-  std::shared_ptr<Shared> shared_;
+  // Of chunks whose bytes are all queued, and not yet all written.
+  std::vector<std::pair<NodeId, std::shared_ptr<ReplicaWriter>>> sealed_;
+  const std::shared_ptr<PutProgress> progress_;  // late answers reach it after the operation has ended
 };
 
 }  // namespace dfs::coordinator

@@ -35,10 +35,12 @@ class QuorumTally {
     if (acknowledged_.size() >= quorum_) return Verdict::kReached;
     return candidates_.size() - refused_.size() < quorum_ ? Verdict::kLost : Verdict::kPending;
   }
-  // Whether every candidate has answered.
-  [[nodiscard]] bool is_complete() const {
-    return acknowledged_.size() + refused_.size() == candidates_.size();
+  // Candidates that have not answered.
+  [[nodiscard]] std::size_t waiting() const {
+    return candidates_.size() - acknowledged_.size() - refused_.size();
   }
+  [[nodiscard]] bool is_complete() const { return waiting() == 0; }
+  [[nodiscard]] const std::set<NodeId>& candidates() const { return candidates_; }
   [[nodiscard]] const std::set<NodeId>& acknowledged() const { return acknowledged_; }
   [[nodiscard]] const std::set<NodeId>& refused() const { return refused_; }
 

@@ -1,8 +1,5 @@
 #include "server/coordinator/replica_writer.h"
 
-#include <string_view>
-#include <vector>
-
 #include "common/status_macros.h"
 
 namespace dfs::coordinator {
@@ -13,14 +10,9 @@ class LocalSink final : public ReplicaSink {
   LocalSink(chunk::ChunkStore* store, const ChunkId& chunk, std::function<rpc::Ack()> own_ack)
       : store_(store), chunk_(chunk), own_ack_(std::move(own_ack)) {}
 
-  absl::Status Write(const Slices& data, std::uint32_t /*crc: checked by the operation*/) override {
+  absl::Status Write(const Slices& data, std::uint32_t crc) override {
     DFS_RETURN_IF_ERROR(Open());
-    std::vector<std::string_view> pieces;
-    pieces.reserve(data.pieces().size());
-    for (const auto& piece : data.pieces()) {
-      pieces.emplace_back(reinterpret_cast<const char*>(piece.begin()), piece.size());
-    }
-    return writer_->Append(pieces);
+    return writer_->AppendChecked(data.Views(), crc);
   }
 
   absl::StatusOr<rpc::Ack> Finish(std::uint64_t size, Hash128 hash) override {
@@ -103,16 +95,26 @@ std::unique_ptr<ReplicaSink> MakeRemoteSink(chunk::ChunkPeers* peers, NodeId nod
 }
 
 ReplicaWriter::ReplicaWriter(std::unique_ptr<ReplicaSink> sink, ThreadPool* pool,
-                             std::function<void()> progressed, Done done)
+                             QueuedBytes queued, std::function<void()> progressed, Done done)
     : sink_(std::move(sink)),
       pool_(pool),
+      queued_(std::move(queued)),
       progressed_(std::move(progressed)),
       done_(std::move(done)) {}
+
+// Not ended if the pool was stopped first.
+ReplicaWriter::~ReplicaWriter() { *queued_ -= backlog_bytes_; }
+
+void ReplicaWriter::Subtract(std::size_t bytes) {
+  backlog_bytes_ -= bytes;
+  *queued_ -= bytes;
+}
 
 void ReplicaWriter::Enqueue(Slices data, std::uint32_t crc) {
   MutexLock lock(&mutex_);
   if (is_done_ || is_cancelled_) return;
   backlog_bytes_ += data.size();
+  *queued_ += data.size();
   queue_.push_back({std::move(data), crc});
   StartLocked();
 }
@@ -162,7 +164,7 @@ void ReplicaWriter::Pump() {
     const std::size_t bytes = piece.data.size();
     const absl::Status written = sink_->Write(piece.data, piece.crc);
     if (!written.ok()) return End(written);
-    backlog_bytes_ -= bytes;
+    Subtract(bytes);
     progressed_();
   }
 }
@@ -175,7 +177,7 @@ void ReplicaWriter::End(absl::StatusOr<rpc::Ack> result) {
     is_done_ = true;
     done = std::move(done_);
     dropped.swap(queue_);
-    backlog_bytes_ = 0;
+    Subtract(backlog_bytes_);
   }
   done(std::move(result));
 }

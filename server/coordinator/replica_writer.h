@@ -40,6 +40,9 @@ std::unique_ptr<ReplicaSink> MakeLocalSink(chunk::ChunkStore* store, const Chunk
 std::unique_ptr<ReplicaSink> MakeRemoteSink(chunk::ChunkPeers* peers, NodeId node,
                                             const ChunkId& chunk, absl::Duration progress_timeout);
 
+// Bytes in the queues of all writers of this node. Replicas of a put share the bytes, so memory is less.
+using QueuedBytes = std::shared_ptr<std::atomic<std::size_t>>;
+
 // A queue in front of a sink, emptied on a thread pool. The length of the queue is bounded by the put
 // operation, which watches backlog_bytes() (rule R12).
 //
@@ -49,8 +52,9 @@ class ReplicaWriter : public std::enable_shared_from_this<ReplicaWriter> {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<rpc::Ack>)>;
 
-  ReplicaWriter(std::unique_ptr<ReplicaSink> sink, ThreadPool* pool,
+  ReplicaWriter(std::unique_ptr<ReplicaSink> sink, ThreadPool* pool, QueuedBytes queued,
                 std::function<void()> progressed, Done done);
+  ~ReplicaWriter();
 
   // Never block.
   void Enqueue(Slices data, std::uint32_t crc) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -58,6 +62,11 @@ class ReplicaWriter : public std::enable_shared_from_this<ReplicaWriter> {
   void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
   // Bytes enqueued and not yet taken by the sink. 0 once done.
   [[nodiscard]] std::size_t backlog_bytes() const { return backlog_bytes_.load(); }
+  // Whether `done` was or is about to be called.
+  [[nodiscard]] bool is_done() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    return is_done_;
+  }
 
  private:
   struct Piece {
@@ -66,14 +75,16 @@ class ReplicaWriter : public std::enable_shared_from_this<ReplicaWriter> {
   };
   void StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Subtract(std::size_t bytes);
   void End(absl::StatusOr<rpc::Ack> result) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::unique_ptr<ReplicaSink> sink_;
   ThreadPool* const pool_;
+  const QueuedBytes queued_;
   const std::function<void()> progressed_;
   std::atomic<std::size_t> backlog_bytes_{0};
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Done done_ ABSL_GUARDED_BY(mutex_);  // empty once called
   std::deque<Piece> queue_ ABSL_GUARDED_BY(mutex_);
   std::optional<std::pair<std::uint64_t, Hash128>> seal_ ABSL_GUARDED_BY(mutex_);

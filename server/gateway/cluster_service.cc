@@ -6,9 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/wire_status.h"
+#include "server/chunk/replica_service.h"
 
 namespace dfs::gateway {
 namespace {
+
+constexpr absl::Duration kScrubTimeout = absl::Seconds(3);  // of each node
+constexpr absl::Duration kProgressTimeout = absl::Milliseconds(300);
 
 std::string TextOf(membership::LivenessState state) {
   switch (state) {
@@ -22,6 +26,19 @@ std::string TextOf(membership::LivenessState state) {
       break;
   }
   return "unknown";
+}
+
+std::string TextOf(rpc::Departure departure) {
+  switch (departure) {
+    case rpc::DRAINING:
+      return "draining";
+    case rpc::LEAVING:
+      return "leaving";
+    case rpc::FORGOTTEN:
+      return "forgotten";
+    default:
+      return "";
+  }
 }
 
 std::string RoleOf(NodeId node, const replicated_log::RaftStatus& raft) {
@@ -56,17 +73,26 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
     row.set_state(node.state() == rpc::JOINING ? "joining"
                   : id == parts_.self          ? "alive"
                                                : TextOf(member.state));
+    row.set_is_out(node.is_out());
+    if (node.is_out()) row.set_state("out");
+    row.set_departure(TextOf(node.departure()));
     row.set_free_bytes(member.health.free_bytes);
     row.set_total_bytes(member.health.total_bytes);
     row.set_applied_index(member.health.applied_index);
     row.set_fsync_p99_us(
         static_cast<std::uint32_t>(absl::ToInt64Microseconds(member.health.fsync_p99)));
+    row.set_corrupt_chunks(member.health.corrupt_chunks);
+    row.set_quarantined_objects(member.health.quarantined_objects);
     row.set_incarnation(member.incarnation);
     if (id == parts_.self) {
       const chunk::Space space = parts_.store->GetSpace();
       row.set_free_bytes(space.free_bytes);
       row.set_total_bytes(space.total_bytes);
       row.set_applied_index(raft.applied_index.value());
+      const chunk::ScrubStatus scrub =
+          parts_.scrubber != nullptr ? parts_.scrubber->GetStatus() : chunk::ScrubStatus();
+      row.set_corrupt_chunks(scrub.bad_chunks);
+      row.set_quarantined_objects(scrub.quarantined_objects);
     } else if (member.last_heard != absl::InfinitePast()) {
       row.set_state_age_ms(static_cast<std::uint64_t>(
           std::max<std::int64_t>(0, absl::ToInt64Milliseconds(parts_.clock->Now() - member.last_heard))));
@@ -132,6 +158,13 @@ grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
   response->set_state_hash(ToString(hash.hash));
   response->set_state_hash_index(hash.index.value());
   response->set_server_version(parts_.server_version);
+  // Status answers whether there is a leader or not.
+  if (!raft.leader.is_none()) {
+    rpc::ManageRequest ask;
+    ask.mutable_repair();
+    auto progress = parts_.leader->Manage(ask, kProgressTimeout);
+    if (progress.ok()) *response->mutable_repair() = progress->repair().progress();
+  }
   response->set_health(api::HEALTH_OK);
   for (auto& reason : Diagnose(*response, parts_.store->Health())) {
     response->set_health(std::max(response->health(), reason.severity()));
@@ -150,6 +183,38 @@ grpc::Status ClusterService::Members(grpc::ServerContext* /*context*/,
     if (row.state() != "joining") *response->add_nodes() = std::move(row);
   }
   response->set_applied_index(view->applied_index().value());
+  return grpc::Status::OK;
+}
+
+grpc::Status ClusterService::Scrub(grpc::ServerContext* /*context*/,
+                                   const api::ScrubRequest* request,
+                                   api::ScrubResponse* response) {
+  const auto view = parts_.machine->View();
+  for (const auto& node : view->Nodes()) {
+    if (node.state() != rpc::ACTIVE) continue;
+    const std::string number = absl::StrCat(node.node_id());
+    if (!request->node().empty() && request->node() != node.name() && request->node() != number) {
+      continue;
+    }
+    api::ScrubStatus& row = *response->add_nodes();
+    const NodeId id(node.node_id());
+    if (id == parts_.self) {
+      if (request->start()) parts_.scrubber->StartPass();
+      row = chunk::ToWire(parts_.scrubber->GetStatus());
+    } else {
+      auto answer = parts_.peers->Scrub(id, request->start(), kScrubTimeout);
+      if (answer.ok()) {
+        row = *std::move(answer);
+      } else {
+        row.set_error(std::string(answer.status().message()));
+      }
+    }
+    row.set_node_id(node.node_id());
+    row.set_node(node.name());
+  }
+  if (response->nodes().empty()) {
+    return ToGrpc(absl::NotFoundError("there is no node " + request->node()));
+  }
   return grpc::Status::OK;
 }
 
@@ -181,6 +246,23 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
           absl::StrCat(node.name(), " (", node.address(), ") is ", node.state(), ", last heard ",
                        node.state_age_ms(), " ms ago"),
           "start it again");
+    } else if (node.state() == "out") {
+      add("NODE_OUT", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " (", node.address(), ") is away, last heard ", node.state_age_ms(),
+                       " ms ago; its copies are made anew elsewhere"),
+          absl::StrCat("start it again, or dfs-cli forget ", node.name()));
+    }
+    if (!node.departure().empty()) {
+      add("NODE_DEPARTING", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " (", node.address(), ") is ", node.departure()),
+          node.departure() == "draining" ? absl::StrCat("dfs-cli drain --undo ", node.name())
+                                         : "nothing to do: it goes on by itself");
+    }
+    if (node.corrupt_chunks() > 0) {
+      add("CORRUPT", api::HEALTH_WARN,
+          absl::StrCat(node.corrupt_chunks(), " chunks of ", node.name(),
+                       " are damaged or gone; they are not served and are made again from good copies"),
+          "if it stays, look at that node's disk and its log; dfs-cli scrub shows the progress");
     }
   }
   if (members == 1) {

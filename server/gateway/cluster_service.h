@@ -8,7 +8,10 @@
 
 #include "dfs/v1/cluster.grpc.pb.h"
 #include "membership/membership_host.h"
+#include "server/chunk/chunk_peers.h"
 #include "server/chunk/chunk_store.h"
+#include "server/chunk/scrubber.h"
+#include "server/leader/leader_client.h"
 #include "server/metadata/metadata_machine.h"
 #include "server/replicated_log/raft_host.h"
 
@@ -21,6 +24,9 @@ struct ClusterParts {
   const replicated_log::RaftHost* raft = nullptr;
   const membership::MembershipHost* membership = nullptr;
   chunk::ChunkStore* store = nullptr;
+  chunk::Scrubber* scrubber = nullptr;
+  chunk::ChunkPeers* peers = nullptr;  // to ask the other nodes' scrubbers
+  leader::LeaderClient* leader = nullptr;
   const Clock* clock = nullptr;
   std::string server_version;
 };
@@ -33,8 +39,18 @@ class ClusterService final : public api::Cluster::Service {
                      api::HelloResponse* response) override;
   grpc::Status Status(grpc::ServerContext* context, const api::StatusRequest* request,
                       api::StatusResponse* response) override;
+  grpc::Status Scrub(grpc::ServerContext* context, const api::ScrubRequest* request,
+                     api::ScrubResponse* response) override;
   grpc::Status Members(grpc::ServerContext* context, const api::MembersRequest* request,
                        api::MembersResponse* response) override;
+  grpc::Status Repair(grpc::ServerContext* context, const api::RepairRequest* request,
+                      api::RepairResponse* response) override;
+  grpc::Status Explain(grpc::ServerContext* context, const api::ExplainRequest* request,
+                       api::ExplainResponse* response) override;
+  grpc::Status ChangeMember(grpc::ServerContext* context, const api::ChangeMemberRequest* request,
+                            api::ChangeMemberResponse* response) override;
+  grpc::Status OkToStop(grpc::ServerContext* context, const api::OkToStopRequest* request,
+                        api::OkToStopResponse* response) override;
 
  private:
   std::vector<api::NodeStatus> NodeRows(const metadata::MetadataView& view) const;

@@ -1,45 +1,29 @@
 #include "server/gateway/file_service.h"
 
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
-#include "server/coordinator/get_operation.h"
 #include "server/coordinator/put_operation.h"
 
 namespace dfs::gateway {
 namespace {
 
-constexpr absl::Duration kStallTimeout = absl::Seconds(30);
 constexpr std::size_t kDataBytesMax = std::size_t{2} << 20;
 constexpr int kPageSize = 1'000;
 
-// Counts a stream while it lives.
-class Admission {
- public:
-  Admission(std::atomic<int>* streams, int streams_max)
-      : streams_(streams), is_admitted_(streams->fetch_add(1) < streams_max) {}
-  ~Admission() { streams_->fetch_sub(1); }
-  Admission(const Admission&) = delete;
-  Admission& operator=(const Admission&) = delete;
-  [[nodiscard]] absl::Status status() const {
-    return is_admitted_ ? absl::OkStatus()
-                        : ErrorWithReason(absl::StatusCode::kResourceExhausted,
-                                          "too many transfers at this node; try another or later",
-                                          api::ErrorDetail::OVERLOADED);
-  }
-
- private:
-  std::atomic<int>* const streams_;
-  const bool is_admitted_;
-};
+absl::Status TooManyStreams() {
+  return ErrorWithReason(absl::StatusCode::kResourceExhausted,
+                         "too many transfers at this node; try another or later",
+                         api::ErrorDetail::OVERLOADED);
+}
 
 }  // namespace
 
-FileService::FileService(const coordinator::Parts& parts)
-    : parts_(parts), stall_guard_(kStallTimeout) {
+FileService::FileService(const coordinator::Parts& parts, PeerChannels* channels)
+    : parts_(parts), reads_(parts, &guard_), relay_(channels, &guard_) {
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
@@ -54,21 +38,24 @@ FileService::FileService(const coordinator::Parts& parts)
 grpc::Status FileService::Put(grpc::ServerContext* context,
                               grpc::ServerReader<WithData<api::PutRequest>>* reader,
                               api::PutResponse* response) {
-  const Admission admission(&streams_, kStreamsMax);
-  if (!admission.status().ok()) return ToGrpc(admission.status());
+  const Admission::Ticket ticket(&streams_);
+  if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
   return ToGrpc(PutStream(context, reader, response));
 }
 
 absl::Status FileService::PutStream(grpc::ServerContext* context,
                                     grpc::ServerReader<WithData<api::PutRequest>>* reader,
                                     api::PutResponse* response) {
-  StallGuard::Watch watch(&stall_guard_, context);
+  ProgressGuard::Watch watch(&guard_, FileReads::kStallTimeout, [context] { context->TryCancel(); });
   WithData<api::PutRequest> request;
   coordinator::PutOperation put(parts_);
   std::uint64_t received = 0;
   bool is_first = true;
-  while (reader->Read(&request)) {
-    watch.Progress();
+  while (true) {
+    watch.Begin();
+    const bool has_message = reader->Read(&request);
+    watch.End();
+    if (!has_message) break;
     const api::PutRequest& message = request.message;
     if (is_first != message.has_header()) {
       return absl::InvalidArgumentError("the first message, and no other, must have a header");
@@ -95,39 +82,51 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
   return absl::InvalidArgumentError("the stream ended without a finish; nothing was stored");
 }
 
+grpc::Status FileService::Read(
+    const std::function<absl::Status(absl::Duration lag_max)>& here,
+    const std::function<std::optional<absl::Status>(NodeId node)>& there) {
+  const MonotonicTime start = parts_.clock->Now();
+  const absl::Status status = here(coordinator::kLagMax);
+  if (!coordinator::IsLagging(status)) return ToGrpc(status);
+  if (const NodeId leader = parts_.leader_id(); !leader.is_none() && leader != parts_.self) {
+    if (const auto word = there(leader)) return ToGrpc(*word);
+  }
+  const absl::Duration left = coordinator::kQuorumTimeout - (parts_.clock->Now() - start);
+  return ToGrpc(here(std::max(left, coordinator::kLagMax)));
+}
+
 grpc::Status FileService::Get(grpc::ServerContext* context, const api::GetRequest* request,
                               grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
-  const Admission admission(&streams_, kStreamsMax);
-  if (!admission.status().ok()) return ToGrpc(admission.status());
-  StallGuard::Watch watch(&stall_guard_, context);
-  coordinator::GetOperation get(parts_);
-  auto info = get.Begin(*request);
-  if (!info.ok()) return ToGrpc(info.status());
-  // The first message carries the first bytes too: one message for a small file.
-  WithData<api::GetResponse> response;
-  *response.message.mutable_info() = *std::move(info);
-  bool has_sent = false;
-  const absl::Status status = get.Stream(
-      [&](const Slices& data, std::uint64_t offset, std::uint32_t crc) {
-        response.message.set_offset(offset);
-        response.message.set_crc32c(crc);
-        response.data = data;
-        const bool is_open = writer->Write(response);
-        watch.Progress();
-        has_sent = true;
-        response.message.Clear();
-        response.data.Clear();
-        return is_open;
-      });
-  if (status.ok() && !has_sent) writer->Write(response);
-  return ToGrpc(status);
+  const Admission::Ticket ticket(&streams_);
+  if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
+  return Read(
+      [&](absl::Duration lag_max) { return reads_.Get(context, *request, lag_max, writer); },
+      [&](NodeId node) { return relay_.Get(node, *context, *request, writer); });
+}
+
+grpc::Status FileService::Stat(grpc::ServerContext* context, const api::StatRequest* request,
+                               api::StatResponse* response) {
+  return Read([&](absl::Duration lag_max) { return reads_.Stat(*request, lag_max, response); },
+              [&](NodeId node) { return relay_.Stat(node, *context, *request, response); });
+}
+
+grpc::Status FileService::Locate(grpc::ServerContext* context, const api::LocateRequest* request,
+                                 api::LocateResponse* response) {
+  return Read([&](absl::Duration lag_max) { return reads_.Locate(*request, lag_max, response); },
+              [&](NodeId node) { return relay_.Locate(node, *context, *request, response); });
+}
+
+grpc::Status FileService::List(grpc::ServerContext* context, const api::ListRequest* request,
+                               grpc::ServerWriter<api::ListResponse>* writer) {
+  return Read([&](absl::Duration lag_max) { return reads_.List(*request, lag_max, writer); },
+              [&](NodeId node) { return relay_.List(node, *context, *request, writer); });
 }
 
 grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
                                  const api::RemoveRequest* request,
                                  api::RemoveResponse* response) {
   const auto remove = [&]() -> absl::Status {
-    DFS_RETURN_IF_ERROR(metadata::CheckName(request->name()));
+    DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->name()));
     DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
     DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                          coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
@@ -144,93 +143,6 @@ grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
     return absl::OkStatus();
   };
   return ToGrpc(remove());
-}
-
-absl::StatusOr<FileService::Found> FileService::Find(const std::string& bucket,
-                                                     const std::string& name,
-                                                     api::Consistency consistency) {
-  if (const absl::Status status = metadata::CheckName(name); !status.ok()) {
-    return ErrorWithReason(absl::StatusCode::kInvalidArgument, std::string(status.message()),
-                           api::ErrorDetail::BAD_NAME);
-  }
-  Found found;
-  DFS_ASSIGN_OR_RETURN(found.view, coordinator::ReadView(parts_, consistency));
-  DFS_ASSIGN_OR_RETURN(found.bucket, coordinator::FindBucket(*found.view, bucket));
-  auto version = found.view->FindFile(BucketId(found.bucket.id()), name);
-  if (!version) return absl::NotFoundError(absl::StrCat("no file \"", name, "\""));
-  found.version = *std::move(version);
-  return found;
-}
-
-grpc::Status FileService::Stat(grpc::ServerContext* /*context*/, const api::StatRequest* request,
-                               api::StatResponse* response) {
-  const auto found = Find(request->bucket(), request->name(), request->consistency());
-  if (!found.ok()) return ToGrpc(found.status());
-  *response->mutable_info() = coordinator::InfoOf(found->version, found->bucket);
-  return grpc::Status::OK;
-}
-
-grpc::Status FileService::Locate(grpc::ServerContext* /*context*/,
-                                 const api::LocateRequest* request,
-                                 api::LocateResponse* response) {
-  const auto found = Find(request->bucket(), request->name(), request->consistency());
-  if (!found.ok()) return ToGrpc(found.status());
-  *response->mutable_info() = coordinator::InfoOf(found->version, found->bucket);
-  const auto add = [&](std::uint32_t index, std::uint64_t size, const std::string& hash,
-                       NodeId node, api::ReplicaState state) {
-    api::Location& row = *response->add_locations();
-    row.set_chunk(index);
-    row.set_chunk_size(size);
-    row.set_chunk_hash(hash);
-    row.set_node_id(node.value());
-    row.set_state(state);
-    row.set_version(found->version.number());
-    row.set_node_is_alive(parts_.is_usable(node));
-    if (const auto known = found->view->FindNode(node)) {
-      row.set_node(known->name());
-      row.set_address(known->client_address());
-      row.set_zone(known->zone());
-    }
-  };
-  std::uint32_t index = 0;
-  for (const auto& chunk : found->version.chunks()) {
-    for (const auto& replica : chunk.replicas()) {
-      add(index, chunk.size(), ToString(HashFromWire(chunk.hash())), NodeId(replica.node_id()),
-          replica.state());
-    }
-    ++index;
-  }
-  for (const std::uint32_t node : found->version.empty_set()) {
-    if (found->version.chunks().empty()) add(0, 0, "", NodeId(node), api::OK);
-  }
-  return grpc::Status::OK;
-}
-
-grpc::Status FileService::List(grpc::ServerContext* /*context*/, const api::ListRequest* request,
-                               grpc::ServerWriter<api::ListResponse>* writer) {
-  const auto list = [&]() -> absl::Status {
-    DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(parts_, request->consistency()));
-    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                         coordinator::FindBucket(*view, request->bucket()));
-    api::ListResponse page;
-    page.set_applied_index(view->applied_index().value());
-    std::uint64_t listed = 0;
-    bool is_open = true;
-    view->List(BucketId(bucket.id()), request->prefix(), request->after(),
-               [&](const rpc::VersionRow& version) {
-                 *page.add_files() = coordinator::InfoOf(version, bucket);
-                 ++listed;
-                 if (page.files_size() == kPageSize) {
-                   is_open = writer->Write(page);
-                   page.clear_files();
-                 }
-                 return is_open && (request->limit() == 0 || listed < request->limit());
-               });
-    // An empty listing is one empty page: it tells the index.
-    if (is_open && (page.files_size() > 0 || listed == 0)) writer->Write(page);
-    return absl::OkStatus();
-  };
-  return ToGrpc(list());
 }
 
 grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,

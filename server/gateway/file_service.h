@@ -2,20 +2,28 @@
 #ifndef DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 #define DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 
-#include <atomic>
+#include <functional>
+#include <optional>
 
+#include "common/admission.h"
+#include "common/peer_channels.h"
+#include "common/progress_guard.h"
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
 #include "proto/raw_method.h"
 #include "server/coordinator/coordinator.h"
-#include "server/gateway/stall_guard.h"
+#include "server/gateway/file_reads.h"
+#include "server/gateway/read_relay.h"
 
 namespace dfs::gateway {
 
 class FileService final : public RawService {
  public:
-  // `parts` outlives the service.
-  explicit FileService(const coordinator::Parts& parts);
+  // Both outlive the service.
+  FileService(const coordinator::Parts& parts, PeerChannels* channels);
+
+  // What the peer port's service answers from, too; lives as long as this service.
+  [[nodiscard]] FileReads* reads() { return &reads_; }
 
  private:
   // Bounds the threads and memory that clients can hold: beyond these RESOURCE_EXHAUSTED.
@@ -44,17 +52,15 @@ class FileService final : public RawService {
   absl::Status PutStream(grpc::ServerContext* context,
                          grpc::ServerReader<WithData<api::PutRequest>>* reader,
                          api::PutResponse* response);
-  struct Found {
-    std::unique_ptr<metadata::MetadataView> view;
-    rpc::BucketRow bucket;
-    rpc::VersionRow version;
-  };
-  absl::StatusOr<Found> Find(const std::string& bucket, const std::string& name,
-                             api::Consistency consistency);
+  // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked, `here` after all.
+  grpc::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here,
+                    const std::function<std::optional<absl::Status>(NodeId node)>& there);
 
   const coordinator::Parts& parts_;
-  StallGuard stall_guard_;
-  std::atomic<int> streams_{0};
+  ProgressGuard guard_;
+  Admission streams_{kStreamsMax};
+  FileReads reads_;
+  ReadRelay relay_;
 };
 
 }  // namespace dfs::gateway

@@ -89,11 +89,15 @@ void CommandAdmission::Submit(rpc::Command command, Answer<rpc::CommandResult> d
 
 void CommandAdmission::SubmitPut(const Shared& change) {
   const rpc::CommitPut& put = change->command.commit_put();
+  const TxnId txn = FromWire(put.txn());
+  // Another leads by now, and may have it pending. REBEGIN would say that it can never count.
+  const bool is_of_newer_term = txn.term > state_->term &&
+                                !DFS_MUTANT(319, "REBEGIN for a transaction of a newer term");
   absl::Status refusal;
   {
     MutexLock lock(&state_->mutex);
     const bool ignores_pending = DFS_MUTANT(313, "REBEGIN beside a pending proposal");
-    if (state_->is_ended) {
+    if (state_->is_ended || is_of_newer_term) {
       refusal = NotLeaderError();
     } else if (state_->requests.IsPending(change->key) && !ignores_pending) {
       if (state_->requests.Wait(change->key, [self = shared_from_this(), change] {
@@ -111,7 +115,6 @@ void CommandAdmission::SubmitPut(const Shared& change) {
     change->done(refusal);
     return;
   }
-  const TxnId txn = FromWire(put.txn());
   std::string reason = WhyNotEnough(put);
   TransactionState before{};
   bool is_proposed = false;
@@ -121,7 +124,8 @@ void CommandAdmission::SubmitPut(const Shared& change) {
     if (before == TransactionState::kOpen) {
       is_proposed = reason.empty() && state_->transactions.Propose(txn);
       // Whoever is told to begin again must be able to rely on it that this one never counts (rule R15).
-      if (!is_proposed) state_->transactions.Close(txn);
+      const bool leaves_open = DFS_MUTANT(337, "what was answered REBEGIN stays open (rule R13)");
+      if (!is_proposed && !leaves_open) state_->transactions.Close(txn);
     }
   }
   if (is_proposed) {
@@ -167,7 +171,9 @@ std::string CommandAdmission::CountAcks(const rpc::CommitPut& put, std::uint64_t
   for (int i = 0; i < put.chunks_size(); ++i) {
     std::set<std::uint32_t> nodes;
     for (const auto& ack : put.chunks(i).acks()) {
-      if (rows.IsCurrent(ack)) nodes.insert(ack.node_id());
+      const bool counts = rows.IsCurrent(ack) ||
+                          DFS_MUTANT(338, "the leader counts acknowledgements of other starts (R13)");
+      if (counts) nodes.insert(ack.node_id());
     }
     if (nodes.size() < quorum) {
       return absl::StrCat("chunk ", i, " has ", nodes.size(), " acknowledgements that are current, ",

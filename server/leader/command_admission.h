@@ -23,10 +23,10 @@ class CommandAdmission : public std::enable_shared_from_this<CommandAdmission> {
       : state_(std::move(state)), directory_(std::move(directory)) {}
 
   // CommitPut, RemoveFile, Settle or ClearPrefix; else kInvalidArgument.
-  // REBEGIN is answered to a CommitPut only if its transaction is not open in this term or its acknowledgements are
-  // no longer current or too few, AND no proposal under its request id is pending here, AND no result is stored for
-  // it. (This term's first entry is applied: else there is no TermState.) A change whose request id is pending
-  // waits until that is decided.
+  // REBEGIN is answered to a CommitPut only if its transaction is of this term or an older one, AND is not open here or its
+  // acknowledgements are no longer current or too few, AND no proposal under its request id is pending here, AND no
+  // result is stored for it. (This term's first entry is applied: else there is no TermState.) A change whose request
+  // id is pending waits until that is decided.
   // kUnavailable: nothing happened; kDeadlineExceeded: outcome unknown.
   void Submit(rpc::Command command, Answer<rpc::CommandResult> done);
 

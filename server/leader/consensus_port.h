@@ -30,6 +30,10 @@ class ConsensusPort {
   virtual void ProposeMembers(MembersChange change, rpc::Command command, ResultCallback done) = 0;
   virtual void ProposeVoters(std::set<NodeId> voters,
                              absl::AnyInvocable<void(absl::Status)> done) = 0;
+  // `done` when another leads, or it was given up. A twin without others cannot.
+  virtual void TransferLeadership(absl::AnyInvocable<void(absl::Status)> done) {
+    done(absl::UnavailableError("nobody can take over"));
+  }
   virtual void ReadIndex(absl::AnyInvocable<void(absl::StatusOr<LogIndex>)> done) = 0;
   virtual void WaitApplied(LogIndex index, absl::Duration timeout,
                            absl::AnyInvocable<void(absl::Status)> done) = 0;

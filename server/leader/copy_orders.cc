@@ -2,6 +2,8 @@
 
 #include <iterator>
 
+#include "common/mutant.h"
+
 namespace dfs::leader {
 
 std::optional<std::uint64_t> CopyOrders::Open(const ChunkId& chunk, NodeId node, NodeId replaces,
@@ -32,7 +34,8 @@ bool CopyOrders::Acknowledge(const ChunkId& chunk, NodeId node, std::uint64_t nu
   if (found == orders_.end() || found->second.is_acknowledged) return false;
   // A put's late acknowledgement says what was there when it was sent. Under an order opened since it proves nothing:
   // the copy may have been deleted in between.
-  if (number == 0 ? found->second.is_repair : found->second.number != number) return false;
+  const bool is_another = number == 0 ? found->second.is_repair : found->second.number != number;
+  if (is_another && !DFS_MUTANT(334, "the number of the order is ignored (rule R19)")) return false;
   found->second.is_acknowledged = true;
   return true;
 }

@@ -70,6 +70,10 @@ class GrpcLeaderClient final : public LeaderClient {
                                                        absl::Duration timeout) override {
     return client_->Join(request, timeout);
   }
+  [[nodiscard]] absl::StatusOr<rpc::ManageResponse> Manage(const rpc::ManageRequest& request,
+                                                           absl::Duration timeout) override {
+    return client_->Manage(request, timeout);
+  }
 
  private:
   LeaderHost* const local_;

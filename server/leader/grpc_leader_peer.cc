@@ -19,7 +19,7 @@ constexpr char kNeverSent[] = "failed to connect to all addresses";
 
 absl::Status StatusOf(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty() &&
-      status.error_message().rfind(kNeverSent, 0) == 0) {
+      status.error_message().starts_with(kNeverSent)) {
     return ErrorWithReason(absl::StatusCode::kUnavailable, status.error_message(),
                            api::ErrorDetail::REASON_UNSPECIFIED);
   }
@@ -145,6 +145,11 @@ void GrpcLeaderPeer::Join(const rpc::JoinRequest& request, absl::Duration timeou
 void GrpcLeaderPeer::Register(const rpc::RegisterRequest& request, absl::Duration timeout,
                               Answer<rpc::RegisterResponse> done) {
   Start(DFS_LEADER_METHOD(Register), request, timeout, std::move(done));
+}
+
+void GrpcLeaderPeer::Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+                            Answer<rpc::ManageResponse> done) {
+  Start(DFS_LEADER_METHOD(Manage), request, timeout, std::move(done));
 }
 
 #undef DFS_LEADER_METHOD

@@ -57,6 +57,8 @@ class GrpcLeaderPeer final : public LeaderOperations {
             Answer<rpc::JoinResponse> done) override;
   void Register(const rpc::RegisterRequest& request, absl::Duration timeout,
                 Answer<rpc::RegisterResponse> done) override;
+  void Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+              Answer<rpc::ManageResponse> done) override;
 
  private:
   template <class Request, class Response>

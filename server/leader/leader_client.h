@@ -55,6 +55,12 @@ class LeaderClient {
   [[nodiscard]] virtual absl::Status Register(const rpc::NodeStarted& node, absl::Duration timeout) = 0;
   [[nodiscard]] virtual absl::StatusOr<rpc::JoinResponse> Join(const rpc::JoinRequest& request,
                                                                absl::Duration timeout) = 0;
+  // What the leader says to Repair, Explain, ChangeMember or OkToStop (dfs/v1/cluster.proto). kDeadlineExceeded: no
+  // answer came in time, ask again.
+  [[nodiscard]] virtual absl::StatusOr<rpc::ManageResponse> Manage(const rpc::ManageRequest& /*request*/,
+                                                                   absl::Duration /*timeout*/) {
+    return absl::UnimplementedError("not answered here");
+  }
 };
 
 }  // namespace dfs::leader

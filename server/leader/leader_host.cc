@@ -149,34 +149,49 @@ void LeaderHost::ReportUnlinked(const rpc::ReportUnlinkedRequest& request, absl:
   Forward(&LeaderOperations::ReportUnlinked, request, timeout, std::move(done));
 }
 
-void LeaderHost::Join(const rpc::JoinRequest& request, absl::Duration timeout,
-                      Answer<rpc::JoinResponse> done) {
-  if (const auto leading = Leading(); leading != nullptr) {
-    leading->Join(request, timeout, std::move(done));
-    return;
-  }
+LeaderOperations* LeaderHost::Onward(std::uint32_t hops) {
   const NodeId leader = world_.consensus == nullptr ? NodeId() : world_.consensus->Status().leader;
+  if (leader.is_none() || leader == world_.self || hops >= kJoinHopsMax) return nullptr;
   std::function<LeaderOperations*(NodeId)> peers;
   {
     MutexLock lock(&mutex_);
     peers = peers_;
   }
-  LeaderOperations* const peer = peers == nullptr || leader.is_none() || leader == world_.self ||
-                                         request.hops() >= kJoinHopsMax
-                                     ? nullptr
-                                     : peers(leader);
+  return peers == nullptr ? nullptr : peers(leader);
+}
+
+template <class Request, class Response>
+void LeaderHost::LeadOrPassOn(void (LeaderOperations::*call)(const Request&, absl::Duration,
+                                                             Answer<Response>),
+                              const Request& request, absl::Duration timeout,
+                              Answer<Response> done) {
+  if (const auto leading = Leading(); leading != nullptr) {
+    ((*leading).*call)(request, timeout, std::move(done));
+    return;
+  }
+  LeaderOperations* const peer = Onward(request.hops());
   if (peer == nullptr) {
     done(NotLeader());
     return;
   }
-  rpc::JoinRequest onward = request;
+  Request onward = request;
   onward.set_hops(request.hops() + 1);
-  peer->Join(onward, timeout, std::move(done));
+  (peer->*call)(onward, timeout, std::move(done));
+}
+
+void LeaderHost::Join(const rpc::JoinRequest& request, absl::Duration timeout,
+                      Answer<rpc::JoinResponse> done) {
+  LeadOrPassOn(&LeaderOperations::Join, request, timeout, std::move(done));
 }
 
 void LeaderHost::Register(const rpc::RegisterRequest& request, absl::Duration timeout,
                           Answer<rpc::RegisterResponse> done) {
-  Forward(&LeaderOperations::Register, request, timeout, std::move(done));
+  LeadOrPassOn(&LeaderOperations::Register, request, timeout, std::move(done));
+}
+
+void LeaderHost::Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+                        Answer<rpc::ManageResponse> done) {
+  Forward(&LeaderOperations::Manage, request, timeout, std::move(done));
 }
 
 }  // namespace dfs::leader

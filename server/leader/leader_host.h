@@ -43,7 +43,7 @@ class LeaderHost final : public replicated_log::LeadershipListener, public Leade
   LeaderHost(LeaderWorld world, const LeaderOptions& options);
   ~LeaderHost() override;  // Stop()
 
-  // How to ask other nodes: for Join, which any node takes and passes on to the leader. May be null.
+  // How to ask other nodes: for Join and Register, which any node takes and passes on to the leader. May be null.
   void SetPeers(std::function<LeaderOperations*(NodeId)> peers) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Start() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -66,11 +66,13 @@ class LeaderHost final : public replicated_log::LeadershipListener, public Leade
                 Answer<rpc::VerdictsResponse> done) override;
   void ReportUnlinked(const rpc::ReportUnlinkedRequest& request, absl::Duration timeout,
                       Answer<rpc::ReportUnlinkedResponse> done) override;
-  // Passes on to the leader if another node leads.
+  // These two pass on to the leader if another node leads.
   void Join(const rpc::JoinRequest& request, absl::Duration timeout,
             Answer<rpc::JoinResponse> done) override;
   void Register(const rpc::RegisterRequest& request, absl::Duration timeout,
                 Answer<rpc::RegisterResponse> done) override;
+  void Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+              Answer<rpc::ManageResponse> done) override;
 
  private:
   [[nodiscard]] std::shared_ptr<LeaderTerm> Leading() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -80,6 +82,11 @@ class LeaderHost final : public replicated_log::LeadershipListener, public Leade
   template <class Request, class Response>
   void Forward(void (LeaderOperations::*call)(const Request&, absl::Duration, Answer<Response>),
                const Request& request, absl::Duration timeout, Answer<Response> done);
+  template <class Request, class Response>
+  void LeadOrPassOn(void (LeaderOperations::*call)(const Request&, absl::Duration, Answer<Response>),
+                    const Request& request, absl::Duration timeout, Answer<Response> done);
+  // The leader to whom a call that was passed on so often goes next; null: nobody.
+  [[nodiscard]] LeaderOperations* Onward(std::uint32_t hops) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const LeaderOptions options_;
   LeaderWorld world_;  // constant from Start on

@@ -44,6 +44,11 @@ class LeaderOperations {
                     Answer<rpc::JoinResponse> done) = 0;
   virtual void Register(const rpc::RegisterRequest& request, absl::Duration timeout,
                         Answer<rpc::RegisterResponse> done) = 0;
+  // Repair, Explain, ChangeMember, OkToStop (dfs/v1/cluster.proto). A twin that knows none of them says so.
+  virtual void Manage(const rpc::ManageRequest& /*request*/, absl::Duration /*timeout*/,
+                      Answer<rpc::ManageResponse> done) {
+    done(absl::UnimplementedError("not answered here"));
+  }
 };
 
 // Limits of the messages.

@@ -112,4 +112,10 @@ grpc::ServerUnaryReactor* LeaderService::Register(grpc::CallbackServerContext* c
   return Serve(operations_, &LeaderOperations::Register, context, *request, response);
 }
 
+grpc::ServerUnaryReactor* LeaderService::Manage(grpc::CallbackServerContext* context,
+                                                const rpc::ManageRequest* request,
+                                                rpc::ManageResponse* response) {
+  return Serve(operations_, &LeaderOperations::Manage, context, *request, response);
+}
+
 }  // namespace dfs::leader

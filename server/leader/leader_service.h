@@ -42,6 +42,9 @@ class LeaderService final : public internal::v1::Leader::CallbackService {
   grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* context,
                                      const rpc::RegisterRequest* request,
                                      rpc::RegisterResponse* response) override;
+  grpc::ServerUnaryReactor* Manage(grpc::CallbackServerContext* context,
+                                   const rpc::ManageRequest* request,
+                                   rpc::ManageResponse* response) override;
 
  private:
   LeaderOperations* const operations_;

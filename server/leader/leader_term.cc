@@ -38,9 +38,12 @@ absl::Status TooFewNodes(const NodeRows& rows, const std::vector<placement::Cand
       detail);
 }
 
-// Those that just failed are taken only where W cannot be reached without them.
+// Those that are to be emptied, or just failed, are taken only where W cannot be reached without them.
 placement::Placement PlaceWithin(placement::Question& question, std::uint64_t quorum) {
   placement::Placement placement = placement::Place(question);
+  if (placement.replicas.size() >= quorum) return placement;
+  for (auto& candidate : question.candidates) candidate.is_withdrawn = false;
+  placement = placement::Place(question);
   if (placement.replicas.size() >= quorum || question.avoid.empty()) return placement;
   question.avoid.clear();
   return placement::Place(question);
@@ -92,7 +95,7 @@ LeaderTerm::LeaderTerm(const LeaderWorld& world, const LeaderOptions& options, T
   const auto repair_soon = [state = state_, poke](absl::Duration wait) {
     state->world.executor->PostAt(state->Now() + wait, [state, poke] {
       const auto repair = poke->lock();
-      if (repair != nullptr && !state->HasEnded()) repair->Tick();
+      if (repair != nullptr && !state->HasEnded()) repair->Poke();
     });
   };
   changes_ = std::make_shared<ReplicaChanges>(state_,
@@ -101,6 +104,9 @@ LeaderTerm::LeaderTerm(const LeaderWorld& world, const LeaderOptions& options, T
   *poke = repair_;
   admission_ = std::make_shared<CommandAdmission>(state_, directory_);
   members_ = std::make_shared<MemberUpkeep>(state_);
+  nodes_ = std::make_shared<NodeUpkeep>(state_);
+  departures_ = std::make_shared<DepartureUpkeep>(state_, repair_);
+  desk_ = std::make_shared<UpkeepDesk>(state_, directory_, repair_, nodes_);
   log_ = std::make_shared<LogUpkeep>(state_);
   verdicts_ = std::make_shared<VerdictDesk>(state_, directory_);
 }
@@ -143,13 +149,21 @@ void LeaderTerm::UpkeepTick() {
 
 void LeaderTerm::MembersTick() {
   members_->Tick();
+  nodes_->Tick();
+  departures_->Tick();
   std::set<NodeId> usable;
   for (const auto& live : state_->world.liveness()) {
     if (live.is_usable) usable.insert(live.node);
   }
   const bool has_new = !std::includes(usable_.begin(), usable_.end(), usable.begin(), usable.end());
   usable_ = std::move(usable);
-  if (has_new) repair_->Tick();
+  std::set<NodeId> withdrawn;
+  for (const auto& [node, row] : directory_->Get()->rows) {
+    if (row.is_out() || row.departure() != rpc::STAYS) withdrawn.insert(node);
+  }
+  const bool has_turned = withdrawn != withdrawn_;
+  withdrawn_ = std::move(withdrawn);
+  if (has_new || has_turned) repair_->Tick();
 }
 
 void LeaderTerm::OpenTransactions(const rpc::OpenTransactionsRequest& request,
@@ -231,6 +245,7 @@ void LeaderTerm::RenewTransactions(const rpc::RenewTransactionsRequest& request,
 
 void LeaderTerm::Submit(const rpc::SubmitRequest& request, absl::Duration /*timeout*/,
                         Answer<rpc::SubmitResponse> done) {
+  state_->RecordClient();
   if (request.commands_size() > kCommandsPerSubmitMax) {
     done(absl::InvalidArgumentError("more than 256 commands"));
     return;
@@ -255,6 +270,7 @@ void LeaderTerm::Submit(const rpc::SubmitRequest& request, absl::Duration /*time
 }
 
 void LeaderTerm::ReadIndex(absl::Duration /*timeout*/, Answer<rpc::ReadIndexResponse> done) {
+  state_->RecordClient();
   if (state_->HasEnded()) {
     done(NotLeaderError());
     return;
@@ -307,6 +323,11 @@ void LeaderTerm::Register(const rpc::RegisterRequest& request, absl::Duration /*
       done(status);
     }
   });
+}
+
+void LeaderTerm::Manage(const rpc::ManageRequest& request, absl::Duration /*timeout*/,
+                        Answer<rpc::ManageResponse> done) {
+  desk_->Answer(request, std::move(done));
 }
 
 }  // namespace dfs::leader

@@ -9,13 +9,16 @@
 
 #include "common/random.h"
 #include "server/leader/command_admission.h"
+#include "server/leader/departure_upkeep.h"
 #include "server/leader/leader_operations.h"
 #include "server/leader/log_upkeep.h"
 #include "server/leader/member_upkeep.h"
 #include "server/leader/node_directory.h"
+#include "server/leader/node_upkeep.h"
 #include "server/leader/repair_loop.h"
 #include "server/leader/replica_changes.h"
 #include "server/leader/term_state.h"
+#include "server/leader/upkeep_desk.h"
 #include "server/leader/verdict_desk.h"
 
 namespace dfs::leader {
@@ -47,6 +50,8 @@ class LeaderTerm final : public LeaderOperations, public std::enable_shared_from
             Answer<rpc::JoinResponse> done) override;
   void Register(const rpc::RegisterRequest& request, absl::Duration timeout,
                 Answer<rpc::RegisterResponse> done) override;
+  void Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+              Answer<rpc::ManageResponse> done) override;
 
   [[nodiscard]] Term term() const { return state_->term; }
 
@@ -64,9 +69,14 @@ class LeaderTerm final : public LeaderOperations, public std::enable_shared_from
   std::shared_ptr<RepairLoop> repair_;
   std::shared_ptr<CommandAdmission> admission_;
   std::shared_ptr<MemberUpkeep> members_;
+  std::shared_ptr<NodeUpkeep> nodes_;
+  std::shared_ptr<DepartureUpkeep> departures_;
+  std::shared_ptr<UpkeepDesk> desk_;
   std::shared_ptr<LogUpkeep> log_;
   std::shared_ptr<VerdictDesk> verdicts_;
-  std::set<NodeId> usable_;  // at the last members tick; executor only
+  // At the last members tick; executor only.
+  std::set<NodeId> usable_;
+  std::set<NodeId> withdrawn_;  // OUT, or on their way out
 };
 
 }  // namespace dfs::leader

@@ -10,6 +10,8 @@
 namespace dfs::leader {
 namespace {
 
+constexpr absl::Duration kInventoryTimeout = absl::Minutes(10);
+
 LeaderWorld WorldOf(const LeaderHost::Parts& parts) {
   LeaderWorld world;
   world.self = parts.self;
@@ -21,14 +23,28 @@ LeaderWorld WorldOf(const LeaderHost::Parts& parts) {
     for (const auto& member : membership->Members()) {
       has_self = has_self || member.node == self;
       nodes.push_back({member.node, membership->IsUsable(member.node), member.health.free_bytes,
-                       member.health.total_bytes});
+                       member.health.total_bytes,
+                       member.state == membership::LivenessState::kDead ? member.changed
+                                                                        : absl::InfiniteFuture()});
     }
-    if (!has_self) nodes.push_back({self, true, 0, 0});
+    if (!has_self) nodes.push_back({self, true, 0, 0, absl::InfiniteFuture()});
     return nodes;
   };
   world.copy = [peers = parts.peers](NodeId node, const rpc::CopyChunkRequest& request,
                                      absl::Duration progress_timeout) {
     return peers->Copy(node, request, progress_timeout);
+  };
+  world.inventory = [peers = parts.peers](NodeId node) -> absl::StatusOr<std::vector<ChunkId>> {
+    std::vector<ChunkId> chunks;
+    const absl::Status status = peers->List(
+        node,
+        [&chunks](const rpc::SmallChunk& chunk) {
+          chunks.push_back(FromWire(chunk.chunk()));
+          return true;
+        },
+        kInventoryTimeout);
+    if (!status.ok()) return status;
+    return chunks;
   };
   return world;
 }

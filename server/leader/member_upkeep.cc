@@ -287,11 +287,22 @@ void MemberUpkeep::MaybeActivate(const replicated_log::RaftStatus& status,
       });
 }
 
+void MemberUpkeep::HandLeadershipOver() {
+  if (!TryBegin()) return;
+  LOG(INFO) << "this node leaves and hands leadership over";
+  state_->world.consensus->TransferLeadership(
+      [self = shared_from_this()](const absl::Status& outcome) {
+        if (!outcome.ok()) LOG(INFO) << "leadership is not handed over yet: " << outcome;
+        self->EndStep();
+      });
+}
+
 void MemberUpkeep::MaybeChangeVoters(const replicated_log::RaftStatus& status,
                                      const metadata::MetadataView& view) {
   std::map<NodeId, bool> is_usable;
   for (const auto& live : state_->world.liveness()) is_usable[live.node] = live.is_usable;
   std::vector<VoterCandidate> active;
+  bool self_goes = false;
   for (const auto& row : view.Nodes()) {
     const NodeId node(row.node_id());
     const auto member = status.configuration.members.find(node);
@@ -299,7 +310,16 @@ void MemberUpkeep::MaybeChangeVoters(const replicated_log::RaftStatus& status,
     if (!member->second.is_active) continue;
     const bool is_near =
         MatchOf(status, node).value() + kVoterLagMax >= status.commit_index.value();
-    active.push_back({node, row.zone(), node == status.self || (is_usable[node] && is_near)});
+    const bool is_self = node == status.self;
+    const bool goes = row.departure() == rpc::LEAVING || row.departure() == rpc::FORGOTTEN;
+    active.push_back({node, row.zone(), is_self || (is_usable[node] && is_near), is_self,
+                      row.is_out(), goes});
+    self_goes = self_goes || (is_self && goes);
+  }
+  // Another leader takes this node's vote.
+  if (self_goes && status.configuration.voters.size() > 1) {
+    HandLeadershipOver();
+    return;
   }
   const std::set<NodeId> voters = ChooseVoters(active, status.configuration.voters);
   if (voters == status.configuration.voters || !TryBegin()) return;

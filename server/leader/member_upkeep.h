@@ -40,6 +40,7 @@ class MemberUpkeep : public std::enable_shared_from_this<MemberUpkeep> {
   void ProposeStarted(const rpc::NodeStarted& node, bool moves,
                       absl::AnyInvocable<void(absl::Status)> done);
   void MaybeActivate(const replicated_log::RaftStatus& status, const metadata::MetadataView& view);
+  void HandLeadershipOver();
   void MaybeChangeVoters(const replicated_log::RaftStatus& status,
                          const metadata::MetadataView& view);
   // Configuration changes go one after another: only one may be on its way, and the next needs the

@@ -53,6 +53,7 @@ std::vector<placement::Candidate> Candidates(const NodeRows& rows,
     placement::Candidate candidate;
     candidate.node = node;
     candidate.zone = row.zone();
+    candidate.is_withdrawn = row.is_out() || row.departure() != rpc::STAYS;
     // Until a heartbeat says otherwise a node has just enough room.
     candidate.free_bytes = placement::kFreeBytesMin;
     if (const auto found = by_node.find(node); found != by_node.end()) {

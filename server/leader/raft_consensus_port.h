@@ -26,6 +26,9 @@ class RaftConsensusPort final : public ConsensusPort {
                      absl::AnyInvocable<void(absl::Status)> done) override {
     raft_->ProposeVoters(std::move(voters), std::move(done));
   }
+  void TransferLeadership(absl::AnyInvocable<void(absl::Status)> done) override {
+    raft_->TransferLeadership(std::move(done));
+  }
   void ReadIndex(absl::AnyInvocable<void(absl::StatusOr<LogIndex>)> done) override {
     raft_->ReadIndex(std::move(done));
   }

@@ -1,7 +1,5 @@
 #include "server/leader/read_index_rounds.h"
 
-#include "common/mutant.h"
-
 #include <algorithm>
 
 namespace dfs::leader {
@@ -44,9 +42,6 @@ ReadIndexRounds::Shared ReadIndexRounds::Join() {
   Shared round;
   {
     MutexLock lock(&mutex_);
-    if (in_flight_ != nullptr && DFS_MUTANT(822, "a read joins a round that was sent (rule R10)")) {
-      return in_flight_;
-    }
     if (next_ == nullptr) next_ = std::make_shared<Round>();
     round = next_;
   }

@@ -3,13 +3,18 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <optional>
 #include <set>
+
+#include "absl/strings/str_cat.h"
 
 namespace dfs::leader {
 namespace {
 
 constexpr absl::Duration kFirstPause = absl::Seconds(1);
+constexpr absl::Duration kLookEvery = absl::Seconds(1);
+// A look at all versions takes at most such a part of the leader's time.
+constexpr int kLookPart = 20;
+constexpr absl::Duration kPaceStep = absl::Milliseconds(100);
 
 CopyState StateOf(const rpc::Replica& replica) {
   switch (replica.state()) {
@@ -22,72 +27,174 @@ CopyState StateOf(const rpc::Replica& replica) {
   }
 }
 
-IncompleteChunk ToChunk(const ChunkId& id, const rpc::ChunkRow& row, std::size_t wanted) {
-  IncompleteChunk chunk{id, row.size(), HashFromWire(row.hash()), wanted, {}};
+// Equal as long as nothing changed that a look depends on.
+std::string Describe(const RepairMembers& members) {
+  std::string text;
+  for (const auto& [node, member] : members.all()) {
+    absl::StrAppend(&text, node.value(), member.is_usable ? "u" : "", member.is_withdrawn ? "w" : "",
+                    members.TakesCopies(node) ? "t" : "", ";");
+  }
+  return text;
+}
+
+}  // namespace
+
+IncompleteChunk ToIncompleteChunk(const ChunkId& id, const rpc::ChunkRow& row,
+                                  std::size_t replicas_wanted) {
+  IncompleteChunk chunk{id, row.size(), HashFromWire(row.hash()), replicas_wanted, {}};
   for (const auto& replica : row.replicas()) {
     chunk.set[NodeId(replica.node_id())] = StateOf(replica);
   }
   return chunk;
 }
 
-bool IsComplete(const rpc::ChunkRow& row, std::uint64_t wanted) {
-  std::uint64_t ok = 0;
-  for (const auto& replica : row.replicas()) ok += replica.state() == api::OK ? 1 : 0;
-  return ok >= wanted && ok == static_cast<std::uint64_t>(row.replicas_size());
+RepairMembers RepairLoop::Members() {
+  return RepairMembers(Candidates(*directory_->Refresh(), state_->world.liveness()));
 }
 
-}  // namespace
+void RepairLoop::Poke() {
+  wants_look_ = true;
+  Tick();
+}
 
 void RepairLoop::Tick() {
-  if (load_.in_flight >= state_->options.repair.in_flight_max) return;
-  const auto rows = directory_->Refresh();
-  if (backlog_.empty()) {
-    const auto view = state_->world.view();
-    if (view->GetTotals().under_replicated == 0) {
-      failed_.clear();
+  pace_.RecordClient(state_->LastClient());
+  if (!look_) {
+    const RepairMembers members = Members();
+    const bool has_withdrawn = members.staying() < members.size();
+    std::string nodes = Describe(members);
+    if (IsTimeToLook(nodes, has_withdrawn)) {
+      look_.emplace();
+      look_->is_full = has_withdrawn;
+      look_->nodes = std::move(nodes);
+      look_->began = state_->Now();
+      wants_look_ = false;
+      LookOn();
       return;
     }
-    backlog_ = Collect(*view, rows->members);
   }
-  const auto tasks = PlanRepair(backlog_, Candidates(*rows, state_->world.liveness()),
-                                state_->options.repair, load_);
-  std::set<ChunkId> planned;
-  for (const auto& task : tasks) {
-    planned.insert(task.chunk);
-    Order(task);
-  }
-  std::erase_if(backlog_, [&](const auto& chunk) { return planned.contains(chunk.chunk); });
-  // What nobody can take now is looked at again in a later pass, as it is then.
-  if (load_.in_flight == 0) backlog_.clear();
+  Dispatch();
+  Publish();
 }
 
-std::vector<IncompleteChunk> RepairLoop::Collect(const metadata::MetadataView& view,
-                                                 std::uint64_t members) {
-  std::vector<IncompleteChunk> chunks;
-  std::map<BucketId, std::uint64_t> wanted_of;
+bool RepairLoop::IsTimeToLook(const std::string& nodes, bool has_withdrawn) {
+  if (!has_withdrawn && state_->world.view()->GetTotals().under_replicated == 0) {
+    // Nothing to do, and nothing left of what there was.
+    survey_ = RepairSurvey();
+    survey_.Finish();
+    surveyed_nodes_ = nodes;
+    was_full_ = false;
+    look_ended_ = state_->Now();
+    copies_made_since_look_ = bytes_made_since_look_ = 0;
+    backlog_.clear();
+    failed_.clear();
+    return false;
+  }
+  if (wants_look_ || nodes != surveyed_nodes_ || was_full_ != has_withdrawn) return true;
+  if (survey_.queued() > 0 || backlog_.size() >= kBacklogMax) return false;
+  return state_->Now() - look_ended_ >= std::max(kLookEvery, look_took_ * kLookPart);
+}
+
+void RepairLoop::LookOn() {
+  if (!look_ || state_->HasEnded()) return;
+  const RepairMembers members = Members();
+  const auto view = state_->world.view();
   int seen = 0;
-  TxnId last;
-  view.ListIncomplete(cursor_, [&](const rpc::VersionRow& version) {
-    last = FromWire(version.txn());
+  const auto visit = [&](const rpc::VersionRow& version) {
+    look_->cursor = FromWire(version.txn());
     // What is in the trash gets no new copies.
-    if (version.trashed_index() != 0) return ++seen < kVersionsPerPass;
-    const BucketId id(version.bucket_id());
-    if (!wanted_of.contains(id)) {
-      const auto bucket = view.FindBucket(id);
-      wanted_of[id] = bucket ? bucket->replicas() : 0;
+    if (version.trashed_index() == 0) AddVersion(version, members);
+    return ++seen < kVersionsPerSlice;
+  };
+  if (look_->is_full) {
+    view->ListVersions(look_->cursor, visit);
+  } else {
+    view->ListIncomplete(look_->cursor, visit);
+  }
+  if (seen < kVersionsPerSlice) {
+    EndLook();
+  } else {
+    state_->world.executor->Post([self = shared_from_this()] { self->LookOn(); });
+  }
+  Dispatch();
+  Publish();
+}
+
+void RepairLoop::EndLook() {
+  look_->survey.Finish();
+  survey_ = std::move(look_->survey);
+  surveyed_nodes_ = look_->nodes;
+  was_full_ = look_->is_full;
+  look_ended_ = state_->Now();
+  look_took_ = look_ended_ - look_->began;
+  copies_made_since_look_ = bytes_made_since_look_ = 0;
+  look_.reset();
+}
+
+void RepairLoop::AddVersion(const rpc::VersionRow& version, const RepairMembers& members) {
+  const auto bucket = directory_->FindBucket(BucketId(version.bucket_id()));
+  if (!bucket) return;
+  const TxnId txn = FromWire(version.txn());
+  for (int k = 0; k < version.chunks_size(); ++k) {
+    const ChunkId id{txn, static_cast<std::uint32_t>(k)};
+    const IncompleteChunk chunk = ToIncompleteChunk(id, version.chunks(k), bucket->replicas());
+    if (HealthOf(chunk, members).is_complete()) continue;
+    look_->survey.Add(chunk, members, IsBusy(id, version.chunks(k)));
+  }
+}
+
+std::optional<IncompleteChunk> RepairLoop::ReadAgain(const metadata::MetadataView& view,
+                                                     const ChunkId& chunk) {
+  const auto version = view.FindVersion(chunk.txn);
+  if (!version || version->trashed_index() != 0) return std::nullopt;
+  if (chunk.index >= static_cast<std::uint32_t>(version->chunks_size())) return std::nullopt;
+  const rpc::ChunkRow& row = version->chunks(static_cast<int>(chunk.index));
+  const auto bucket = directory_->FindBucket(BucketId(version->bucket_id()));
+  if (!bucket || IsBusy(chunk, row)) return std::nullopt;
+  return ToIncompleteChunk(chunk, row, bucket->replicas());
+}
+
+void RepairLoop::FillBacklog(const RepairMembers& members) {
+  std::unique_ptr<metadata::MetadataView> view;
+  while (backlog_.size() < kBacklogMax) {
+    // A look under way knows newer and more endangered chunks than the last one.
+    std::vector<ChunkId> ids;
+    if (look_) ids = look_->survey.Take(kBacklogMax - backlog_.size());
+    if (ids.empty()) ids = survey_.Take(kBacklogMax - backlog_.size());
+    if (ids.empty()) return;
+    if (view == nullptr) view = state_->world.view();
+    for (const ChunkId& id : ids) {
+      auto chunk = ReadAgain(*view, id);
+      if (chunk && ObstacleOf(*chunk, members) == Obstacle::kNone) backlog_.push_back(*std::move(chunk));
     }
-    const std::uint64_t wanted = wanted_of[id];
-    for (int k = 0; k < version.chunks_size(); ++k) {
-      const ChunkId chunk{last, static_cast<std::uint32_t>(k)};
-      if (IsComplete(version.chunks(k), std::min(wanted, members))) continue;
-      if (IsBusy(chunk, version.chunks(k))) continue;
-      chunks.push_back(ToChunk(chunk, version.chunks(k), wanted));
-    }
-    return ++seen < kVersionsPerPass && chunks.size() < kChunksPerPass;
-  });
-  const bool is_end = seen < kVersionsPerPass && chunks.size() < kChunksPerPass;
-  cursor_ = is_end ? TxnId() : last;
-  return chunks;
+  }
+}
+
+void RepairLoop::Dispatch() {
+  const MonotonicTime now = state_->Now();
+  RepairLimits limits = state_->options.repair;
+  limits.in_flight_max = pace_.InFlightMax(limits.in_flight_max, now);
+  if (load_.in_flight >= limits.in_flight_max || state_->HasEnded()) return;
+  const RepairMembers members = Members();
+  FillBacklog(members);
+  if (backlog_.empty()) return;
+  std::set<ChunkId> done;
+  bool is_held_back = false;
+  for (const auto& task : PlanRepair(backlog_, members, limits, load_)) {
+    is_held_back = !pace_.TryStart(task.size, now);
+    if (is_held_back) break;
+    done.insert(task.chunk);
+    Order(task);
+  }
+  std::erase_if(backlog_, [&](const auto& chunk) { return done.contains(chunk.chunk); });
+  if (is_held_back) {
+    state_->world.executor->PostAt(now + kPaceStep, [self = shared_from_this()] {
+      if (!self->state_->HasEnded()) self->Dispatch();
+    });
+  } else if (load_.in_flight == 0) {
+    // What nobody can take now is looked at again later, as it is then.
+    backlog_.clear();
+  }
 }
 
 // A copy is on its way already, or failed a moment ago.
@@ -116,7 +223,7 @@ void RepairLoop::Order(const CopyTask& task) {
   }
   if (!order) return;
   ++load_.in_flight;
-  ++load_.by_source[task.sources.front()];
+  if (!task.sources.empty()) ++load_.by_source[task.sources.front()];
   ++load_.by_target[task.target];
   state_->world.run_blocking(
       [self = shared_from_this(), task, number = *order] { self->Copy(task, number); });
@@ -159,10 +266,15 @@ void RepairLoop::Copy(const CopyTask& task, std::uint64_t order) {
 
 void RepairLoop::Finish(const CopyTask& task, bool is_made) {
   --load_.in_flight;
-  --load_.by_source[task.sources.front()];
+  if (!task.sources.empty()) --load_.by_source[task.sources.front()];
   --load_.by_target[task.target];
   if (is_made) {
     failed_.erase(task.chunk);
+    pace_.RecordMade(task.size, state_->Now());
+    ++copies_made_;
+    bytes_made_ += task.size;
+    ++copies_made_since_look_;
+    bytes_made_since_look_ += task.size;
   } else if (failed_.size() < kFailedMax || failed_.contains(task.chunk)) {
     Failure& failure = failed_[task.chunk];
     failure.pause = failure.pause == absl::ZeroDuration()
@@ -170,10 +282,61 @@ void RepairLoop::Finish(const CopyTask& task, bool is_made) {
                         : std::min(failure.pause * 2, state_->options.copy_backoff_max);
     failure.retry = state_->Now() + failure.pause;
   }
-  if (is_made && load_.in_flight <= state_->options.repair.in_flight_max / 2 &&
-      !state_->HasEnded()) {
-    Tick();
+  if (state_->HasEnded()) return;
+  if (is_made && load_.in_flight <= state_->options.repair.in_flight_max / 2) {
+    pace_.RecordClient(state_->LastClient());
+    Dispatch();
+    // Everything that was queued is made: what the look did not queue comes next.
+    if (load_.in_flight == 0) wants_look_ = survey_.totals().chunks_incomplete > 0;
   }
+  Publish();
+}
+
+void RepairLoop::Publish() {
+  const MonotonicTime now = state_->Now();
+  const auto& totals = !survey_.is_finished() && look_ ? look_->survey.totals() : survey_.totals();
+  const auto less = [](std::uint64_t a, std::uint64_t b) { return a - std::min(a, b); };
+  api::RepairProgress progress;
+  progress.set_chunks_incomplete(less(totals.chunks_incomplete, copies_made_since_look_));
+  progress.set_copies_missing(less(totals.copies_missing, copies_made_since_look_));
+  progress.set_bytes_missing(less(totals.bytes_missing, bytes_made_since_look_));
+  progress.set_chunks_one_copy(totals.chunks_one_copy);
+  progress.set_chunks_no_copy(totals.chunks_no_copy);
+  progress.set_chunks_waiting(totals.chunks_waiting);
+  progress.set_copies_under_way(static_cast<std::uint32_t>(load_.in_flight));
+  progress.set_copies_made(copies_made_);
+  progress.set_bytes_made(bytes_made_);
+  progress.set_bytes_per_s(pace_.BytesPerSecond(now));
+  if (progress.bytes_per_s() > 0) {
+    progress.set_eta_ms(progress.bytes_missing() * 1'000 / progress.bytes_per_s());
+  }
+  progress.set_is_counting(!survey_.is_finished());
+  progress.set_is_yielding(pace_.IsYielding(now) && progress.copies_missing() > 0);
+  if (look_ended_ != absl::InfinitePast()) {
+    progress.set_age_ms(static_cast<std::uint64_t>(absl::ToInt64Milliseconds(now - look_ended_)));
+  }
+  MutexLock lock(&mutex_);
+  progress_ = std::move(progress);
+  handovers_ = totals.handovers;
+  handover_nodes_ = was_full_ ? surveyed_nodes_ : "";
+}
+
+api::RepairProgress RepairLoop::Progress() const {
+  MutexLock lock(&mutex_);
+  return progress_;
+}
+
+std::optional<Handover> RepairLoop::HandoverOf(NodeId node) const {
+  MutexLock lock(&mutex_);
+  const std::string own = absl::StrCat(";", node.value());
+  const std::string all = absl::StrCat(";", handover_nodes_);
+  // The node was withdrawn when the look began.
+  for (const std::string_view state : {"w;", "uw;"}) {
+    if (all.find(absl::StrCat(own, std::string(state))) == std::string::npos) continue;
+    const auto found = handovers_.find(node);
+    return found == handovers_.end() ? Handover() : found->second;
+  }
+  return std::nullopt;
 }
 
 }  // namespace dfs::leader

@@ -1,72 +1,100 @@
 #include "server/leader/repair_plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 
+#include "common/mutant.h"
+
 namespace dfs::leader {
 namespace {
 
-using Members = std::map<NodeId, const placement::Candidate*>;
-
-bool IsUsable(const Members& members, NodeId node) {
-  const auto found = members.find(node);
-  return found != members.end() && found->second->is_usable;
-}
-
-bool TakesCopies(const Members& members, NodeId node) {
-  return IsUsable(members, node) && members.at(node)->free_bytes >= placement::kFreeBytesMin;
-}
-
-std::size_t LiveCopies(const Members& members, const IncompleteChunk& chunk) {
-  return static_cast<std::size_t>(std::count_if(chunk.set.begin(), chunk.set.end(), [&](auto& e) {
-    return e.second == CopyState::kOk && IsUsable(members, e.first);
-  }));
-}
+struct Target {
+  NodeId node;
+  NodeId replaces;
+};
 
 // Members of the set whose copy is to be made again, the least loaded first.
-std::optional<NodeId> TargetInSet(const Members& members, const IncompleteChunk& chunk,
+std::optional<Target> TargetInSet(const IncompleteChunk& chunk, const RepairMembers& members,
                                   const RepairLimits& limits, RepairLoad& load) {
   std::optional<NodeId> best;
   for (const auto& [node, state] : chunk.set) {
-    if (state == CopyState::kOk || !TakesCopies(members, node)) continue;
+    if (state == CopyState::kOk || !members.TakesCopies(node)) continue;
     if (load.by_target[node] >= limits.per_target_max) continue;
     if (!best || load.by_target[node] < load.by_target[*best]) best = node;
+  }
+  if (!best) return std::nullopt;
+  return Target{*best, NodeId()};
+}
+
+// Smaller gives its place up first; nullopt: it keeps it.
+std::optional<int> RankOfPlace(const IncompleteChunk& chunk, NodeId node,
+                               const RepairMembers& members) {
+  const bool is_ok = chunk.set.at(node) == CopyState::kOk;
+  if (members.Find(node) == nullptr) return is_ok ? 1 : 0;
+  if (!members.Counts(node)) {
+    if (!is_ok) return 2;
+    return members.IsUsable(node) ? 4 : 3;
+  }
+  if (is_ok) return std::nullopt;
+  // Alive and yet no target: it is full. A dead one may come back with room.
+  return members.IsUsable(node) ? std::optional<int>(5) : std::nullopt;
+}
+
+// Whose place a copy outside the set takes: none, if one is free. nullopt: there is no place.
+std::optional<NodeId> PlaceInSet(const IncompleteChunk& chunk, const RepairMembers& members) {
+  if (chunk.set.size() < std::min(chunk.replicas_wanted, members.size())) return NodeId();
+  std::optional<NodeId> best;
+  int best_rank = std::numeric_limits<int>::max();
+  for (const auto& [node, state] : chunk.set) {
+    const auto rank = RankOfPlace(chunk, node, members);
+    if (!rank || *rank >= best_rank) continue;
+    best = node;
+    best_rank = *rank;
   }
   return best;
 }
 
-// A node outside the set, from a zone that is not in it if there is one, with the most room.
-std::optional<NodeId> TargetOutside(const Members& members, const IncompleteChunk& chunk,
+// A node outside the set, from a zone that is not in it if there is one, with the least to do and the most room.
+std::optional<Target> TargetOutside(const IncompleteChunk& chunk, const RepairMembers& members,
                                     const RepairLimits& limits, RepairLoad& load) {
-  if (chunk.set.size() >= std::min(chunk.replicas_wanted, members.size())) return std::nullopt;
+  const auto replaces = PlaceInSet(chunk, members);
+  if (!replaces) return std::nullopt;
   std::set<std::string> zones;
   for (const auto& [node, state] : chunk.set) {
-    const auto found = members.find(node);
-    if (found != members.end() && !found->second->zone.empty()) zones.insert(found->second->zone);
+    const placement::Candidate* const member = members.Find(node);
+    if (member != nullptr && node != *replaces && !member->zone.empty()) zones.insert(member->zone);
   }
   std::optional<NodeId> best;
   std::tuple<bool, std::size_t, std::uint64_t> best_rank;
-  for (const auto& [node, candidate] : members) {
-    if (chunk.set.contains(node) || !TakesCopies(members, node)) continue;
+  for (const auto& [node, candidate] : members.all()) {
+    if (chunk.set.contains(node) || !members.TakesCopies(node)) continue;
     if (load.by_target[node] >= limits.per_target_max) continue;
-    const std::tuple rank{zones.contains(candidate->zone), load.by_target[node],
-                          ~candidate->free_bytes};
+    const std::tuple rank{zones.contains(candidate.zone), load.by_target[node],
+                          ~candidate.free_bytes};
     if (!best || rank < best_rank) {
       best = node;
       best_rank = rank;
     }
   }
-  return best;
+  if (!best) return std::nullopt;
+  return Target{*best, *replaces};
 }
 
-std::vector<NodeId> Sources(const Members& members, const IncompleteChunk& chunk,
+std::optional<Target> ChooseTarget(const IncompleteChunk& chunk, const RepairMembers& members,
+                                   const RepairLimits& limits, RepairLoad& load) {
+  const auto inside = TargetInSet(chunk, members, limits, load);
+  return inside ? inside : TargetOutside(chunk, members, limits, load);
+}
+
+std::vector<NodeId> Sources(const IncompleteChunk& chunk, const RepairMembers& members,
                             const RepairLimits& limits, RepairLoad& load) {
   std::vector<NodeId> sources;
   for (const auto& [node, state] : chunk.set) {
-    if (state == CopyState::kOk && IsUsable(members, node)) sources.push_back(node);
+    if (state == CopyState::kOk && members.IsUsable(node)) sources.push_back(node);
   }
   std::stable_sort(sources.begin(), sources.end(), [&](NodeId a, NodeId b) {
     return load.by_source[a] < load.by_source[b];
@@ -75,33 +103,110 @@ std::vector<NodeId> Sources(const Members& members, const IncompleteChunk& chunk
   return sources;
 }
 
+// No live copy is known. A member of the set that counts as missing may hold one all the same: its acknowledgement died
+// with a leader, say. Each is asked; without a source that is all an order does.
+void AskHolders(const IncompleteChunk& chunk, const RepairMembers& members,
+                const RepairLimits& limits, RepairLoad& load, std::vector<CopyTask>* tasks) {
+  for (const auto& [node, state] : chunk.set) {
+    if (state == CopyState::kOk || !members.IsUsable(node)) continue;
+    if (load.in_flight >= limits.in_flight_max || load.by_target[node] >= limits.per_target_max) continue;
+    if (DFS_MUTANT(809, "a copy that is counted as missing is never asked for")) continue;
+    ++load.in_flight;
+    ++load.by_target[node];
+    tasks->push_back({chunk.chunk, chunk.size, chunk.hash, {}, node, NodeId()});
+  }
+}
+
 }  // namespace
 
+RepairMembers::RepairMembers(const std::vector<placement::Candidate>& members) {
+  for (const auto& candidate : members) {
+    members_[candidate.node] = candidate;
+    if (!candidate.is_withdrawn) ++staying_;
+  }
+}
+
+const placement::Candidate* RepairMembers::Find(NodeId node) const {
+  const auto found = members_.find(node);
+  return found == members_.end() ? nullptr : &found->second;
+}
+
+bool RepairMembers::IsUsable(NodeId node) const {
+  const placement::Candidate* const member = Find(node);
+  return member != nullptr && member->is_usable;
+}
+
+bool RepairMembers::Counts(NodeId node) const {
+  const placement::Candidate* const member = Find(node);
+  return member != nullptr && !member->is_withdrawn;
+}
+
+bool RepairMembers::TakesCopies(NodeId node) const {
+  const placement::Candidate* const member = Find(node);
+  return member != nullptr && member->is_usable && !member->is_withdrawn &&
+         member->free_bytes >= placement::kFreeBytesMin;
+}
+
+ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members) {
+  ChunkHealth health;
+  health.wanted = std::min(chunk.replicas_wanted, members.size());
+  for (const auto& [node, state] : chunk.set) {
+    if (state != CopyState::kOk) continue;
+    if (members.Counts(node)) ++health.counting;
+    if (members.IsUsable(node)) ++health.live;
+  }
+  return health;
+}
+
 std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
-                                 const std::vector<placement::Candidate>& candidates,
-                                 const RepairLimits& limits, RepairLoad load) {
-  Members members;
-  for (const auto& candidate : candidates) members[candidate.node] = &candidate;
+                                 const RepairMembers& members, const RepairLimits& limits,
+                                 RepairLoad load) {
   std::vector<std::pair<std::size_t, const IncompleteChunk*>> order;
   order.reserve(chunks.size());
-  for (const auto& chunk : chunks) order.emplace_back(LiveCopies(members, chunk), &chunk);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& chunk : chunks) {
+    const ChunkHealth health = HealthOf(chunk, members);
+    if (!health.is_complete()) order.emplace_back(health.live, &chunk);
+  }
+  if (!DFS_MUTANT(803, "repair does not take the most endangered chunk first")) {
+    std::stable_sort(order.begin(), order.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+  }
   std::vector<CopyTask> tasks;
   for (const auto& [copies, entry] : order) {
     const IncompleteChunk& chunk = *entry;
     if (load.in_flight >= limits.in_flight_max) break;
-    std::vector<NodeId> sources = Sources(members, chunk, limits, load);
+    if (copies == 0) AskHolders(chunk, members, limits, load, &tasks);
+    std::vector<NodeId> sources = Sources(chunk, members, limits, load);
     if (sources.empty()) continue;
-    std::optional<NodeId> target = TargetInSet(members, chunk, limits, load);
-    if (!target) target = TargetOutside(members, chunk, limits, load);
+    const auto target = ChooseTarget(chunk, members, limits, load);
     if (!target) continue;
     ++load.in_flight;
     ++load.by_source[sources.front()];
-    ++load.by_target[*target];
-    tasks.push_back({chunk.chunk, chunk.size, chunk.hash, std::move(sources), *target, NodeId()});
+    ++load.by_target[target->node];
+    tasks.push_back({chunk.chunk, chunk.size, chunk.hash, std::move(sources), target->node,
+                     target->replaces});
   }
   return tasks;
+}
+
+Obstacle ObstacleOf(const IncompleteChunk& chunk, const RepairMembers& members) {
+  const ChunkHealth health = HealthOf(chunk, members);
+  if (health.is_complete()) return Obstacle::kComplete;
+  if (health.live == 0) return Obstacle::kNoLiveSource;
+  RepairLoad none;
+  constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+  if (ChooseTarget(chunk, members, {kUnlimited, kUnlimited, kUnlimited}, none)) {
+    return Obstacle::kNone;
+  }
+  bool has_full = false;
+  bool has_away = false;
+  for (const auto& [node, candidate] : members.all()) {
+    const auto at = chunk.set.find(node);
+    if (!members.Counts(node) || (at != chunk.set.end() && at->second == CopyState::kOk)) continue;
+    (candidate.is_usable ? has_full : has_away) = true;
+  }
+  if (has_away) return Obstacle::kNodesAway;
+  return has_full ? Obstacle::kNoSpace : Obstacle::kNoNodeLeft;
 }
 
 }  // namespace dfs::leader

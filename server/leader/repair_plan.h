@@ -23,6 +23,37 @@ struct IncompleteChunk {
   std::map<NodeId, CopyState> set;
 };
 
+// The ACTIVE members, by id. A node of a set that is not among them is retired.
+class RepairMembers {
+ public:
+  explicit RepairMembers(const std::vector<placement::Candidate>& members);
+
+  [[nodiscard]] std::size_t size() const { return members_.size(); }
+  // Those that are to stay: neither OUT nor on their way out.
+  [[nodiscard]] std::size_t staying() const { return staying_; }
+  [[nodiscard]] const std::map<NodeId, placement::Candidate>& all() const { return members_; }
+  [[nodiscard]] const placement::Candidate* Find(NodeId node) const;
+  // Alive: worth reading from.
+  [[nodiscard]] bool IsUsable(NodeId node) const;
+  // A copy there counts, whether the node is alive or not: it is a member that is to stay.
+  [[nodiscard]] bool Counts(NodeId node) const;
+  // May get new copies now.
+  [[nodiscard]] bool TakesCopies(NodeId node) const;
+
+ private:
+  std::map<NodeId, placement::Candidate> members_;
+  std::size_t staying_ = 0;
+};
+
+// What a chunk has. Complete: `counting` reaches `wanted`.
+struct ChunkHealth {
+  std::size_t wanted = 0;    // min(replicas wanted, members): members that are OUT raise it all the same (rule R7)
+  std::size_t counting = 0;  // good copies on members that are to stay
+  std::size_t live = 0;      // good copies on nodes that are alive
+  [[nodiscard]] bool is_complete() const { return counting >= wanted; }
+};
+[[nodiscard]] ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members);
+
 struct RepairLimits {
   std::size_t in_flight_max = 16;
   std::size_t per_source_max = 4;
@@ -40,17 +71,30 @@ struct CopyTask {
   ChunkId chunk;
   std::uint64_t size = 0;
   Hash128 hash;
-  std::vector<NodeId> sources;  // alive, hold it in full; the least loaded first
+  std::vector<NodeId> sources;  // alive, hold it in full; the least loaded first. None: the target is only asked whether it has it
   NodeId target;
-  NodeId replaces;  // always none for now: a missing copy whose node is dead waits for it
+  NodeId replaces;  // the node of the set whose place the copy takes; none: its own, or one that is free
 };
 
 // At most one task for a chunk; chunks with the fewest copies on live nodes first. The target is a member of the set
-// whose copy is missing or corrupt and that is alive; failing that, if the set is smaller than min(replicas wanted,
-// members), a live node outside it. `members`: all that are ACTIVE.
+// whose copy is missing or corrupt and that takes copies; failing that a node outside the set, from a zone that has no
+// copy if there is one. Outside, the copy takes a free place of the set; else that of a retired node, of
+// one that is OUT or on its way out, or of a missing or corrupt copy on a live node that takes none (it is full).
+// A copy that counts is never replaced, and a missing copy on a dead node waits until that is OUT.
 [[nodiscard]] std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
-                                               const std::vector<placement::Candidate>& members,
+                                               const RepairMembers& members,
                                                const RepairLimits& limits, RepairLoad load);
+
+// Why no copy of the chunk can be made now, whatever else is under way.
+enum class Obstacle {
+  kNone,          // one can
+  kComplete,      // none is missing
+  kNoLiveSource,  // no live node holds a good one
+  kNodesAway,     // only nodes that are dead and not OUT yet could take one: their return is awaited
+  kNoNodeLeft,    // every member that may take copies holds one already
+  kNoSpace,       // others could, but they are full
+};
+[[nodiscard]] Obstacle ObstacleOf(const IncompleteChunk& chunk, const RepairMembers& members);
 
 }  // namespace dfs::leader
 

@@ -166,4 +166,13 @@ absl::StatusOr<rpc::JoinResponse> RoutedLeaderClient::Join(const rpc::JoinReques
       });
 }
 
+absl::StatusOr<rpc::ManageResponse> RoutedLeaderClient::Manage(const rpc::ManageRequest& request,
+                                                               absl::Duration timeout) {
+  return route_->Ask<rpc::ManageResponse>(
+      timeout, [&request](LeaderOperations& leader, absl::Duration left,
+                          Answer<rpc::ManageResponse> done) {
+        leader.Manage(request, left, std::move(done));
+      });
+}
+
 }  // namespace dfs::leader

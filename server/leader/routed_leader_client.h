@@ -47,6 +47,8 @@ class RoutedLeaderClient final : public LeaderClient {
                                       absl::Duration timeout) override;
   [[nodiscard]] absl::StatusOr<rpc::JoinResponse> Join(const rpc::JoinRequest& request,
                                                        absl::Duration timeout) override;
+  [[nodiscard]] absl::StatusOr<rpc::ManageResponse> Manage(const rpc::ManageRequest& request,
+                                                           absl::Duration timeout) override;
 
  private:
   // Copies to report, kept by the callbacks that send them.

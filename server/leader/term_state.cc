@@ -4,6 +4,30 @@
 #include "proto/error_detail.h"
 
 namespace dfs::leader {
+namespace {
+
+// A majority that is there answers far sooner.
+constexpr absl::Duration kOutcomeTimeout = absl::Seconds(10);
+
+}  // namespace
+
+absl::StatusOr<rpc::CommandResult> ProposeAndWait(TermState& state, rpc::Command command) {
+  struct Outcome {
+    Event event;
+    absl::StatusOr<rpc::CommandResult> result = absl::UnknownError("");
+  };
+  auto outcome = std::make_shared<Outcome>();
+  state.world.consensus->Propose(std::move(command), state.term,
+                                 [outcome](absl::StatusOr<rpc::CommandResult> result) {
+                                   outcome->result = std::move(result);
+                                   outcome->event.Set();
+                                 });
+  if (!outcome->event.WaitFor(kOutcomeTimeout)) {
+    return ErrorWithReason(absl::StatusCode::kDeadlineExceeded, "no quorum answers",
+                           api::ErrorDetail::NO_QUORUM, api::ErrorDetail::UNKNOWN);
+  }
+  return outcome->result;
+}
 
 absl::Status NotLeaderError() {
   return ErrorWithReason(absl::StatusCode::kUnavailable, "this node does not lead",

@@ -4,6 +4,7 @@
 #ifndef DFS_SERVER_LEADER_TERM_STATE_H_
 #define DFS_SERVER_LEADER_TERM_STATE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,6 +35,8 @@ struct NodeLiveness {
   bool is_usable = false;        // alive or suspect, not dead
   std::uint64_t free_bytes = 0;  // for new chunks
   std::uint64_t total_bytes = 0;  // 0: nothing heard of its disk yet
+  // Since when the ring has held it for dead; InfiniteFuture: it is not dead, or nothing was ever heard of it.
+  MonotonicTime dead_since = absl::InfiniteFuture();
 };
 
 struct LeaderOptions {
@@ -51,6 +54,8 @@ struct LeaderOptions {
   absl::Duration copy_progress = absl::Seconds(10);
   // A copy that failed is tried again after 1 s, then twice as long each time up to this.
   absl::Duration copy_backoff_max = absl::Seconds(60);
+  // A node that is dead for so long becomes OUT: its copies are made anew elsewhere.
+  absl::Duration out_after = absl::Seconds(120);
   RepairLimits repair;
 };
 
@@ -60,6 +65,9 @@ using LivenessSource = std::function<std::vector<NodeLiveness>()>;
 using CopyCall = std::function<absl::StatusOr<rpc::ChunkAck>(
     NodeId node, const rpc::CopyChunkRequest& request, absl::Duration progress_timeout)>;
 
+// All chunks that the node holds undamaged, in order of ChunkId. Blocks.
+using InventoryCall = std::function<absl::StatusOr<std::vector<ChunkId>>(NodeId node)>;
+
 // The world of the leader. All outlive it. Thread-safe.
 struct LeaderWorld {
   NodeId self;
@@ -68,6 +76,7 @@ struct LeaderWorld {
   ViewSource view;
   LivenessSource liveness;
   CopyCall copy;
+  InventoryCall inventory;
   Executor* executor = nullptr;
   std::function<void(Task)> run_blocking;  // on a pool, for calls that wait
 };
@@ -91,12 +100,26 @@ struct TermState {
   RequestLedger requests ABSL_GUARDED_BY(mutex);
   CopyOrders orders ABSL_GUARDED_BY(mutex);
 
+  // When a client was last at work here. Repair yields to clients.
+  std::atomic<std::int64_t> last_client_ns{0};  // since the Unix epoch; 0: never
+
   [[nodiscard]] MonotonicTime Now() const { return world.clock->Now(); }
+  void RecordClient() {
+    last_client_ns.store(absl::ToUnixNanos(Now()), std::memory_order_relaxed);
+  }
+  [[nodiscard]] MonotonicTime LastClient() const {
+    const std::int64_t ns = last_client_ns.load(std::memory_order_relaxed);
+    return ns == 0 ? absl::InfinitePast() : absl::FromUnixNanos(ns);
+  }
   [[nodiscard]] bool HasEnded() ABSL_LOCKS_EXCLUDED(mutex) {
     MutexLock lock(&mutex);
     return is_ended;
   }
 };
+
+// Proposes in this term and waits for the outcome: on the pool only. kDeadlineExceeded: unknown, there is no quorum.
+[[nodiscard]] absl::StatusOr<rpc::CommandResult> ProposeAndWait(TermState& state,
+                                                                rpc::Command command);
 
 // kUnavailable, NOT_LEADER, NOTHING_CHANGED.
 [[nodiscard]] absl::Status NotLeaderError();

@@ -1,6 +1,7 @@
 #include "server/leader/transaction_table.h"
 
 #include "absl/status/status.h"
+#include "common/mutant.h"
 
 namespace dfs::leader {
 
@@ -68,7 +69,9 @@ void TransactionTable::Cancel(NodeId coordinator, RunId run, const TxnId& txn) {
 void TransactionTable::Expire(MonotonicTime now) {
   std::vector<std::uint64_t> expired;
   for (const auto& [sequence, transaction] : transactions_) {
-    if (!transaction.is_proposed && now - transaction.renewed >= kRenewWithin) {
+    const bool may_expire = !transaction.is_proposed ||
+                            DFS_MUTANT(336, "expiry closes what is proposed (rule R18)");
+    if (may_expire && now - transaction.renewed >= kRenewWithin) {
       expired.push_back(sequence);
     }
   }

@@ -23,6 +23,13 @@ rpc::VerdictAnswer::Verdict ToWire(Verdict verdict) {
   return rpc::VerdictAnswer::PENDING;
 }
 
+// Copies on nodes that are retired or OUT do not count: they may be gone for good.
+bool IsGoodCopy(const metadata::MetadataView& view, const rpc::Replica& replica) {
+  if (replica.state() != api::OK) return false;
+  const auto row = view.FindNode(NodeId(replica.node_id()));
+  return row && row->state() == rpc::ACTIVE && !row->is_out();
+}
+
 // The half of the facts that the view tells.
 void ReadView(const metadata::MetadataView& view, const ChunkId& chunk, NodeId node,
               VerdictFacts& facts) {
@@ -34,7 +41,7 @@ void ReadView(const metadata::MetadataView& view, const ChunkId& chunk, NodeId n
   std::uint64_t ok = 0;
   for (const auto& replica : row.replicas()) {
     if (replica.node_id() == node.value()) facts.is_in_set = true;
-    if (replica.state() == api::OK) ++ok;
+    if (IsGoodCopy(view, replica)) ++ok;
   }
   const auto bucket = view.FindBucket(BucketId(version->bucket_id()));
   const std::uint64_t wanted =

@@ -14,6 +14,10 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::FormCluster& command)
 rpc::CommandResult Apply(ApplyContext* context, const rpc::AddNode& command);
 rpc::CommandResult Apply(ApplyContext* context, const rpc::ActivateNode& command);
 rpc::CommandResult Apply(ApplyContext* context, const rpc::NodeStarted& command);
+// retire_commands.cc
+rpc::CommandResult Apply(ApplyContext* context, const rpc::MarkNode& command);
+rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireNode& command);
+rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireStep& command);
 // file_commands.cc
 rpc::CommandResult Apply(ApplyContext* context, const rpc::CommitPut& command);
 rpc::CommandResult Apply(ApplyContext* context, const rpc::RemoveFile& command);

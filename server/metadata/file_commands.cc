@@ -62,12 +62,15 @@ class SetBuilder {
   std::set<std::uint32_t> named_;
 };
 
-// The lowest ids stand in where the command names too few: every node comes to the same set.
+// The lowest ids stand in where the command names too few, those that are OUT or draining last: every node comes
+// to the same set.
 template <class AddNode>
 void Complete(const ApplyContext& context, const SetBuilder& set, AddNode add) {
-  for (const auto& [id, node] : context.cache->nodes) {
-    if (set.is_full()) return;
-    add(id.value());
+  for (const bool is_settled : {true, false}) {
+    for (const auto& [id, node] : context.cache->nodes) {
+      if (set.is_full()) return;
+      if (IsWithdrawn(node) != is_settled) add(id.value());
+    }
   }
 }
 
@@ -95,7 +98,9 @@ rpc::ChunkRow ChunkOf(const ApplyContext& context, const rpc::BucketRow& bucket,
 std::size_t CurrentAcks(const ApplyContext& context, const rpc::CommitChunk& chunk) {
   std::set<std::uint32_t> nodes;
   for (const rpc::Ack& ack : chunk.acks()) {
-    if (context.IsCurrent(ack)) nodes.insert(ack.node_id());
+    const bool counts = context.IsCurrent(ack) ||
+                        DFS_MUTANT(218, "acknowledgements of other storages and starts count (R13)");
+    if (counts) nodes.insert(ack.node_id());
   }
   return nodes.size();
 }
@@ -132,7 +137,8 @@ std::string WhyBeginAgain(const ApplyContext& context, const rpc::BucketRow& buc
   for (const rpc::CommitChunk& chunk : put.chunks()) {
     // An acknowledgement with an epoch above the row's is of a node whose start is not applied
     // yet: it does not count either, or the order of entries would not decide.
-    if (CurrentAcks(context, chunk) < EffectiveWriteQuorum(context, bucket)) {
+    const std::size_t less = DFS_MUTANT(219, "one acknowledgement less than W is enough (R13)") ? 1 : 0;
+    if (CurrentAcks(context, chunk) + less < EffectiveWriteQuorum(context, bucket)) {
       return "too few acknowledgements are current";
     }
   }

@@ -22,6 +22,7 @@ inline constexpr std::uint32_t kClearStepFilesMax = 300;   // 3 rows each
 inline constexpr std::size_t kPendingClearsMax = 64;       // each costs every look-up a comparison
 inline constexpr std::uint64_t kClearCountMax = 1'000'000;  // files that one ClearPrefix reads
 inline constexpr std::size_t kExpireScanMax = 10'000;      // sessions that one ExpireSessions reads
+inline constexpr std::size_t kRetireScanMax = 2'000;        // versions that one RetireStep reads
 inline constexpr std::uint64_t kCheckpointInterval = 1'000;  // entries
 
 }  // namespace dfs::metadata

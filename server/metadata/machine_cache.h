@@ -34,6 +34,11 @@ rpc::CountersRow LoadCounters(const RowReader& rows);
 std::vector<rpc::ClearRow> LoadClears(const RowReader& rows);
 std::optional<ClusterId> LoadCluster(const RowReader& rows);
 
+// Whether the replicas of the ACTIVE node are to be made anew elsewhere.
+inline bool IsWithdrawn(const rpc::NodeRow& node) {
+  return node.is_out() || node.departure() != rpc::STAYS;
+}
+
 // One entry while it is applied. Commands decide first and change rows and cache afterwards: nothing
 // is ever taken back.
 struct ApplyContext {
@@ -59,6 +64,10 @@ struct ApplyContext {
   [[nodiscard]] bool IsActive(std::uint32_t id) const {
     const rpc::NodeRow* node = FindNode(id);
     return node != nullptr && node->state() == rpc::ACTIVE;
+  }
+  // ACTIVE, and to hold what it holds: neither OUT nor draining.
+  [[nodiscard]] bool IsSettled(std::uint32_t id) const {
+    return IsActive(id) && !IsWithdrawn(*FindNode(id));
   }
   // The acknowledgement's identity is the node's in the table now (invariant 3).
   [[nodiscard]] bool IsCurrent(const rpc::Ack& ack) const {

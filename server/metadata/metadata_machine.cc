@@ -70,6 +70,12 @@ rpc::CommandResult Dispatch(ApplyContext* context, const rpc::Command& command) 
       return Apply(context, command.clear_step());
     case rpc::Command::kExpireSessions:
       return Apply(context, command.expire_sessions());
+    case rpc::Command::kMarkNode:
+      return Apply(context, command.mark_node());
+    case rpc::Command::kRetireNode:
+      return Apply(context, command.retire_node());
+    case rpc::Command::kRetireStep:
+      return Apply(context, command.retire_step());
     case rpc::Command::KIND_NOT_SET:
       break;
   }

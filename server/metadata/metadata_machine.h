@@ -59,6 +59,9 @@ class MetadataView {
   // order of TxnId.
   virtual void ListIncomplete(const TxnId& after,
                               const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
+  // All versions, current or trashed, in order of TxnId, behind `after`.
+  virtual void ListVersions(const TxnId& after,
+                            const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
   // Trashed versions, oldest first.
   virtual void ListTrashed(const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
   // Purged chunks that the node has not reported unlinked.

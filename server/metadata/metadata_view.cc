@@ -68,6 +68,17 @@ class SnapshotView final : public MetadataView {
                 });
   }
 
+  void ListVersions(const TxnId& after,
+                    const std::function<bool(const rpc::VersionRow&)>& visit) const override {
+    const std::string first = TxnKey(after).append(1, '\0');
+    rows_->Scan(first, EndOfPrefix(TableKey(kTxnTable)),
+                [&](std::string_view key, std::string_view) {
+                  const auto version = FindVersion(TxnAtEnd(key));
+                  CHECK(version) << "a transaction without its version";
+                  return visit(*version);
+                });
+  }
+
   void ListTrashed(const std::function<bool(const rpc::VersionRow&)>& visit) const override {
     const std::string first = TableKey(kTrashTable);
     rows_->Scan(first, EndOfPrefix(first), [&](std::string_view key, std::string_view value) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/mutant.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/version_table.h"
 
@@ -22,12 +23,15 @@ bool IsKnownState(api::ReplicaState state) {
 }
 
 // Whether the member may lose its place in the set to a node whose replica has this state. A good copy on a
-// member that is still here never does. A damaged one does only to a good one: it may be the last.
+// member that is to stay never does. A damaged one, or one on a node that is OUT, draining or retired, does only to a
+// good one: it may be the last.
 bool MayReplace(const ApplyContext& context, const rpc::Replica& member, api::ReplicaState by) {
-  const rpc::NodeRow* node = context.FindNode(member.node_id());
-  const bool is_retired = node == nullptr || node->state() == rpc::RETIRED;
   if (member.state() == api::MISSING) return true;
-  return by == api::OK && (is_retired || member.state() == api::CORRUPT);
+  if (by != api::OK) {
+    return DFS_MUTANT(801, "a missing copy takes the place of a good one on a node that is OUT") &&
+           !context.IsSettled(member.node_id());
+  }
+  return member.state() == api::CORRUPT || !context.IsSettled(member.node_id());
 }
 
 // False: the change does not fit this chunk (any more) and nothing was changed.
@@ -112,7 +116,9 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ChangeReplicas& comma
   ChangedVersions versions(context);
   std::uint64_t count = 0;
   for (const rpc::ReplicaChange& change : command.changes()) {
-    if (!context->IsCurrent(change.ack()) || !IsKnownState(change.state())) continue;
+    const bool is_current = context->IsCurrent(change.ack()) ||
+                            DFS_MUTANT(220, "copies of other storages and starts count (rule R19)");
+    if (!is_current || !IsKnownState(change.state())) continue;
     if (versions.Add(change)) ++count;
   }
   versions.Write();

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/mutant.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/row_codec.h"
 #include "server/metadata/session_table.h"
@@ -65,6 +66,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::SettleRequestCommand&
   rpc::CommandResult result;
   result.set_code(rpc::CommandResult::SETTLED);
   result.set_message("settled as \"did not happen\"");
+  if (DFS_MUTANT(221, "Settle answers and stores nothing (rule R15)")) return result;
   return StoreResult(context, command.request_id(), 0, std::move(result));
 }
 

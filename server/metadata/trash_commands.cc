@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "common/mutant.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/purge_bitmap.h"
 #include "server/metadata/version_table.h"
@@ -30,7 +31,9 @@ bool PurgeOne(ApplyContext* context, const rpc::PurgeVersion& purge) {
   const TxnId txn = FromWire(purge.txn());
   const auto located = ReadVersion(*context->rows, txn);
   if (!located || located->place.trashed.is_none()) return false;
-  if (located->place.trashed.value() != purge.trashed_index()) return false;
+  const bool is_same_stay = located->place.trashed.value() == purge.trashed_index() ||
+                            DFS_MUTANT(217, "Purge does not look at its index (rule R17)");
+  if (!is_same_stay) return false;
   const auto unlinks = UnlinksOf(*context, located->row);
   // The first one always fits: a version names few nodes.
   if (!context->HasRoomFor(unlinks.size() + 3) && !context->rows->changes().empty()) return false;

@@ -44,7 +44,7 @@ void AddDuration(CLI::App& app, const std::string& flag, absl::Duration* target,
 
 bool IsLoopback(const std::string& address) {
   const std::string host = address.substr(0, address.rfind(':'));
-  return host == "localhost" || host == "[::1]" || host == "::1" || host.rfind("127.", 0) == 0;
+  return host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127.");
 }
 
 ParsedConfig ParseConfig(int argc, char** argv) {
@@ -57,6 +57,8 @@ ParsedConfig ParseConfig(int argc, char** argv) {
       "--peer-listen=127.0.0.1:7711 --bootstrap\n"
       "  a further node:   dfs-server --data-dir=/var/lib/dfs2 --listen=127.0.0.1:7720 "
       "--peer-listen=127.0.0.1:7721 --join=127.0.0.1:7711\n"
+      "  the other of two members is lost for good, and it was the one that votes:\n"
+      "                    dfs-server --data-dir=/var/lib/dfs2 … --recover-as-voter\n"
       "A data directory that already belongs to a cluster needs neither --bootstrap nor --join.");
   app.set_config("--config", "", "an INI file with the same names");
   app.add_option("--data-dir,--storage-root", config.data_dir, "where this node keeps everything")
@@ -78,12 +80,23 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_option("--name", config.name, "what people call this node")->envname("DFS_NAME");
   app.add_flag("--insecure", config.insecure,
                "allow addresses that other machines reach, without encryption");
+  app.add_flag("--recover-as-voter", config.recover_as_voter,
+               "once, on the second of two members, when the only voter is lost for good: this node becomes the only "
+               "member and voter. Refused while anything answers at the voter's or a --join address");
   AddDuration(app, "--trash-time", &config.trash_time, "how long removed bytes are kept");
   AddDuration(app, "--question-age", &config.question_age,
               "how long a put must be silent before its bytes may be collected");
   AddDuration(app, "--purge-quiet", &config.purge_quiet,
               "how long a new leader frees nothing");
+  AddDuration(app, "--scrub-period", &config.scrub_period,
+              "every stored block is read and checked at least so often");
+  app.add_option("--scrub-rate", config.scrub_rate,
+                 "bytes a second that this reads at most; a sixteenth of it while clients are served")
+      ->check(CLI::Range(std::uint64_t{1} << 16, std::uint64_t{1} << 40))
+      ->capture_default_str();
   AddDuration(app, "--collect-every", &config.collect_every, "how often garbage is looked for");
+  AddDuration(app, "--out-after", &config.out_after,
+              "how long a node is dead before its copies are made anew elsewhere");
   app.set_version_flag("--version", std::string("dfs-server ") + kVersion);
   try {
     app.parse(argc, argv);

@@ -2,6 +2,7 @@
 #ifndef DFS_SERVER_NODE_CONFIG_H_
 #define DFS_SERVER_NODE_CONFIG_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,16 @@ struct Config {
   std::string zone;
   std::string name;          // empty: "node<id>" is shown
   bool insecure = false;
+  bool recover_as_voter = false;  // rule R6: the only voter is lost for good
 
   // The long waits, settable for tests.
   absl::Duration trash_time = absl::Minutes(10);      // removed bytes are kept so long, in the log's trash and again in the node's
   absl::Duration question_age = absl::Minutes(10);    // a transaction must be untouched so long before its chunks are asked about
   absl::Duration purge_quiet = absl::Minutes(10);     // a new leader purges nothing for so long
   absl::Duration collect_every = absl::Minutes(1);    // a node looks for garbage so often
+  absl::Duration scrub_period = absl::Hours(24 * 7);  // every stored block is read and checked at least so often
+  std::uint64_t scrub_rate = std::uint64_t{64} << 20;  // bytes a second that scrubbing reads at most
+  absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 
 // Reads flags, then DFS_… variables, then --config (INI), each before the next. Prints help and version itself:

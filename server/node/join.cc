@@ -22,6 +22,21 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(2);
 constexpr absl::Duration kPause = absl::Milliseconds(200);
 constexpr absl::Duration kSayEvery = absl::Seconds(5);
 
+std::unique_ptr<rpc::Leader::Stub> StubOf(const std::string& address) {
+  return rpc::Leader::NewStub(grpc::CreateCustomChannel(
+      address, grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kControl)));
+}
+
+void SetDeadline(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kCallTimeout));
+}
+
+// A clear refusal is final; everything else may pass.
+bool IsFinal(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kFailedPrecondition ||
+         status.code() == absl::StatusCode::kInvalidArgument;
+}
+
 }  // namespace
 
 absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& addresses,
@@ -29,11 +44,7 @@ absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& ad
                                               absl::Duration timeout,
                                               const Interrupted& interrupted) {
   std::map<std::string, std::unique_ptr<rpc::Leader::Stub>> stubs;
-  for (const auto& address : addresses) {
-    stubs[address] = rpc::Leader::NewStub(
-        grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                  ArgumentsFor(ChannelUse::kControl)));
-  }
+  for (const auto& address : addresses) stubs[address] = StubOf(address);
   const Clock& clock = SystemClock();
   const MonotonicTime start = clock.Now();
   MonotonicTime said = absl::InfinitePast();
@@ -41,16 +52,11 @@ absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& ad
     absl::Status last;
     for (const auto& address : addresses) {
       grpc::ClientContext context;
-      context.set_deadline(std::chrono::system_clock::now() +
-                           absl::ToChronoMilliseconds(kCallTimeout));
+      SetDeadline(context);
       rpc::JoinResponse response;
       const absl::Status status = FromGrpc(stubs[address]->Join(&context, request, &response));
       if (status.ok()) return response;
-      // A clear refusal is final; everything else may pass.
-      if (status.code() == absl::StatusCode::kFailedPrecondition ||
-          status.code() == absl::StatusCode::kInvalidArgument) {
-        return status;
-      }
+      if (IsFinal(status)) return status;
       last = status;
       if (interrupted(absl::ZeroDuration())) return absl::CancelledError("stopped while joining");
     }
@@ -61,6 +67,19 @@ absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& ad
     }
     if (interrupted(kPause)) return absl::CancelledError("stopped while joining");
   }
+}
+
+absl::Status RegisterThrough(const std::vector<std::string>& addresses,
+                             const rpc::RegisterRequest& request) {
+  absl::Status last = absl::UnavailableError("no other member's address is known");
+  for (const auto& address : addresses) {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    rpc::RegisterResponse response;
+    last = FromGrpc(StubOf(address)->Register(&context, request, &response));
+    if (last.ok() || IsFinal(last)) return last;
+  }
+  return last;
 }
 
 absl::Status FormCluster(replicated_log::LogStore& store, const rpc::NodeRow& node) {

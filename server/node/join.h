@@ -28,6 +28,11 @@ absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& ad
                                               absl::Duration timeout,
                                               const Interrupted& interrupted);
 
+// Asks each address once to pass the registration on to the leader; OK if one did. The first refusal ends it.
+//   kFailedPrecondition  refused; kUnavailable: nobody knew a leader
+absl::Status RegisterThrough(const std::vector<std::string>& addresses,
+                             const rpc::RegisterRequest& request);
+
 // Forms a cluster of one (rule R4): a fresh cluster id, node 1, and a log whose first entry holds the configuration
 // and the FormCluster command. The store must belong to no cluster.
 absl::Status FormCluster(replicated_log::LogStore& store, const rpc::NodeRow& node);

@@ -11,6 +11,9 @@
 
 namespace {
 
+// A node joins anew so often in one process. Twice would be strange already.
+constexpr int kAnewMax = 2;
+
 // Every connection and file needs a descriptor; running out makes this gRPC deaf for ever.
 void RaiseFileLimit() {
   rlimit limit{};
@@ -43,14 +46,20 @@ int main(int argc, char** argv) {
     const timespec time = absl::ToTimespec(wait);
     return sigtimedwait(&signals, nullptr, &time) > 0;
   };
-  auto node = dfs::node::Node::Start(parsed.config, interrupted);
-  if (!node.ok()) {
-    std::cerr << "dfs-server: " << node.status().message() << "\n";
-    return node.status().code() == absl::StatusCode::kInvalidArgument ? 64 : 1;
+  dfs::node::Config config = parsed.config;
+  for (int anew = 0;; ++anew) {
+    auto node = dfs::node::Node::Start(config, interrupted);
+    if (!node.ok()) {
+      std::cerr << "dfs-server: " << node.status().message() << "\n";
+      return node.status().code() == absl::StatusCode::kInvalidArgument ? 64 : 1;
+    }
+    int received = 0;
+    sigwait(&signals, &received);
+    LOG(INFO) << "stopping on signal " << received;
+    (*node)->Stop();
+    if (!(*node)->begins_anew() || anew == kAnewMax) return (*node)->has_failed() ? 1 : 0;
+    config.join = (*node)->KnownAddresses();
+    config.bootstrap = false;
+    config.recover_as_voter = false;
   }
-  int received = 0;
-  sigwait(&signals, &received);
-  LOG(INFO) << "stopping on signal " << received;
-  (*node)->Stop();
-  return (*node)->has_failed() ? 1 : 0;
 }

@@ -1,14 +1,11 @@
 #include "server/node/node.h"
 
 #include <glog/logging.h>
-#include <grpcpp/resource_quota.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
+#include <grpcpp/security/credentials.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <utility>
 #include <vector>
@@ -18,59 +15,40 @@
 #include "common/executor.h"
 #include "common/peer_channels.h"
 #include "common/peer_registry.h"
+#include "common/posix_disk.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "membership/grpc_membership_transport.h"
 #include "membership/membership_host.h"
-#include "membership/membership_service.h"
 #include "server/chunk/grpc_chunk_peers.h"
 #include "server/chunk/local_chunk_store.h"
-#include "server/chunk/replica_service.h"
+#include "server/chunk/scrubber.h"
 #include "server/coordinator/get_operation.h"
-#include "server/gateway/cluster_service.h"
-#include "server/gateway/file_service.h"
 #include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
-#include "server/leader/leader_service.h"
+#include "server/leader/wanted_replicas.h"
+#include "server/node/doors.h"
+#include "server/node/own_identity.h"
+#include "server/node/peer_finder.h"
+#include "server/node/recovery.h"
+#include "server/node/registration.h"
+#include "server/node/set_aside.h"
 #include "server/node/version.h"
+#include "server/node/waiter.h"
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
 #include "server/replicated_log/raft_message_codec.h"
-#include "server/replicated_log/raft_service.h"
 #include "server/replicated_log/rocksdb_log_store.h"
 
 namespace dfs::node {
 namespace {
 
 constexpr absl::Duration kUpkeepEvery = absl::Milliseconds(500);
+constexpr absl::Duration kHealthEvery = absl::Milliseconds(50);
 constexpr absl::Duration kBootstrapAsks = absl::Seconds(3);  // how long --join addresses are asked before forming
 constexpr absl::Duration kStopGrace = absl::Seconds(3);
-constexpr int kServerThreadsMax = 600;                       // per port; RESOURCE_EXHAUSTED beyond
-constexpr std::size_t kServerBytesMax = std::size_t{256} << 20;
 constexpr std::size_t kWriterThreadsMax = 96;
-
-// Blocks the caller on a call that answers through a callback.
-class Waiter {
- public:
-  std::function<void(absl::Status)> Callback() {
-    return [state = state_](absl::Status status) {
-      state->status = std::move(status);
-      state->event.Set();
-    };
-  }
-  absl::Status Wait() {
-    state_->event.Wait();
-    return state_->status;
-  }
-
- private:
-  struct State {
-    Event event;
-    absl::Status status;
-  };
-  std::shared_ptr<State> state_ = std::make_shared<State>();
-};
 
 }  // namespace
 
@@ -83,29 +61,46 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status Start() {
     replicated_log::RocksdbLogStore::Options log_options;
     log_options.data_dir = config_.data_dir;
+    DFS_RETURN_IF_ERROR(CarryOutSetAside(PosixDisk(), config_.data_dir));
     DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
+    if (config_.recover_as_voter) {
+      DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OtherAddresses(), AnswersTcp));
+    }
     DFS_RETURN_IF_ERROR(EnsureMembership());
     const auto& identity = log_store_->identity();
     self_ = identity.node_id;
     LOG(INFO) << "node " << self_ << " of cluster " << *identity.cluster_id << ", storage "
               << identity.storage_uuid << ", boot epoch " << identity.boot_epoch;
     DFS_RETURN_IF_ERROR(OpenStores());
+    DFS_RETURN_IF_ERROR(CheckNotRetired());
     BuildPeers();
     DFS_RETURN_IF_ERROR(BuildRaft());
     DFS_RETURN_IF_ERROR(FindPeers());
     BuildLeader();
     BuildServices();
-    DFS_RETURN_IF_ERROR(Listen());
-    raft_->Start();
-    membership_->Start();
+    DFS_RETURN_IF_ERROR(doors_->Listen(config_));
+    raft_transport_->SetHeld(true);
+    raft_->StartHeld();
     leader_host_->Start();
     collector_->Start();
+    upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
+    scrubber_->Start();
     Upkeep();
+    upkeep_->Post([this] { WatchHealth(); });
+    StartFinder();
     return absl::OkStatus();
   }
 
   void Stop();
   [[nodiscard]] bool has_failed() const { return has_failed_.load(); }
+  [[nodiscard]] bool begins_anew() const { return begins_anew_.load(); }
+  [[nodiscard]] std::vector<std::string> KnownAddresses() const {
+    std::vector<std::string> addresses = OtherAddresses();
+    for (const auto& [node, member] : raft_->Status().configuration.members) {
+      if (node != self_) addresses.push_back(member.peer_address);
+    }
+    return addresses;
+  }
 
   rpc::ConfirmResponse::Verdict Confirm(LogIndex read_index,
                                         const rpc::ConfirmItem& item) override {
@@ -113,25 +108,34 @@ class Node::Impl final : public chunk::Confirmer {
   }
 
  private:
+  // Those of --join that are not this node's own.
+  [[nodiscard]] std::vector<std::string> OtherAddresses() const;
   absl::Status EnsureMembership();
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
   absl::Status OpenStores();
+  absl::Status CheckNotRetired() const;
   void BuildPeers();
   absl::Status BuildRaft();
   void BuildLeader();
   void BuildServices();
-  absl::Status Listen();
+  void TakePart();
+  void BeginAnew(const std::string& why);
+  void BuildFinder();
+  void StartFinder();
+  // Finder's thread.
+  void OnMembers(const consensus::Configuration& configuration,
+                 const std::map<NodeId, std::string>& elsewhere);
+  // For members that ask what this node knows of them; any thread.
+  void Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response);
   void OnConfiguration(const consensus::Configuration& configuration);
   void OnLiveness(NodeId node, membership::LivenessState to);
   void OnFatal(const absl::Status& status);
   void Upkeep();
-  void Register(const metadata::MetadataView& view);
+  void WatchHealth();
   membership::NodeHealth OwnHealth() ABSL_LOCKS_EXCLUDED(health_mutex_);
 
-  rpc::PeerHello OwnHello() const;
-  rpc::Ack OwnAck() const;
-  rpc::NodeRow OwnRow() const;
+  [[nodiscard]] rpc::Ack OwnAck() const { return AckOf(log_store_->identity()); }
 
   const Config config_;
   const Interrupted interrupted_;
@@ -140,7 +144,9 @@ class Node::Impl final : public chunk::Confirmer {
   consensus::Configuration first_configuration_;  // as Join told it
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
-  std::atomic<bool> is_registering_{false};
+  std::atomic<bool> is_taking_part_{false};  // rule R3
+  std::atomic<bool> begins_anew_{false};
+  std::vector<membership::MemberAddress> ring_members_;  // finder's thread
   bool is_stopped_ = false;
 
   // Bottom-up; destroyed in the opposite order.
@@ -153,96 +159,57 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<membership::GrpcMembershipTransport> ring_transport_;
   std::unique_ptr<chunk::GrpcChunkPeers> chunk_peers_;
   std::unique_ptr<membership::MembershipHost> membership_;
+  std::unique_ptr<PeerFinder> finder_;
   std::unique_ptr<leader::LeaderHost> leader_host_;
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::GrpcLeaderClient> leader_client_;
   std::unique_ptr<leader::ChunkCollector> collector_;
+  std::unique_ptr<leader::WantedReplicas> wanted_;
+  std::unique_ptr<chunk::Scrubber> scrubber_;
 
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
+  std::unique_ptr<Registration> registration_;
   std::unique_ptr<ThreadPool> writers_;
   coordinator::Parts parts_;
 
-  std::unique_ptr<replicated_log::RaftService> raft_service_;
-  std::unique_ptr<membership::MembershipService> ring_service_;
-  std::unique_ptr<leader::LeaderService> leader_service_;
-  std::unique_ptr<chunk::ReplicaService> replica_service_;
-  std::unique_ptr<gateway::FileService> file_service_;
-  std::unique_ptr<gateway::ClusterService> cluster_service_;
-  std::unique_ptr<grpc::Server> peer_server_;
-  std::unique_ptr<grpc::Server> client_server_;
+  std::unique_ptr<Doors> doors_;
 
   Mutex health_mutex_;
   membership::NodeHealth health_ ABSL_GUARDED_BY(health_mutex_);
   std::unique_ptr<ThreadExecutor> upkeep_;
 };
 
-rpc::NodeRow Node::Impl::OwnRow() const {
-  rpc::NodeRow row;
-  row.set_node_id(self_.value());
-  *row.mutable_storage_uuid() = ToWire(log_store_->identity().storage_uuid);
-  row.set_name(config_.name);
-  row.set_zone(config_.zone);
-  row.set_client_address(config_.listen);
-  row.set_peer_address(config_.peer_listen);
-  row.set_boot_epoch(log_store_->identity().boot_epoch.value());
-  return row;
-}
-
-rpc::PeerHello Node::Impl::OwnHello() const {
-  const auto& identity = log_store_->identity();
-  rpc::PeerHello hello;
-  *hello.mutable_cluster_id() = ToWire(*identity.cluster_id);
-  hello.set_node_id(self_.value());
-  *hello.mutable_storage_uuid() = ToWire(identity.storage_uuid);
-  hello.set_boot_epoch(identity.boot_epoch.value());
-  hello.set_run_id(run_id_.value());
-  hello.set_peer_address(config_.peer_listen);
-  hello.set_client_address(config_.listen);
-  return hello;
-}
-
-rpc::Ack Node::Impl::OwnAck() const {
-  rpc::Ack ack;
-  ack.set_node_id(self_.value());
-  *ack.mutable_storage_uuid() = ToWire(log_store_->identity().storage_uuid);
-  ack.set_boot_epoch(log_store_->identity().boot_epoch.value());
-  return ack;
+std::vector<std::string> Node::Impl::OtherAddresses() const {
+  std::vector<std::string> others = config_.join;
+  std::erase(others, config_.peer_listen);
+  return others;
 }
 
 absl::Status Node::Impl::EnsureMembership() {
   if (log_store_->identity().cluster_id) return absl::OkStatus();
-  if (config_.join.empty() && !config_.bootstrap) {
+  // Rule R4: where data was set aside, a cluster is known to exist.
+  const bool may_form = config_.bootstrap && !HasSetAside(PosixDisk(), config_.data_dir);
+  if (config_.join.empty() && !may_form) {
     return absl::InvalidArgumentError(absl::StrCat(
         config_.data_dir, " belongs to no cluster: pass --join=<peer address of a member>, or "
         "--bootstrap to form a new cluster"));
   }
   if (!config_.join.empty()) {
     const absl::Status joined =
-        Join(config_.bootstrap ? kBootstrapAsks : absl::InfiniteDuration());
-    if (joined.ok() || joined.code() != absl::StatusCode::kUnavailable || !config_.bootstrap) {
+        Join(may_form ? kBootstrapAsks : absl::InfiniteDuration());
+    if (joined.ok() || joined.code() != absl::StatusCode::kUnavailable || !may_form) {
       return joined;
     }
     LOG(INFO) << "no --join address answered: forming a new cluster";
   }
   self_ = NodeId(1);
-  return FormCluster(*log_store_, OwnRow());
+  return FormCluster(*log_store_, RowOf(log_store_->identity(), self_, config_));
 }
 
 absl::Status Node::Impl::Join(absl::Duration timeout) {
-  rpc::JoinRequest request;
-  const rpc::NodeRow row = OwnRow();
-  *request.mutable_storage_uuid() = row.storage_uuid();
-  request.set_name(row.name());
-  request.set_zone(row.zone());
-  request.set_client_address(row.client_address());
-  request.set_peer_address(row.peer_address());
-  request.set_boot_epoch(row.boot_epoch());
-  request.set_claimed_node_id(log_store_->identity().node_id.value());
-  if (const auto cluster = log_store_->identity().cluster_id) {
-    *request.mutable_claimed_cluster_id() = ToWire(*cluster);
-  }
   DFS_ASSIGN_OR_RETURN(const rpc::JoinResponse joined,
-                       JoinThrough(config_.join, request, timeout, interrupted_));
+                       JoinThrough(config_.join, JoinRequestOf(log_store_->identity(), config_),
+                                   timeout, interrupted_));
   DFS_ASSIGN_OR_RETURN(first_configuration_,
                        replicated_log::DecodeConfiguration(joined.configuration()));
   return log_store_->SetMembership(UuidFromWire<ClusterId>(joined.cluster_id()),
@@ -277,8 +244,17 @@ absl::Status Node::Impl::OpenStores() {
   return absl::OkStatus();
 }
 
+// As far as its own copy of the log goes.
+absl::Status Node::Impl::CheckNotRetired() const {
+  const auto own = machine_->View()->FindNode(self_);
+  if (!own || own->state() != rpc::RETIRED) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "node ", self_.value(), " has left its cluster, and its id is never used again: use an empty "
+      "--data-dir, and it joins under a new one"));
+}
+
 void Node::Impl::BuildPeers() {
-  registry_ = std::make_unique<PeerRegistry>(OwnHello());
+  registry_ = std::make_unique<PeerRegistry>(HelloOf(log_store_->identity(), run_id_, config_));
   raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
   ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(
       membership::GrpcMembershipTransport::Parts{registry_.get(),
@@ -299,6 +275,7 @@ void Node::Impl::BuildPeers() {
   };
   ring.own_health = [this] { return OwnHealth(); };
   membership_ = std::make_unique<membership::MembershipHost>(std::move(ring));
+  BuildFinder();
 }
 
 absl::Status Node::Impl::BuildRaft() {
@@ -310,6 +287,7 @@ absl::Status Node::Impl::BuildRaft() {
   leader.membership = membership_.get();
   leader.options.trash_time = config_.trash_time;
   leader.options.purge_quiet = config_.purge_quiet;
+  leader.options.out_after = config_.out_after;
   leader_host_ = std::make_unique<leader::LeaderHost>(std::move(leader));
 
   replicated_log::RaftHost::Parts raft;
@@ -350,12 +328,33 @@ void Node::Impl::BuildLeader() {
   collector.options.trash_time = config_.trash_time;
   collector.options.interval = config_.collect_every;
   collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
+
+  wanted_ = std::make_unique<leader::WantedReplicas>(self_, machine_.get());
+  chunk::Scrubber::Parts scrubber;
+  scrubber.store = store_.get();
+  scrubber.clock = &clock_;
+  scrubber.wanted = wanted_.get();
+  scrubber.report = [this](const chunk::BadChunk& bad) {
+    rpc::ReplicaChange change;
+    *change.mutable_chunk() = ToWire(bad.info.id);
+    *change.mutable_hash() = ToWire(bad.info.hash);
+    *change.mutable_ack() = OwnAck();
+    change.set_state(bad.is_missing ? api::MISSING : api::CORRUPT);
+    leader_client_->ReportReplica(std::move(change));
+  };
+  scrubber.options.period = config_.scrub_period;
+  scrubber.options.bytes_per_second_max = config_.scrub_rate;
+  scrubber.options.busy_bytes_per_second_max = config_.scrub_rate / 16;
+  scrubber_ = std::make_unique<chunk::Scrubber>(std::move(scrubber));
 }
 
 void Node::Impl::BuildServices() {
   small_writes_ =
       std::make_unique<coordinator::SmallWriteBatcher>(store_.get(), [this] { return OwnAck(); });
   writers_ = std::make_unique<ThreadPool>("writer", kWriterThreadsMax);
+  registration_ = std::make_unique<Registration>(
+      Registration::Parts{raft_.get(), leader_client_.get(), writers_.get(),
+                          [this] { return KnownAddresses(); }});
   parts_.self = self_;
   parts_.store = store_.get();
   parts_.peers = chunk_peers_.get();
@@ -373,73 +372,117 @@ void Node::Impl::BuildServices() {
   parts_.is_usable = [this](NodeId node) { return membership_->IsUsable(node); };
   parts_.leader_id = [this] { return raft_->Status().leader; };
 
-  raft_service_ = std::make_unique<replicated_log::RaftService>(raft_transport_.get());
-  ring_service_ = std::make_unique<membership::MembershipService>(ring_transport_.get());
-  leader_service_ = std::make_unique<leader::LeaderService>(leader_host_.get());
-  chunk::ReplicaService::Parts replica;
-  replica.store = store_.get();
-  replica.peers = chunk_peers_.get();
-  replica.confirmer = this;
-  replica.own_ack = [this] { return OwnAck(); };
-  replica_service_ = std::make_unique<chunk::ReplicaService>(std::move(replica));
-  file_service_ = std::make_unique<gateway::FileService>(parts_);
-  gateway::ClusterParts cluster;
+  raft_transport_->SetGreeter([this](const rpc::PeerHello& asker, rpc::GreetResponse* response) {
+    Greet(asker, response);
+  });
+  Doors::Parts doors;
+  doors.raft_transport = raft_transport_.get();
+  doors.ring_transport = ring_transport_.get();
+  doors.leader_host = leader_host_.get();
+  doors.replica.store = store_.get();
+  doors.replica.peers = chunk_peers_.get();
+  doors.replica.confirmer = this;
+  doors.replica.scrubber = scrubber_.get();
+  doors.replica.own_ack = [this] { return OwnAck(); };
+  doors.coordinator = &parts_;
+  doors.channels = &channels_;
+  gateway::ClusterParts& cluster = doors.cluster;
   cluster.self = self_;
   cluster.machine = machine_.get();
   cluster.raft = raft_.get();
   cluster.membership = membership_.get();
   cluster.store = store_.get();
+  cluster.scrubber = scrubber_.get();
+  cluster.peers = chunk_peers_.get();
+  cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
   cluster.server_version = kVersion;
-  cluster_service_ = std::make_unique<gateway::ClusterService>(std::move(cluster));
-}
-
-absl::Status Node::Impl::Listen() {
-  const auto listen = [](const std::string& address, const std::vector<grpc::Service*>& services)
-      -> std::unique_ptr<grpc::Server> {
-    grpc::ServerBuilder builder;
-    SetServerArguments(builder);
-    grpc::ResourceQuota quota;
-    quota.Resize(kServerBytesMax);
-    quota.SetMaxThreads(kServerThreadsMax);
-    builder.SetResourceQuota(quota);
-    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 16);
-    int port = 0;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-    for (auto* service : services) builder.RegisterService(service);
-    auto server = builder.BuildAndStart();
-    return port == 0 ? nullptr : std::move(server);
-  };
-  peer_server_ = listen(config_.peer_listen, {raft_service_.get(), ring_service_.get(),
-                                              leader_service_.get(), replica_service_.get()});
-  if (peer_server_ == nullptr) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on --peer-listen=", config_.peer_listen,
-                     ": the address is in use or not this machine's"));
-  }
-  client_server_ = listen(config_.listen, {file_service_.get(), cluster_service_.get()});
-  if (client_server_ == nullptr) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on --listen=", config_.listen,
-                                               ": the address is in use or not this machine's"));
-  }
-  LOG(INFO) << "serving clients on " << config_.listen << " and nodes on " << config_.peer_listen;
-  return absl::OkStatus();
+  doors_ = std::make_unique<Doors>(std::move(doors));
 }
 
 void Node::Impl::OnConfiguration(const consensus::Configuration& configuration) {
   if (configuration.members.empty()) return;
+  raft_transport_->SetMembers(configuration);
+  finder_->Reconfigure(configuration);
+}
+
+void Node::Impl::OnMembers(const consensus::Configuration& configuration,
+                           const std::map<NodeId, std::string>& elsewhere) {
   std::vector<membership::MemberAddress> members;
   for (const auto& [node, info] : configuration.members) {
-    members.push_back({node, info.storage_uuid, info.peer_address});
+    const auto found = elsewhere.find(node);
+    const std::string& address = found == elsewhere.end() ? info.peer_address : found->second;
+    members.push_back({node, info.storage_uuid, address});
     // Its own address, too: a leader asks itself for copies as it asks the others.
-    channels_.SetAddress(node, node == self_ ? config_.peer_listen : info.peer_address);
-    if (node == self_) continue;
-    registry_->SetKnown(node, info.storage_uuid, BootEpoch());
+    channels_.SetAddress(node, node == self_ ? config_.peer_listen : address);
   }
-  raft_transport_->SetMembers(configuration);
-  membership_->SetMembers(std::move(members));
+  for (const auto& [node, address] : elsewhere) {
+    if (!configuration.IsMember(node)) channels_.SetAddress(node, address);
+    LOG(INFO) << "node " << node << " is at " << address;
+  }
+  raft_transport_->SetAddresses(elsewhere);
+  ring_members_ = std::move(members);
+  if (is_taking_part_) membership_->SetMembers(ring_members_);
+}
+
+void Node::Impl::BuildFinder() {
+  PeerFinder::Parts finder;
+  finder.options.self = self_;
+  finder.options.own_address = config_.peer_listen;
+  finder.clock = &clock_;
+  finder.registry = registry_.get();
+  finder.position = [this] { return raft_->Status().durable; };
+  finder.on_released = [this] { TakePart(); };
+  finder.on_rolled_back = [this](const std::string& why) { BeginAnew(why); };
+  finder.on_members = [this](const consensus::Configuration& configuration,
+                             const std::map<NodeId, std::string>& elsewhere) {
+    OnMembers(configuration, elsewhere);
+  };
+  finder_ = std::make_unique<PeerFinder>(std::move(finder));
+}
+
+// Finder's thread, as OnMembers.
+void Node::Impl::TakePart() {
+  LOG(INFO) << "this node takes part";
+  is_taking_part_ = true;
+  raft_transport_->SetHeld(false);
+  membership_->Start();
+  membership_->SetMembers(ring_members_);
+  raft_->Release();
+}
+
+// Rule R3: as if the disk had been wiped.
+void Node::Impl::BeginAnew(const std::string& why) {
+  LOG(ERROR) << "THIS DATA DIRECTORY IS A COPY OR AN OLD STATE and is set aside: " << why
+             << ". The node joins again under a new id";
+  const absl::Status ordered =
+      OrderSetAside(PosixDisk(), config_.data_dir,
+                    absl::StrCat(absl::ToUnixMicros(clock_.WallNow())), why);
+  begins_anew_ = ordered.ok();
+  raft_->Abandon(ordered.ok() ? absl::FailedPreconditionError(why) : ordered);
+}
+
+void Node::Impl::StartFinder() {
+  raft_transport_->SetHelloRefusedReceiver([this](NodeId by) { finder_->RefusedBy(by); });
+  const auto status = raft_->Status();
+  const auto& configuration =
+      status.configuration.members.empty() ? first_configuration_ : status.configuration;
+  finder_->Start(status.durable, configuration, {config_.join.begin(), config_.join.end()});
+}
+
+void Node::Impl::Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response) {
+  const auto status = raft_->Status();
+  replicated_log::EncodeConfiguration(status.configuration, response->mutable_configuration());
+  response->set_last_term(status.last_log_term.value());
+  response->set_last_index(status.last_log_index.value());
+  response->set_leader(status.leader.value());
+  if (response->verdict() != rpc::GreetResponse::STRANGER) {
+    const auto mark = raft_->MarkOf(NodeId(asker.node_id()));
+    response->mutable_mark()->set_term(mark.term.value());
+    response->mutable_mark()->set_entry_term(mark.entry_term.value());
+    response->mutable_mark()->set_entry_index(mark.entry_index.value());
+  }
+  finder_->AskedBy(asker);
 }
 
 // Rule R5: the ring's word that the leader is dead lets this node ask for votes early.
@@ -460,16 +503,18 @@ membership::NodeHealth Node::Impl::OwnHealth() {
 }
 
 void Node::Impl::Upkeep() {
-  if (upkeep_ == nullptr) upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
   upkeep_->Post([this] {
     const auto view = machine_->View();
     const chunk::Space space = store_->GetSpace();
+    const chunk::ScrubStatus scrub = scrubber_->GetStatus();
     {
       MutexLock lock(&health_mutex_);
       health_.free_bytes = space.free_bytes;
       health_.total_bytes = space.total_bytes;
       health_.fsync_p99 = store_->SyncP99();
       health_.applied_index = view->applied_index().value();
+      health_.corrupt_chunks = scrub.bad_chunks;
+      health_.quarantined_objects = scrub.quarantined_objects;
     }
     for (const auto& row : view->Nodes()) {
       const NodeId node(row.node_id());
@@ -477,36 +522,29 @@ void Node::Impl::Upkeep() {
       if (row.state() == rpc::RETIRED) {
         registry_->Forget(node);
       } else {
-        registry_->SetKnown(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
+        registry_->RaiseEpoch(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
                             BootEpoch(row.boot_epoch()));
       }
     }
-    Register(*view);
+    if (const absl::Status retired = CheckNotRetired(); !retired.ok()) {
+      LOG(WARNING) << "this node stops: " << retired.message();
+      kill(getpid(), SIGTERM);
+      return;
+    }
+    // Rule R4: acknowledgements of chunks count only for a start that the node table knows.
+    if (is_taking_part_) {
+      registration_->Check(RowOf(log_store_->identity(), self_, config_), *view);
+    }
+    if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });
   });
 }
 
-// The node table must know this start (rule R4: chunk acknowledgements count only then).
-void Node::Impl::Register(const metadata::MetadataView& view) {
-  const rpc::NodeRow own = OwnRow();
-  const auto known = view.FindNode(self_);
-  const bool is_known = known && known->boot_epoch() == own.boot_epoch() &&
-                        known->client_address() == own.client_address() &&
-                        known->peer_address() == own.peer_address();
-  if (is_known || is_registering_.exchange(true)) return;
-  writers_->Post([this, own] {
-    rpc::NodeStarted started;
-    started.set_node_id(own.node_id());
-    *started.mutable_storage_uuid() = own.storage_uuid();
-    started.set_boot_epoch(own.boot_epoch());
-    started.set_client_address(own.client_address());
-    started.set_peer_address(own.peer_address());
-    started.set_zone(own.zone());
-    started.set_name(own.name());
-    const absl::Status status = leader_client_->Register(started, absl::Seconds(5));
-    if (!status.ok()) LOG(INFO) << "not registered with the leader yet: " << status;
-    is_registering_ = false;
-  });
+// What load balancers are told.
+void Node::Impl::WatchHealth() {
+  const auto status = raft_->Status();
+  doors_->SetServing(status.leader == self_ ? status.can_serve : !status.leader.is_none());
+  upkeep_->PostAt(clock_.Now() + kHealthEvery, [this] { WatchHealth(); });
 }
 
 void Node::Impl::Stop() {
@@ -516,18 +554,19 @@ void Node::Impl::Stop() {
     raft_->TransferLeadership([done](const absl::Status&) { done->Set(); });
     done->WaitFor(absl::Seconds(1));
   }
-  const auto deadline =
-      std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kStopGrace);
-  if (client_server_ != nullptr) client_server_->Shutdown(deadline);
+  if (doors_ != nullptr) doors_->StopClients(kStopGrace);
   if (upkeep_ != nullptr) upkeep_->Stop();
   if (collector_ != nullptr) collector_->Stop();
+  if (scrubber_ != nullptr) scrubber_->Stop();
   if (membership_ != nullptr) membership_->Stop();
   if (leader_host_ != nullptr) leader_host_->Stop();
+  if (raft_transport_ != nullptr) raft_transport_->SetGreeter(nullptr);
+  if (finder_ != nullptr) finder_->Stop();
   if (raft_ != nullptr) raft_->Stop();
   if (leader_client_ != nullptr) leader_client_->Stop();
   if (raft_transport_ != nullptr) raft_transport_->Stop();
   if (ring_transport_ != nullptr) ring_transport_->Stop();
-  if (peer_server_ != nullptr) peer_server_->Shutdown(std::chrono::system_clock::now());
+  if (doors_ != nullptr) doors_->StopNodes();
   if (writers_ != nullptr) writers_->Stop();
 }
 
@@ -543,5 +582,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const Config& config,
 
 void Node::Stop() { impl_->Stop(); }
 bool Node::has_failed() const { return impl_->has_failed(); }
+bool Node::begins_anew() const { return impl_->begins_anew(); }
+std::vector<std::string> Node::KnownAddresses() const { return impl_->KnownAddresses(); }
 
 }  // namespace dfs::node

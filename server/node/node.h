@@ -3,6 +3,8 @@
 #define DFS_SERVER_NODE_NODE_H_
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,6 +28,10 @@ class Node {
   void Stop();
   // The disk failed or the state differs from that of the others: the process should end with an error.
   [[nodiscard]] bool has_failed() const;
+  // The data directory must be set aside (rule R3; ordered, the next Start carries it out): the process should start
+  // a node anew, which joins through these.
+  [[nodiscard]] bool begins_anew() const;
+  [[nodiscard]] std::vector<std::string> KnownAddresses() const;
 
  private:
   class Impl;

@@ -45,7 +45,7 @@ class Picker {
     return c.free_bytes >= question_.free_bytes_min;
   }
   [[nodiscard]] bool CanTakeCopy(const Candidate& c) const {
-    return c.is_usable && HasSpace(c) && !Contains(question_.avoid, c.node);
+    return c.is_usable && !c.is_withdrawn && HasSpace(c) && !Contains(question_.avoid, c.node);
   }
 
   // Adds it unless it is taken or `out` has `limit` nodes.
@@ -100,9 +100,10 @@ Placement Place(const Question& question) {
   placement.set = placement.replicas;
   Picker spares = picker;
   const std::size_t set_size = std::min(question.replicas, picker.member_count());
-  picker.Fill(set_size, [&](const Candidate& c) { return c.is_usable && picker.HasSpace(c); },
+  const auto may_stand_in = [&](const Candidate& c) { return !c.is_withdrawn && picker.HasSpace(c); };
+  picker.Fill(set_size, [&](const Candidate& c) { return c.is_usable && may_stand_in(c); },
               &placement.set);
-  picker.Fill(set_size, [&](const Candidate& c) { return picker.HasSpace(c); }, &placement.set);
+  picker.Fill(set_size, may_stand_in, &placement.set);
   picker.Fill(set_size, [](const Candidate&) { return true; }, &placement.set);
 
   spares.Fill(kSparesMax, can_take_copy, &placement.spares);

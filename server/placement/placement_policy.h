@@ -22,6 +22,8 @@ struct Candidate {
   std::uint64_t free_bytes = 0;
   bool is_usable = false;        // alive, as far as the asker knows
   bool is_retired = false;       // no member (any more): never picked
+  // OUT or on its way out: gets no new copies, and stands in a set only where nobody else is left.
+  bool is_withdrawn = false;
 };
 
 struct Question {

@@ -69,7 +69,7 @@ void GrpcRaftInbound::OnWriteDone(bool is_ok) {
 absl::Status GrpcRaftInbound::TakeHello() {
   if (!read_.has_hello()) return absl::InvalidArgumentError("a stream without a hello");
   if (auto status = hub_->registry().CheckInbound(read_.hello()); !status.ok()) {
-    LOG(WARNING) << "refused: " << status;
+    hub_->ReportRefusal(NodeId(read_.hello().node_id()), status);
     return status;
   }
   peer_ = NodeId(read_.hello().node_id());

@@ -196,6 +196,7 @@ void GrpcRaftLink::OnStreamDone(Stream* stream, bool was_ready, const grpc::Stat
     if (!was_ready) pause = retry_;
   }
   if (IsEvidence(was_ready, status)) hub_->ReportRefused(peer_);
+  if (status.error_code() == grpc::StatusCode::FAILED_PRECONDITION) hub_->ReportHelloRefused(peer_);
   hub_->timers().PostAt(SystemClock().Now() + pause,
                         [link = weak_from_this()] {
                           if (const auto alive = link.lock()) alive->Connect();

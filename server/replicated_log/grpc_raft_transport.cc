@@ -4,12 +4,18 @@
 
 #include <utility>
 
+#include "proto/wire_status.h"
 #include "server/replicated_log/grpc_raft_inbound.h"
 #include "server/replicated_log/grpc_raft_link.h"
 #include "server/replicated_log/grpc_snapshot_transfer.h"
 #include "server/replicated_log/raft_message_codec.h"
 
 namespace dfs::replicated_log {
+namespace {
+
+constexpr std::size_t kRefusalsMax = 256;
+
+}  // namespace
 
 GrpcRaftHub::GrpcRaftHub(NodeId self, PeerRegistry* registry)
     : self_(self), registry_(registry), timers_("raft-net") {}
@@ -81,6 +87,31 @@ absl::Status GrpcRaftHub::Deliver(NodeId from, bool are_replies, rpc::RaftEnvelo
   return absl::OkStatus();
 }
 
+void GrpcRaftHub::ReportRefusal(NodeId node, const absl::Status& status) {
+  {
+    MutexLock lock(&mutex_);
+    if (refusals_.size() >= kRefusalsMax) refusals_.clear();
+    std::string& last = refusals_[node];
+    if (last == status.message()) return;
+    last = std::string(status.message());
+  }
+  LOG(INFO) << "refused: " << status.message();
+}
+
+void GrpcRaftHub::SetHelloRefusedReceiver(std::function<void(NodeId)> receiver) {
+  MutexLock lock(&mutex_);
+  hello_refused_ = std::make_shared<std::function<void(NodeId)>>(std::move(receiver));
+}
+
+void GrpcRaftHub::ReportHelloRefused(NodeId by) {
+  std::shared_ptr<std::function<void(NodeId)>> receiver;
+  {
+    MutexLock lock(&mutex_);
+    receiver = hello_refused_;
+  }
+  if (receiver && *receiver) (*receiver)(by);
+}
+
 void GrpcRaftHub::ReportRefused(NodeId node) {
   std::shared_ptr<RaftTransport::Refused> refused;
   {
@@ -104,6 +135,7 @@ void GrpcRaftHub::Close() {
   refused_.reset();
   checkpoint_receiver_.reset();
   restarted_.reset();
+  hello_refused_.reset();
 }
 void GrpcRaftHub::WaitForStreams() {
   MutexLock lock(&mutex_);
@@ -143,9 +175,11 @@ std::string GrpcRaftTransport::AddressLocked(NodeId node) const {
 }
 
 void GrpcRaftTransport::SetMembers(const consensus::Configuration& configuration) {
+  std::map<NodeId, StorageUuid> members;
   for (const auto& [node, info] : configuration.members) {
-    if (node != hub_->self()) hub_->registry().SetKnown(node, info.storage_uuid, BootEpoch());
+    if (node != hub_->self()) members[node] = info.storage_uuid;
   }
+  if (!configuration.members.empty()) hub_->registry().SetKnownAll(members);
   {
     MutexLock lock(&mutex_);
     configuration_ = configuration;
@@ -153,12 +187,48 @@ void GrpcRaftTransport::SetMembers(const consensus::Configuration& configuration
   Relink();
 }
 
-void GrpcRaftTransport::SetAddress(NodeId node, std::string address) {
+void GrpcRaftTransport::SetHeld(bool is_held) {
   {
     MutexLock lock(&mutex_);
-    overrides_[node] = std::move(address);
+    is_held_ = is_held;
   }
   Relink();
+}
+
+void GrpcRaftTransport::SetHelloRefusedReceiver(std::function<void(NodeId)> receiver) {
+  hub_->SetHelloRefusedReceiver(std::move(receiver));
+}
+
+void GrpcRaftTransport::SetAddresses(std::map<NodeId, std::string> addresses) {
+  {
+    MutexLock lock(&mutex_);
+    overrides_ = std::move(addresses);
+  }
+  Relink();
+}
+
+void GrpcRaftTransport::SetGreeter(Greeter greeter) {
+  auto shared = greeter ? std::make_shared<const Greeter>(std::move(greeter)) : nullptr;
+  MutexLock lock(&mutex_);
+  greeter_ = std::move(shared);
+}
+
+grpc::Status GrpcRaftTransport::Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response) {
+  std::shared_ptr<const Greeter> greeter;
+  {
+    MutexLock lock(&mutex_);
+    if (!is_stopped_) greeter = greeter_;
+  }
+  if (greeter == nullptr) return ToGrpc(absl::UnavailableError("this node cannot answer yet"));
+  const auto [verdict, status] = hub_->registry().Judge(asker);
+  if (verdict == PeerRegistry::Verdict::kOtherCluster) return ToGrpc(status);
+  *response->mutable_hello() = hub_->registry().own();
+  response->set_reason(std::string(status.message()));
+  response->set_verdict(verdict == PeerRegistry::Verdict::kAccepted   ? rpc::GreetResponse::ACCEPTED
+                        : verdict == PeerRegistry::Verdict::kOldEpoch ? rpc::GreetResponse::OLD_EPOCH
+                                                                      : rpc::GreetResponse::STRANGER);
+  (*greeter)(asker, response);
+  return grpc::Status::OK;
 }
 
 // Makes the links those of the members at their addresses.
@@ -173,7 +243,9 @@ void GrpcRaftTransport::Relink() {
     if (configuration_.members.empty()) {
       for (const auto& [node, address] : heard_) wanted[node] = AddressLocked(node);
     }
+    for (const auto& [node, address] : overrides_) wanted[node] = address;
     wanted.erase(hub_->self());
+    if (is_held_) wanted.clear();
     for (auto at = links_.begin(); at != links_.end();) {
       const auto found = wanted.find(at->first);
       if (found != wanted.end() && found->second == at->second->address()) {

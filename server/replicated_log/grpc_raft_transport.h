@@ -53,6 +53,12 @@ class GrpcRaftHub {
   // stream should end.
   [[nodiscard]] absl::Status Deliver(NodeId from, bool are_replies, rpc::RaftEnvelope* envelope)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // A Hello was refused: logged once for each node and reason. A member that this node has not heard of yet (it joins, or
+  // this node lags) goes on trying, several times a second.
+  void ReportRefusal(NodeId node, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A peer refused this node's Hello.
+  void SetHelloRefusedReceiver(std::function<void(NodeId)> receiver) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReportHelloRefused(NodeId by) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportRefused(NodeId node) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Streams that are alive; Stop waits until none is.
@@ -71,6 +77,8 @@ class GrpcRaftHub {
   std::shared_ptr<RaftTransport::Refused> refused_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RaftTransport::CheckpointReceiver> checkpoint_receiver_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RaftTransport::Restarted> restarted_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<std::function<void(NodeId)>> hello_refused_ ABSL_GUARDED_BY(mutex_);
+  std::map<NodeId, std::string> refusals_ ABSL_GUARDED_BY(mutex_);  // last one logged; at most kRefusalsMax
   std::map<NodeId, BootEpoch> epochs_ ABSL_GUARDED_BY(mutex_);  // as last seen, by each of the members
   std::shared_ptr<SnapshotReceiver> snapshot_receiver_ ABSL_GUARDED_BY(mutex_);
   metadata::StateHash checkpoint_ ABSL_GUARDED_BY(mutex_);
@@ -91,11 +99,25 @@ class GrpcRaftTransport final : public RaftTransport {
   // Also makes the members known to the registry.
   void SetMembers(const consensus::Configuration& configuration) override
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Where this member is reached, whatever the configuration says (until it is set again).
-  void SetAddress(NodeId node, std::string address) ABSL_LOCKS_EXCLUDED(mutex_);
+  // While held nothing is dialled: a Hello is not shown to anybody before it is known that this data directory may be used
+  // (rule R3). Those who dial in are answered.
+  void SetHeld(bool is_held) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A peer refused this node's Hello. Before the first message; called on transport threads: return at once.
+  void SetHelloRefusedReceiver(std::function<void(NodeId)> receiver);
+  // Where these are reached, whatever the configuration says; links are kept to them too if it does not hold them (they
+  // may lead by now, and this node has been away). Replaces what was given before.
+  void SetAddresses(std::map<NodeId, std::string> addresses) ABSL_LOCKS_EXCLUDED(mutex_);
   void Send(std::vector<consensus::Message> messages) override ABSL_LOCKS_EXCLUDED(mutex_);
   void SetCheckpoint(const metadata::StateHash& checkpoint) override;
   void SendSnapshot(NodeId to, OutgoingSnapshot snapshot, SnapshotReceiver::Done done) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Says what this node knows beyond Hellos, to `asker`: fills mark, configuration and where the log ends. Called on
+  // gRPC's threads: return at once. Null (the default, and to be set before it goes): nothing is answered.
+  using Greeter = std::function<void(const rpc::PeerHello& asker, rpc::GreetResponse* response)>;
+  void SetGreeter(Greeter greeter) ABSL_LOCKS_EXCLUDED(mutex_);
+  // For the service. Changes nothing here.
+  [[nodiscard]] grpc::Status Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // For the service: take over a call that another node opened.
@@ -122,6 +144,8 @@ class GrpcRaftTransport final : public RaftTransport {
   ThreadPool disk_pool_;  // writes pieces of snapshots that arrive
   mutable Mutex mutex_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_held_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<const Greeter> greeter_ ABSL_GUARDED_BY(mutex_);
   consensus::Configuration configuration_ ABSL_GUARDED_BY(mutex_);
   std::map<NodeId, std::string> overrides_ ABSL_GUARDED_BY(mutex_);
   // What peers said of themselves while no configuration is known here (a node that just joined).

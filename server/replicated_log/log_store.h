@@ -15,6 +15,7 @@
 #include "server/consensus/raft_core.h"
 #include "server/metadata/key_value_store.h"
 #include "server/replicated_log/snapshot.h"
+#include "server/replicated_log/witness_marks.h"
 
 namespace dfs::replicated_log {
 
@@ -42,6 +43,12 @@ class LogStore {
   // kDataLoss: the sync failed; the store refuses all further writes, outcome unknown.
   [[nodiscard]] virtual absl::Status Append(const std::optional<consensus::HardState>& hard_state,
                                             const std::vector<consensus::Entry>& entries) = 0;
+
+  // Witness marks (rule R3): as found by Load; to be written, synced, with the next batch; and the same at once. A store
+  // that keeps none forgets them with its process: then they are told from memory only.
+  [[nodiscard]] virtual WitnessMarks LoadMarks() { return {}; }
+  virtual void KeepMarks(const WitnessMarks& /*marks*/) {}
+  [[nodiscard]] virtual absl::Status FlushMarks() { return absl::OkStatus(); }
 
   // Drops entries up to `index`, which the synced state machine covers, and records base (index, term,
   // configuration in force there). The caller makes sure that the state applied up to `index` is durable: SyncState.

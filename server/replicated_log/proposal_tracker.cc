@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/mutant.h"
+
 namespace dfs::replicated_log {
 namespace {
 
 absl::Status UnknownOutcome() {
+  if (DFS_MUTANT(22, "a change whose outcome is unknown is said to have failed")) {
+    return absl::UnavailableError("leadership was lost: nothing happened");
+  }
   return absl::DeadlineExceededError(
       "leadership was lost before the change was known to be committed: outcome unknown");
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
 
 namespace dfs::replicated_log {
 namespace {
@@ -50,13 +51,24 @@ RaftDriver::RaftDriver(Parts parts, consensus::InitialState initial)
       clock_(*parts_.host.clock),
       core_(parts_.host.options, initial, clock_.Now()),
       durable_hard_state_(initial.hard_state),
-      last_leader_contact_(clock_.Now()) {
+      durable_term_(core_.TermAt(core_.last_log_index())),
+      durable_index_(core_.last_log_index()),
+      last_leader_contact_(clock_.Now()),
+      witness_(parts_.host.log_store) {
   Publish();
+  MutexLock lock(&status_mutex_);
+  status_configuration_ = std::make_shared<const Configuration>(core_.configuration());
 }
 
-void RaftDriver::Start() {
+void RaftDriver::Start(bool is_held) {
+  is_held_ = is_held;
   UpdateConfiguration();
-  Tick();
+  Publish();
+  if (!is_held) Tick();
+}
+
+void RaftDriver::Release() {
+  if (is_held_.exchange(false)) Tick();
 }
 
 consensus::Output RaftDriver::Step(consensus::Input input) {
@@ -65,16 +77,24 @@ consensus::Output RaftDriver::Step(consensus::Input input) {
 
 void RaftDriver::Gather(consensus::Output output) { gathered_.Merge(std::move(output)); }
 
-void RaftDriver::Tick() { Gather(Step(consensus::Tick{})); }
+void RaftDriver::Tick() {
+  if (!is_held_) Gather(Step(consensus::Tick{}));
+}
 
 void RaftDriver::Receive(consensus::Message message) {
   const bool is_append = std::holds_alternative<consensus::AppendRequest>(message.body);
   const NodeId from = message.from;
+  witness_.Record(message, core_);
+  if (is_held_) return;
   Gather(Step(consensus::Receive{std::move(message)}));
   if (is_append && from == core_.leader()) last_leader_contact_ = clock_.Now();
 }
 
 void RaftDriver::Propose(QueuedProposal proposal) {
+  if (is_held_) {
+    proposal.done(StatusOf(RejectReason::kNotLeader));
+    return;
+  }
   if (!proposal.only_in_term.is_none() &&
       (core_.role() != Role::kLeader || core_.term() != proposal.only_in_term)) {
     proposal.done(NotInTerm());
@@ -116,7 +136,7 @@ void RaftDriver::ProposeMembers(
 
 void RaftDriver::ProposeVoters(std::set<NodeId> voters,
                                absl::AnyInvocable<void(absl::Status)> done) {
-  if (voter_change_) {
+  if (voter_change_ || is_held_) {
     done(StatusOf(RejectReason::kChangePending));
     return;
   }
@@ -131,6 +151,10 @@ void RaftDriver::ProposeVoters(std::set<NodeId> voters,
 }
 
 void RaftDriver::ReadIndex(std::vector<CallerTable::ReadCallback> reads) {
+  if (is_held_) {
+    for (auto& done : reads) done(StatusOf(RejectReason::kNotLeader));
+    return;
+  }
   const std::uint64_t context = next_token_++;
   parts_.callers->AddReads(context, std::move(reads));
   Gather(Step(consensus::ReadIndex{context}));
@@ -150,7 +174,9 @@ void RaftDriver::Suspect(NodeId node) {
   Gather(Step(consensus::LeaderSuspected{node, core_.term()}));
 }
 
-void RaftDriver::PeerRestarted(NodeId node) { Gather(Step(consensus::PeerRestarted{node})); }
+void RaftDriver::PeerRestarted(NodeId node) {
+  if (!is_held_) Gather(Step(consensus::PeerRestarted{node}));
+}
 
 void RaftDriver::SnapshotSent(NodeId to, LogIndex index) {
   sending_snapshots_.erase(to);
@@ -189,6 +215,10 @@ absl::StatusOr<LogIndex> RaftDriver::Install(std::unique_ptr<PreparedState> prep
   parts_.host.machine->Reload();
   CHECK_EQ(parts_.host.machine->applied_index(), description.index);
   parts_.applier->Restart(description.index);
+  if (!keep_tail) {
+    durable_term_ = description.term;
+    durable_index_ = description.index;
+  }
   Gather(Step(consensus::SnapshotInstalled{description.index, description.term,
                                            description.configuration}));
   parts_.callers->RecordInstalled(description.index);
@@ -237,31 +267,50 @@ void RaftDriver::Finish() {
   for (const NodeId node : std::exchange(gathered_.snapshots_wanted, {})) {
     parts_.want_snapshot(node);
   }
-  deadline_ = gathered_.next_deadline;
+  deadline_ = std::min(gathered_.next_deadline, witness_.deadline());
   gathered_.proposed.clear();
   Publish();
 }
 
 // Duties 1 to 3. Stepping what is durable may give more to write.
-bool RaftDriver::PersistAndSend() {
-  while (true) {
-    if (!gathered_.messages.empty()) {
-      parts_.host.transport->Send(std::exchange(gathered_.messages, {}));
+// Appends say how far the leader's own log is durable (rule R3).
+void RaftDriver::Send(std::vector<consensus::Message> messages) {
+  if (messages.empty()) return;
+  for (auto& message : messages) {
+    if (auto* append = std::get_if<consensus::AppendRequest>(&message.body)) {
+      append->durable_term = durable_term_;
+      append->durable_index = durable_index_;
     }
+  }
+  parts_.host.transport->Send(std::move(messages));
+}
+
+bool RaftDriver::PersistAndSend() {
+  witness_.Keep(clock_.Now());
+  bool has_written = false;
+  while (true) {
+    Send(std::exchange(gathered_.messages, {}));
     const auto hard_state = std::exchange(gathered_.hard_state, std::nullopt);
     const auto entries = std::exchange(gathered_.entries, {});
     const bool is_write = hard_state.has_value() || !entries.empty();
+    if (DFS_MUTANT(508, "what waits for the disk leaves before the disk has it")) {
+      parts_.host.transport->Send(std::exchange(gathered_.messages_after_persist, {}));
+    }
     if (is_write) {
-      if (const auto status = parts_.host.log_store->Append(hard_state, entries); !status.ok()) {
+      if (const auto status = parts_.host.log_store->Append(hard_state, entries);
+          !status.ok() && !DFS_MUTANT(23, "a node whose write failed goes on")) {
         Fail(status);
         return false;
       }
+      has_written = true;
+      if (hard_state) durable_hard_state_ = *hard_state;
+      if (!entries.empty()) {
+        durable_term_ = entries.back().term;
+        durable_index_ = entries.back().index;
+      }
     }
-    if (!gathered_.messages_after_persist.empty()) {
-      parts_.host.transport->Send(std::exchange(gathered_.messages_after_persist, {}));
-    }
-    if (!is_write) return true;
-    if (hard_state) durable_hard_state_ = *hard_state;
+    Send(std::exchange(gathered_.messages_after_persist, {}));
+    if (!is_write) break;
     consensus::Persisted persisted;
     persisted.hard_state = durable_hard_state_;
     if (!entries.empty()) {
@@ -270,6 +319,11 @@ bool RaftDriver::PersistAndSend() {
     }
     Gather(Step(persisted));
   }
+  if (const auto status = witness_.Written(clock_.Now(), has_written); !status.ok()) {
+    Fail(status);
+    return false;
+  }
+  return true;
 }
 
 void RaftDriver::ScheduleApply() {
@@ -392,12 +446,14 @@ void RaftDriver::Publish() {
   now.term = core_.term();
   now.commit_index = core_.commit_index();
   now.last_log_index = core_.last_log_index();
+  now.last_log_term = core_.TermAt(now.last_log_index);
+  now.durable = {durable_hard_state_.term, durable_term_, durable_index_};
   now.can_serve = is_announced_;
   now.peers = core_.Peers();
   MutexLock lock(&status_mutex_);
   status_ = std::move(now);
   status_leader_contact_ = last_leader_contact_;
-  status_configuration_ = told_configuration_;
+  if (told_configuration_) status_configuration_ = told_configuration_;
 }
 
 RaftStatus RaftDriver::Status() const {

@@ -29,6 +29,7 @@
 #include "server/replicated_log/raft_host.h"
 #include "server/replicated_log/raft_inbox.h"
 #include "server/replicated_log/raft_transport.h"
+#include "server/replicated_log/witness.h"
 
 namespace dfs::replicated_log {
 
@@ -45,8 +46,10 @@ class RaftDriver {
   };
   RaftDriver(Parts parts, consensus::InitialState initial);
 
-  // Tells the configuration in force and steps the first Tick.
-  void Start();
+  // Tells the configuration in force and, unless it is held, steps the first Tick.
+  // While held (rule R3) the core is not stepped: it neither votes nor campaigns, leads or acknowledges.
+  void Start(bool is_held);
+  void Release();
 
   void Receive(consensus::Message message);
   void Propose(QueuedProposal proposal);
@@ -86,6 +89,9 @@ class RaftDriver {
 
   // Thread-safe.
   [[nodiscard]] RaftStatus Status() const ABSL_LOCKS_EXCLUDED(status_mutex_);
+  // What the node has shown to be durable with it (rule R3). Thread-safe.
+  [[nodiscard]] WitnessMark MarkOf(NodeId node) const { return witness_.MarkOf(node); }
+  [[nodiscard]] bool is_held() const { return is_held_.load(); }
   // Whether a round should run once more entries are applied. Thread-safe.
   [[nodiscard]] bool WantsAppliedNews() const { return wants_applied_news_.load(); }
 
@@ -99,6 +105,7 @@ class RaftDriver {
   consensus::Output Step(consensus::Input input);
   void Gather(consensus::Output output);
   bool PersistAndSend();
+  void Send(std::vector<consensus::Message> messages);
   void ScheduleApply();
   void AnswerReads();
   void UpdateLeadership();
@@ -115,10 +122,14 @@ class RaftDriver {
   consensus::RaftCore core_;
   consensus::Output gathered_;
   consensus::HardState durable_hard_state_;
+  Term durable_term_;       // of the last entry on disk
+  LogIndex durable_index_;
   std::uint64_t next_token_ = 1;
   MonotonicTime deadline_ = absl::InfiniteFuture();
   MonotonicTime last_leader_contact_;
   bool has_failed_ = false;
+  std::atomic<bool> is_held_{false};
+  Witness witness_;
 
   std::optional<Term> leading_term_;   // this node leads it, as far as the last round saw
   bool is_announced_ = false;          // the listener knows

@@ -35,7 +35,8 @@ class RaftHost::Impl {
   Impl(Parts parts, consensus::InitialState initial);
   ~Impl() { Stop(); }
 
-  void Start();
+  void Start(bool is_held);
+  [[nodiscard]] WitnessMark MarkOf(NodeId node) const { return driver_->MarkOf(node); }
   void Stop() ABSL_LOCKS_EXCLUDED(hash_mutex_);
 
   void Propose(rpc::Command command, Term only_in_term, ResultCallback done);
@@ -95,6 +96,7 @@ class RaftHost::Impl::Gate final : public SnapshotReceiver {
       NodeId /*from*/, const SnapshotDescription& description) override {
     absl::StatusOr<std::unique_ptr<SnapshotSink>> out = Stopping();
     With([&](Impl& host) {
+      if (host.driver_->is_held()) return;
       out = host.snapshots_->Begin(host.Status().commit_index, description);
     });
     return out;
@@ -136,7 +138,7 @@ RaftHost::Impl::Impl(Parts parts, consensus::InitialState initial)
       });
 }
 
-void RaftHost::Impl::Start() {
+void RaftHost::Impl::Start(bool is_held) {
   parts_.transport->SetReceiver(
       [gate = gate_](consensus::Message message) {
         gate->With([&](Impl& host) { host.OnMessage(std::move(message)); });
@@ -156,7 +158,7 @@ void RaftHost::Impl::Start() {
     });
   });
   parts_.transport->SetSnapshotReceiver(gate_);
-  RunOnCore([](RaftDriver& driver) { driver.Start(); });
+  RunOnCore([is_held](RaftDriver& driver) { driver.Start(is_held); });
 }
 
 void RaftHost::Impl::Stop() {
@@ -319,7 +321,15 @@ absl::StatusOr<std::unique_ptr<RaftHost>> RaftHost::Create(Parts parts) {
 }
 
 RaftHost::~RaftHost() = default;
-void RaftHost::Start() { impl_->Start(); }
+void RaftHost::Start() { impl_->Start(/*is_held=*/false); }
+void RaftHost::StartHeld() { impl_->Start(/*is_held=*/true); }
+void RaftHost::Release() {
+  impl_->RunOnCore([](RaftDriver& driver) { driver.Release(); });
+}
+void RaftHost::Abandon(absl::Status why) {
+  impl_->RunOnCore([why = std::move(why)](RaftDriver& driver) { driver.Fail(why); });
+}
+WitnessMark RaftHost::MarkOf(NodeId node) const { return impl_->MarkOf(node); }
 void RaftHost::Stop() { impl_->Stop(); }
 
 void RaftHost::Propose(rpc::Command command, Term only_in_term, ResultCallback done) {

@@ -23,6 +23,7 @@
 #include "server/metadata/metadata_machine.h"
 #include "server/replicated_log/log_store.h"
 #include "server/replicated_log/raft_transport.h"
+#include "server/replicated_log/witness_marks.h"
 
 namespace dfs::replicated_log {
 
@@ -35,6 +36,8 @@ struct RaftStatus {
   LogIndex commit_index;
   LogIndex applied_index;
   LogIndex last_log_index;
+  Term last_log_term;
+  LogPosition durable;           // what the stores hold
   bool can_serve = false;        // leader whose own first entry of this term is committed AND applied
   absl::Duration leader_silence;  // since the leader was last heard; 0 if leading
   consensus::Configuration configuration;
@@ -70,6 +73,14 @@ class RaftHost {
   static absl::StatusOr<std::unique_ptr<RaftHost>> Create(Parts parts);
   ~RaftHost();  // Stop()
   void Start();
+  // Takes no part yet (rule R3): neither votes nor campaigns, leads or acknowledges; what comes is dropped. Status() and
+  // MarkOf() tell what is known. Then Release, or Abandon.
+  void StartHeld();
+  void Release();
+  // This node must take no part any more; on_fatal is called with `why`.
+  void Abandon(absl::Status why);
+  // What `node` has shown this one to be durable with it. Thread-safe, cheap.
+  [[nodiscard]] WitnessMark MarkOf(NodeId node) const;
   // Stops taking part; waiting callers get kUnavailable (reads) or kDeadlineExceeded, outcome unknown (proposals).
   void Stop();
 

@@ -46,6 +46,8 @@ void EncodeAppend(const consensus::AppendRequest& in, rpc::AppendRequest* out) {
   out->set_commit_index(in.commit_index.value());
   out->set_read_round(in.read_round);
   out->set_sequence(in.sequence);
+  out->set_durable_term(in.durable_term.value());
+  out->set_durable_index(in.durable_index.value());
 }
 
 absl::StatusOr<consensus::AppendRequest> DecodeAppend(rpc::AppendRequest* in) {
@@ -67,6 +69,8 @@ absl::StatusOr<consensus::AppendRequest> DecodeAppend(rpc::AppendRequest* in) {
   out.commit_index = LogIndex(in->commit_index());
   out.read_round = in->read_round();
   out.sequence = in->sequence();
+  out.durable_term = Term(in->durable_term());
+  out.durable_index = LogIndex(in->durable_index());
   return out;
 }
 

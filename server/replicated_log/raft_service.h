@@ -11,6 +11,13 @@ class RaftService final : public rpc::Raft::CallbackService {
  public:
   explicit RaftService(GrpcRaftTransport* transport) : transport_(transport) {}
 
+  grpc::ServerUnaryReactor* Greet(grpc::CallbackServerContext* context,
+                                  const rpc::GreetRequest* request,
+                                  rpc::GreetResponse* response) override {
+    auto* const reactor = context->DefaultReactor();
+    reactor->Finish(transport_->Greet(request->hello(), response));
+    return reactor;
+  }
   grpc::ServerBidiReactor<rpc::RaftEnvelope, rpc::RaftEnvelope>* Exchange(
       grpc::CallbackServerContext* context) override {
     return transport_->Accept(context);

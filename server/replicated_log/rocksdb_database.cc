@@ -6,22 +6,29 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
+#include "common/rocksdb_status.h"
 #include "common/status_macros.h"
 #include "dfs/internal/v1/raft.pb.h"
 #include "server/replicated_log/raft_message_codec.h"
-#include "server/replicated_log/rocksdb_recovery.h"
-#include "server/replicated_log/rocksdb_status.h"
+#include "server/replicated_log/rocksdb_options.h"
 
 namespace dfs::replicated_log {
 namespace {
 
 constexpr char kStatePrefix[] = "state_";
 // Half of a write buffer: RocksDB never switches its log by itself, at a moment when unsynced bytes are in it.
-constexpr std::size_t kSwitchBytes = std::size_t{4} << 20;
+constexpr std::size_t kSwitchBytes = kWriteBufferBytes / 2;
+// What a row takes in a write buffer beyond its bytes in the log: node, sequence number, lengths.
+constexpr std::size_t kRowOverheadBytes = 64;
 // Stalls begin at 2 full write buffers and at 20 files of level 0.
 constexpr std::uint64_t kNearlyFullBuffer = std::uint64_t{5} << 20;
 constexpr std::uint64_t kManyLevel0Files = 12;
 constexpr std::size_t kProtectionBytesPerKey = 8;
+
+std::size_t MemoryOf(const rocksdb::WriteBatch& batch) {
+  return batch.GetDataSize() + static_cast<std::size_t>(batch.Count()) * kRowOverheadBytes;
+}
 
 absl::StatusOr<std::optional<std::string>> GetOptional(rocksdb::DB* db,
                                                        rocksdb::ColumnFamilyHandle* family,
@@ -87,50 +94,32 @@ absl::StatusOr<DurablePosition> ReadPosition(rocksdb::DB* db,
 
 absl::StatusOr<std::unique_ptr<RocksdbDatabase>> RocksdbDatabase::Open(
     rocksdb::Env* env, const std::string& data_dir, const DurablePosition& mark) {
-  const std::string path = data_dir + "/meta";
-  DFS_RETURN_IF_ERROR(FinishRecovery(env, data_dir));
-  if (mark != DurablePosition() && !env->FileExists(path + "/CURRENT").ok()) {
-    return absl::DataLossError(absl::StrCat(path, " is gone, but ", ToString(mark),
-                                            " was durable here. Wipe the data directory and let "
-                                            "the node join again under a new id"));
-  }
-  // RocksDB syncs its own folder, not the name of it.
-  DFS_RETURN_IF_ERROR(FromRocksdb(env->CreateDirIfMissing(path), path));
-  std::unique_ptr<rocksdb::Directory> folder;
-  DFS_RETURN_IF_ERROR(FromRocksdb(env->NewDirectory(data_dir, &folder), data_dir));
-  DFS_RETURN_IF_ERROR(FromRocksdb(folder->Fsync(), data_dir));
-  DFS_RETURN_IF_ERROR(SyncLogs(env, data_dir));
+  RocksdbPlan plan;
+  plan.env = env;
+  plan.folder = data_dir;
+  plan.name = "meta";
+  plan.options = MetadataDbOptions(env);
+  plan.family_options = [](const std::string& /*family*/) { return MetadataFamilyOptions(); };
+  plan.families = {kLogFamily};
+  plan.must_exist = mark != DurablePosition();
+  plan.check_reach = [&mark](const RocksdbFamilies& families) -> absl::Status {
+    DFS_ASSIGN_OR_RETURN(const DurablePosition position,
+                         ReadPosition(families.db.get(), families.Find(kLogFamily)));
+    if (position.Reaches(mark)) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("it ends at ", ToString(position), ", but ",
+                                            ToString(mark), " was durable here"));
+  };
+  DFS_ASSIGN_OR_RETURN(OpenedRocksdb opened, OpenRocksdb(plan));
   std::unique_ptr<RocksdbDatabase> database(new RocksdbDatabase());
   database->env_ = env;
-  auto status = database->OpenFamilies(path);
-  if (status.IsCorruption()) {
-    DFS_RETURN_IF_ERROR(RecoverFromCopy(env, data_dir, mark, status.ToString()));
-    database->was_recovered_ = true;
-    status = database->OpenFamilies(path);
-  }
-  if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(data_dir, " is in use by another process (", status.ToString(), ")"));
-  }
-  DFS_RETURN_IF_ERROR(FromRocksdb(status, path));
-  DFS_ASSIGN_OR_RETURN(const DurablePosition position,
-                       ReadPosition(database->db(), database->log_family()));
-  if (!position.Reaches(mark)) {
-    return absl::DataLossError(
-        absl::StrCat(path, " ends at ", ToString(position), ", but ", ToString(mark),
-                     " was durable here: synced data is gone, or an old copy was put back. Wipe "
-                     "the data directory and let the node join again under a new id"));
-  }
+  database->was_recovered_ = opened.was_recovered;
+  database->gap_filter_ = std::move(opened.filter);
+  database->TakeFamilies(std::move(opened.families));
   DFS_RETURN_IF_ERROR(database->SetUpGenerations());
   return database;
 }
 
-rocksdb::Status RocksdbDatabase::OpenFamilies(const std::string& path) {
-  gap_filter_ = std::make_unique<RocksdbGapFilter>();
-  RocksdbFamilies families;
-  auto status = OpenAllFamilies(MetadataDbOptions(env_, gap_filter_.get()), path, {kLogFamily},
-                                /*is_read_only=*/false, &families);
-  if (!status.ok()) return status;
+void RocksdbDatabase::TakeFamilies(RocksdbFamilies families) {
   db_ = std::move(families.db);
   for (auto* handle : families.handles) {
     if (handle->GetName() == kLogFamily) {
@@ -141,7 +130,6 @@ rocksdb::Status RocksdbDatabase::OpenFamilies(const std::string& path) {
       other_families_.push_back(handle);
     }
   }
-  return status;
 }
 
 absl::Status RocksdbDatabase::SetUpGenerations() {
@@ -201,7 +189,7 @@ absl::StatusOr<std::shared_ptr<RocksdbGeneration>> RocksdbDatabase::NewGeneratio
 }
 
 rocksdb::Options RocksdbDatabase::FileOptions(rocksdb::Env* env) {
-  return rocksdb::Options(MetadataDbOptions(env, nullptr), MetadataFamilyOptions());
+  return rocksdb::Options(MetadataDbOptions(env), MetadataFamilyOptions());
 }
 
 absl::Status RocksdbDatabase::Poison(const rocksdb::Status& status, const std::string& what) {
@@ -216,7 +204,7 @@ absl::Status RocksdbDatabase::WriteSynced(rocksdb::WriteBatch* batch) {
   rocksdb::WriteOptions options;
   options.sync = true;
   options.protection_bytes_per_key = kProtectionBytesPerKey;
-  const std::size_t bytes = batch->GetDataSize();
+  const std::size_t bytes = MemoryOf(*batch);
   if (const auto status = db_->Write(options, batch); !status.ok()) {
     return Poison(status, "synced write");
   }
@@ -229,7 +217,7 @@ absl::Status RocksdbDatabase::WriteUnsynced(rocksdb::WriteBatch* batch) {
   if (is_poisoned_) return absl::DataLossError("the metadata database has failed before");
   rocksdb::WriteOptions options;
   options.protection_bytes_per_key = kProtectionBytesPerKey;
-  const std::size_t bytes = batch->GetDataSize();
+  const std::size_t bytes = MemoryOf(*batch);
   MutexLock lock(&unsynced_mutex_);
   if (const auto status = db_->Write(options, batch); !status.ok()) {
     return Poison(status, "write");
@@ -248,7 +236,9 @@ absl::Status RocksdbDatabase::SyncAll() {
 absl::Status RocksdbDatabase::MaybeSwitchLogLocked() {
   if (bytes_since_switch_ < kSwitchBytes) return absl::OkStatus();
   bytes_since_switch_ = 0;
-  if (const auto status = db_->SyncWAL(); !status.ok()) return Poison(status, "sync");
+  if (!DFS_MUTANT(321, "the log is switched before it is synced (rule R22)")) {
+    if (const auto status = db_->SyncWAL(); !status.ok()) return Poison(status, "sync");
+  }
   // All families at once, so that no old log is kept for the sake of one of them.
   std::vector<rocksdb::ColumnFamilyHandle*> families = {default_family(), log_family_};
   const auto current = current_.lock();

@@ -18,14 +18,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/rocksdb_recovery.h"
 #include "common/sync.h"
-#include "server/replicated_log/rocksdb_durable_mark.h"
+#include "server/replicated_log/durable_position.h"
 
 namespace dfs::replicated_log {
 
 inline constexpr char kLogFamily[] = "log";
 inline constexpr char kIdentityKey[] = "identity";
 inline constexpr char kHardStateKey[] = "hard_state";
+inline constexpr char kMarksKey[] = "marks";
 inline constexpr char kBaseKey[] = "base";
 inline constexpr char kGenerationKey[] = "generation";  // decimal number of the current state family
 
@@ -102,12 +104,12 @@ class RocksdbDatabase {
 
  private:
   RocksdbDatabase() = default;
-  rocksdb::Status OpenFamilies(const std::string& path);
+  void TakeFamilies(RocksdbFamilies families);
   absl::Status SetUpGenerations();
   absl::Status MaybeSwitchLogLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(unsynced_mutex_);
 
   rocksdb::Env* env_ = nullptr;
-  std::unique_ptr<rocksdb::WalFilter> gap_filter_;  // outlives db_
+  std::unique_ptr<RocksdbGapFilter> gap_filter_;  // outlives db_
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* log_family_ = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> other_families_;  // of other generations, until dropped

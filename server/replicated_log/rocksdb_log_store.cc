@@ -5,12 +5,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
 #include "common/random.h"
+#include "common/rocksdb_status.h"
 #include "common/status_macros.h"
 #include "common/wire_ids.h"
 #include "server/replicated_log/posix_data_directory.h"
 #include "server/replicated_log/raft_message_codec.h"
-#include "server/replicated_log/rocksdb_status.h"
 
 namespace dfs::replicated_log {
 namespace {
@@ -74,8 +75,9 @@ absl::Status RocksdbLogStore::OpenAll() {
     DFS_RETURN_IF_ERROR(FromRocksdb(env_->NewDirectory(above, &parent), above));
     DFS_RETURN_IF_ERROR(FromRocksdb(parent->Fsync(), above));
   }
-  DFS_ASSIGN_OR_RETURN(mark_, RocksdbDurableMark::Open(env_, folder + "/durable_through"));
-  DFS_ASSIGN_OR_RETURN(database_, RocksdbDatabase::Open(env_, folder, mark_->found()));
+  DFS_ASSIGN_OR_RETURN(mark_,
+                       RocksdbDurableMark::Open(env_, folder + "/durable_through", "log-mark"));
+  DFS_ASSIGN_OR_RETURN(database_, RocksdbDatabase::Open(env_, folder, PositionFromWords(mark_->found())));
   state_ = std::make_unique<RocksdbStateStore>(database_.get(), database_->TakeGeneration(),
                                                options_.on_failure);
   // What a transfer left when the process ended.
@@ -134,6 +136,13 @@ absl::Status RocksdbLogStore::LoadRecords() {
   rpc::HardStateRecord hard_state;
   DFS_RETURN_IF_ERROR(ReadRecord(*database_, kHardStateKey, &hard_state).status());
   hard_state_ = {Term(hard_state.term()), NodeId(hard_state.voted_for())};
+  rpc::MarksRecord marks;
+  DFS_RETURN_IF_ERROR(ReadRecord(*database_, kMarksKey, &marks).status());
+  for (const auto& record : marks.marks()) {
+    marks_.RecordTerm(NodeId(record.node_id()), Term(record.mark().term()));
+    marks_.RecordEntry(NodeId(record.node_id()), Term(record.mark().entry_term()),
+                       LogIndex(record.mark().entry_index()));
+  }
   rpc::BaseRecord base;
   DFS_RETURN_IF_ERROR(ReadRecord(*database_, kBaseKey, &base).status());
   base_index_ = LogIndex(base.index());
@@ -190,12 +199,33 @@ DurablePosition RocksdbLogStore::Position() const {
 
 absl::Status RocksdbLogStore::CommitBatch(rocksdb::WriteBatch& batch,
                                           const DurablePosition& after) {
-  if (after.end() < Position().end()) DFS_RETURN_IF_ERROR(mark_->Lower(after));
+  if (after.end() < Position().end()) DFS_RETURN_IF_ERROR(mark_->Lower(ToWords(after)));
+  if (!marks_to_write_.empty()) batch.Put(kMarksKey, marks_to_write_);
   DFS_RETURN_IF_ERROR(database_->WriteSynced(&batch));
-  mark_->Note(after);
+  marks_to_write_.clear();
+  mark_->Note(ToWords(after));
   last_index_ = after.last_index;
   last_term_ = after.last_term;
   return absl::OkStatus();
+}
+
+void RocksdbLogStore::KeepMarks(const WitnessMarks& marks) {
+  rpc::MarksRecord record;
+  for (const auto& [node, mark] : marks.all()) {
+    auto* out = record.add_marks();
+    out->set_node_id(node.value());
+    out->mutable_mark()->set_term(mark.term.value());
+    out->mutable_mark()->set_entry_term(mark.entry_term.value());
+    out->mutable_mark()->set_entry_index(mark.entry_index.value());
+  }
+  marks_ = marks;
+  marks_to_write_ = record.SerializeAsString();
+}
+
+absl::Status RocksdbLogStore::FlushMarks() {
+  if (marks_to_write_.empty()) return absl::OkStatus();
+  rocksdb::WriteBatch batch;
+  return CommitBatch(batch, Position());
 }
 
 absl::Status RocksdbLogStore::Append(const std::optional<consensus::HardState>& hard_state,
@@ -204,8 +234,11 @@ absl::Status RocksdbLogStore::Append(const std::optional<consensus::HardState>& 
   DurablePosition after = Position();
   if (hard_state) {
     // Terms never go back, and a vote is never changed (CORRECTNESS: two votes in one term elect two leaders).
-    CHECK_GE(hard_state->term, hard_state_.term);
-    if (hard_state->term == hard_state_.term && !hard_state_.voted_for.is_none()) {
+    const bool is_unchecked = DFS_MUTANT(9, "an older hard state replaces a newer one");
+    CHECK(is_unchecked || hard_state->term >= hard_state_.term)
+        << "term " << hard_state->term << " after " << hard_state_.term;
+    if (!is_unchecked && hard_state->term == hard_state_.term &&
+        !hard_state_.voted_for.is_none()) {
       CHECK_EQ(hard_state->voted_for, hard_state_.voted_for);
     }
     rpc::HardStateRecord record;
@@ -232,6 +265,13 @@ absl::Status RocksdbLogStore::Append(const std::optional<consensus::HardState>& 
     }
     after.last_index = entries.back().index;
     after.last_term = entries.back().term;
+  }
+  if (DFS_MUTANT(108, "term, vote and entries are written without a sync")) {
+    DFS_RETURN_IF_ERROR(database_->WriteUnsynced(&batch));
+    last_index_ = after.last_index;
+    last_term_ = after.last_term;
+    if (hard_state) hard_state_ = *hard_state;
+    return absl::OkStatus();
   }
   DFS_RETURN_IF_ERROR(CommitBatch(batch, after));
   if (hard_state) hard_state_ = *hard_state;

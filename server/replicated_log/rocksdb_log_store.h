@@ -13,11 +13,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/rocksdb_durable_mark.h"
 #include "common/sync.h"
 #include "dfs/internal/v1/raft.pb.h"
+#include "server/replicated_log/durable_position.h"
 #include "server/replicated_log/log_store.h"
 #include "server/replicated_log/rocksdb_database.h"
-#include "server/replicated_log/rocksdb_durable_mark.h"
 #include "server/replicated_log/rocksdb_snapshot.h"
 #include "server/replicated_log/rocksdb_state_store.h"
 
@@ -48,6 +49,9 @@ class RocksdbLogStore final : public LogStore {
   [[nodiscard]] absl::StatusOr<consensus::InitialState> Load() override;
   [[nodiscard]] absl::Status Append(const std::optional<consensus::HardState>& hard_state,
                                     const std::vector<consensus::Entry>& entries) override;
+  [[nodiscard]] WitnessMarks LoadMarks() override { return marks_; }
+  void KeepMarks(const WitnessMarks& marks) override;
+  [[nodiscard]] absl::Status FlushMarks() override;
   [[nodiscard]] absl::Status Cut(LogIndex index, Term term,
                                  const consensus::Configuration& configuration) override;
   [[nodiscard]] absl::Status SyncState() override;
@@ -92,6 +96,9 @@ class RocksdbLogStore final : public LogStore {
   consensus::Configuration base_configuration_;
   LogIndex last_index_;
   Term last_term_;
+  WitnessMarks marks_;
+
+  std::string marks_to_write_;  // encoded; empty: none
 
   Mutex scratch_mutex_;
   std::uint64_t next_scratch_ ABSL_GUARDED_BY(scratch_mutex_) = 0;

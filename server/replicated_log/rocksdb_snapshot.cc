@@ -8,9 +8,9 @@
 #include <rocksdb/sst_file_writer.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/rocksdb_status.h"
 #include "common/status_macros.h"
 #include "server/replicated_log/rocksdb_database.h"
-#include "server/replicated_log/rocksdb_status.h"
 
 namespace dfs::replicated_log {
 namespace {

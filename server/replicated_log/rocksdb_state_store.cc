@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "server/replicated_log/rocksdb_status.h"
+#include "common/rocksdb_status.h"
 
 namespace dfs::replicated_log {
 namespace {

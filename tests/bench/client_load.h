@@ -5,36 +5,28 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "client/file_client.h"
+#include "client/load.h"
 #include "proto/data_message.h"
-#include "tests/bench/report.h"
 
 namespace dfs::bench {
-
-struct LoadResult {
-  Samples samples;             // operations that worked
-  int errors = 0;
-  std::string first_error;
-  absl::Duration elapsed;      // of the whole phase
-  [[nodiscard]] double PerSecond() const;
-};
 
 class ClientLoad {
  public:
   ClientLoad(const std::vector<std::string>& endpoints, int clients);
 
-  // Each client puts new files of `size` bytes, one after another, `count` of them or until `limit` has passed,
-  // whichever comes first (at least one). Names are never used twice.
-  LoadResult Put(std::uint64_t size, int count, absl::Duration limit);
-  // Each client gets files that Put of this object made with that size, in turn.
-  LoadResult Get(std::uint64_t size, int count, absl::Duration limit);
+  // The clients put new files of `size` bytes, each one after another, `count` times as many as they are or until
+  // `limit` has passed, whichever comes first (each at least one). Names are never used twice.
+  client::LoadResult Put(std::uint64_t size, int count, absl::Duration limit);
+  // The same with gets of files that Put of this object made with that size, in turn.
+  client::LoadResult Get(std::uint64_t size, int count, absl::Duration limit);
 
  private:
-  template <class Operation>
-  LoadResult Run(int count, absl::Duration limit, Operation operation);
+  [[nodiscard]] std::uint64_t CountOf(int count) const;
 
   std::vector<std::unique_ptr<client::FileClient>> clients_;
   // Names by client.

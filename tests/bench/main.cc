@@ -21,6 +21,8 @@
 namespace dfs::bench {
 namespace {
 
+using client::LoadResult;
+
 constexpr std::uint64_t kHundredMb = 100'000'000;
 constexpr std::uint64_t kTwelveMb = 12'500'000;
 constexpr std::uint64_t kHundredKb = 104'829;
@@ -45,9 +47,14 @@ std::string Size(std::uint64_t bytes) {
 Target AtMost(double value) { return {Target::Sense::kAtMost, value}; }
 Target AtLeast(double value) { return {Target::Sense::kAtLeast, value}; }
 
+double PerSecond(const LoadResult& result) {
+  const double seconds = absl::ToDoubleSeconds(result.elapsed);
+  return seconds > 0 ? static_cast<double>(result.latencies.count()) / seconds : 0;
+}
+
 std::string ErrorsOf(const LoadResult& result) {
   if (result.errors == 0) return "";
-  return std::to_string(result.errors) + " ERRORS: " + result.first_error;
+  return std::to_string(result.errors) + " ERRORS: " + result.first_error.ToString();
 }
 
 // Puts and gets of one client in turn with the raw limits, so that noise of the machine meets both.
@@ -56,15 +63,10 @@ void MeasureBulk(Report& report, testing::ProcessCluster& cluster, RawStream& st
   const std::string folder = cluster.folder().path();
   const std::string content = testing::MakeBytes(42, static_cast<std::size_t>(size));
   ClientLoad load(cluster.Endpoints(), 1);
-  Samples raw_copies;
-  Samples raw_stream;
+  client::Latencies raw_copies;
+  client::Latencies raw_stream;
   LoadResult puts;
   LoadResult gets;
-  const auto add = [](LoadResult& total, const LoadResult& one) {
-    total.samples.Add(one.samples);
-    total.errors += one.errors;
-    if (total.first_error.empty()) total.first_error = one.first_error;
-  };
   for (int round = -1; round < rounds; ++round) {
     const absl::Duration copies = ThreeDurableCopies(folder, content);
     const LoadResult put = load.Put(size, 1, absl::ZeroDuration());
@@ -73,20 +75,20 @@ void MeasureBulk(Report& report, testing::ProcessCluster& cluster, RawStream& st
     if (round < 0) continue;  // the first round warms up
     raw_copies.Add(copies);
     raw_stream.Add(received);
-    add(puts, put);
-    add(gets, get);
+    puts.Add(put);
+    gets.Add(get);
   }
   const bool has_target = size == kHundredMb;
   report.Add({.name = "put " + Size(size) + ", 1 client, p50",
-              .value = puts.samples.MedianMs(),
+              .value = puts.latencies.QuantileMs(0.5),
               .unit = "ms",
-              .raw = raw_copies.MedianMs(),
+              .raw = raw_copies.QuantileMs(0.5),
               .target = has_target ? std::optional(AtMost(2.5)) : std::nullopt,
               .note = ErrorsOf(puts)});
   report.Add({.name = "get " + Size(size) + ", 1 client, p50",
-              .value = gets.samples.MedianMs(),
+              .value = gets.latencies.QuantileMs(0.5),
               .unit = "ms",
-              .raw = raw_stream.MedianMs(),
+              .raw = raw_stream.QuantileMs(0.5),
               .target = has_target ? std::optional(AtMost(2)) : std::nullopt,
               .note = ErrorsOf(gets)});
 }
@@ -94,14 +96,14 @@ void MeasureBulk(Report& report, testing::ProcessCluster& cluster, RawStream& st
 void AddRate(Report& report, const std::string& what, std::uint64_t size, const LoadResult& result,
              std::optional<Target> target) {
   report.Add({.name = what + ", files a second",
-              .value = result.PerSecond(),
+              .value = PerSecond(result),
               .unit = "/s",
               .raw = std::nullopt,
               .target = target,
               .note = ErrorsOf(result)});
   if (size >= kTwelveMb) {
     report.Add({.name = what + ", bytes a second",
-                .value = result.PerSecond() * static_cast<double>(size) / 1e6,
+                .value = PerSecond(result) * static_cast<double>(size) / 1e6,
                 .unit = "MB/s",
                 .raw = std::nullopt,
                 .target = std::nullopt,
@@ -115,8 +117,8 @@ void AddLatency(Report& report, const std::string& what, const LoadResult& resul
     report.Add({.name = what + ", " + name, .value = value, .unit = "ms", .raw = std::nullopt,
                 .target = target, .note = ""});
   };
-  add("p50", result.samples.MedianMs(), p50_target);
-  add("p99", result.samples.PercentileMs(99), std::nullopt);
+  add("p50", result.latencies.QuantileMs(0.5), p50_target);
+  add("p99", result.latencies.QuantileMs(0.99), std::nullopt);
 }
 
 void MeasureManyLarge(Report& report, testing::ProcessCluster& cluster, std::uint64_t size) {
@@ -154,9 +156,9 @@ void MeasureFaults(Report& report, testing::ProcessCluster& cluster, bool is_qui
       return;
     }
     const std::string count = std::to_string(pauses->count()) + " times";
-    report.Add({.name = what + ", p50", .value = pauses->MedianMs(), .unit = "ms", .raw = std::nullopt,
+    report.Add({.name = what + ", p50", .value = pauses->QuantileMs(0.5), .unit = "ms", .raw = std::nullopt,
                 .target = p50, .note = count});
-    report.Add({.name = what + ", max", .value = pauses->MaxMs(), .unit = "ms", .raw = std::nullopt,
+    report.Add({.name = what + ", max", .value = pauses->QuantileMs(1), .unit = "ms", .raw = std::nullopt,
                 .target = AtMost(2'000), .note = count});
   };
   measure(Fault::kKill, "kill -9 of the leader to the next put", is_quick ? 5 : 20, AtMost(600));

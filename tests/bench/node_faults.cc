@@ -114,8 +114,8 @@ absl::Duration CpuTime(const testing::ProcessCluster& cluster) {
 
 }  // namespace
 
-absl::StatusOr<Samples> PausesAfter(Fault fault, testing::ProcessCluster& cluster, int times) {
-  Samples samples;
+absl::StatusOr<client::Latencies> PausesAfter(Fault fault, testing::ProcessCluster& cluster, int times) {
+  client::Latencies samples;
   const std::vector<int> all = cluster.Running();
   Writer writer(cluster.Endpoints());
   for (int i = 0; i < times; ++i) {

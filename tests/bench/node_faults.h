@@ -4,7 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "tests/bench/report.h"
+#include "client/latencies.h"
 #include "tests/support/process_cluster.h"
 
 namespace dfs::bench {
@@ -14,7 +14,7 @@ enum class Fault { kKill, kPause };
 // While one client puts 4 KiB files one after another, the leader is killed (kill -9) or stopped (SIGSTOP). A sample is
 // the longest pause between acknowledged puts from the fault on. Afterwards the node is brought back and all three are
 // members again.
-absl::StatusOr<Samples> PausesAfter(Fault fault, testing::ProcessCluster& cluster, int times);
+absl::StatusOr<client::Latencies> PausesAfter(Fault fault, testing::ProcessCluster& cluster, int times);
 
 struct IdleCost {
   double pss_mb = 0;       // of all nodes, at the end

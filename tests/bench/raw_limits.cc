@@ -11,11 +11,11 @@
 #include <filesystem>
 #include <vector>
 
+#include "client/latencies.h"
 #include "common/clock.h"
 #include "common/executor.h"
 #include "common/sync.h"
 #include "proto/channel_arguments.h"
-#include "tests/bench/report.h"
 #include "tests/support/process_cluster.h"
 
 namespace dfs::bench {
@@ -102,7 +102,7 @@ absl::Duration AppendAndSync(const std::string& folder, int count) {
   const std::string block(4'096, 'x');
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
   PCHECK(fd >= 0) << path;
-  Samples samples;
+  client::Latencies samples;
   for (int i = 0; i < count; ++i) {
     const MonotonicTime start = SystemClock().Now();
     WriteAll(fd, block.data(), block.size());
@@ -111,7 +111,7 @@ absl::Duration AppendAndSync(const std::string& folder, int count) {
   }
   close(fd);
   std::filesystem::remove(path);
-  return absl::Milliseconds(samples.MedianMs());
+  return absl::Milliseconds(samples.QuantileMs(0.5));
 }
 
 RawStream::RawStream() {

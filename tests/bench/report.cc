@@ -25,19 +25,6 @@ std::string TargetText(const Row& row) {
 
 }  // namespace
 
-void Samples::Add(const Samples& other) {
-  durations_.insert(durations_.end(), other.durations_.begin(), other.durations_.end());
-}
-
-double Samples::PercentileMs(double percent) const {
-  if (durations_.empty()) return 0;
-  std::vector<absl::Duration> sorted = durations_;
-  std::sort(sorted.begin(), sorted.end());
-  const auto rank = static_cast<std::size_t>(
-      std::ceil(percent / 100.0 * static_cast<double>(sorted.size())));
-  return absl::ToDoubleMilliseconds(sorted[std::min(std::max<std::size_t>(rank, 1), sorted.size()) - 1]);
-}
-
 std::optional<double> Row::Ratio() const {
   if (!raw || *raw <= 0) return std::nullopt;
   return value / *raw;

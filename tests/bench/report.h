@@ -7,24 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/time.h"
-
 namespace dfs::bench {
-
-// Durations of one kind of operation. Not thread-safe.
-class Samples {
- public:
-  void Add(absl::Duration duration) { durations_.push_back(duration); }
-  void Add(const Samples& other);
-  [[nodiscard]] std::size_t count() const { return durations_.size(); }
-  // The smallest sample that `percent` of all do not exceed; zero without samples.
-  [[nodiscard]] double PercentileMs(double percent) const;
-  [[nodiscard]] double MedianMs() const { return PercentileMs(50); }
-  [[nodiscard]] double MaxMs() const { return PercentileMs(100); }
-
- private:
-  std::vector<absl::Duration> durations_;
-};
 
 struct Target {
   enum class Sense { kAtMost, kAtLeast };

@@ -171,6 +171,18 @@ TEST_F(BadInput, HonestRepetitionAfterDamageWorks) {
   EXPECT_EQ(*got, "the new content");
 }
 
+TEST_F(BadInput, ABadNameIsNamedAsTheReasonByEveryVerb) {
+  const std::string bad = "a//b";
+  const auto expect_reason = [](const absl::Status& status) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_EQ(client::ReasonOf(status), v1::ErrorDetail::BAD_NAME) << status;
+  };
+  expect_reason(PutAt(channel_, bad, "bytes").status());
+  expect_reason(GetAt(channel_, bad).status());
+  expect_reason(StatAt(channel_, bad).status());
+  expect_reason(RemoveAt(channel_, bad, id_).status());
+}
+
 // A connection that sends bytes and never reads; closed by the destructor.
 class RawConnection {
  public:

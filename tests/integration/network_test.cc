@@ -14,12 +14,6 @@
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/byte_proxy.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DFS_HAS_ADDRESS_SANITIZER 1
-#endif
-#endif
-
 namespace dfs::testing {
 namespace {
 

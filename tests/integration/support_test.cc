@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cerrno>
 #include <string>
 
 #include "tests/support/child_process.h"
+#include "tests/support/disk_faults.h"
 #include "tests/support/file_checks.h"
 
 namespace dfs::testing {
@@ -51,6 +53,48 @@ TEST(ChildProcess, IsKilledWithItsObject) {
     EXPECT_TRUE(child.IsAlive());
   }
   EXPECT_EQ(kill(pid, 0), -1);
+}
+
+TEST(DiskFaults, MeetTheCallsThatTheyName) {
+#ifdef DFS_HAS_ADDRESS_SANITIZER
+  GTEST_SKIP() << "the sanitizer's library must be loaded first";
+#endif
+  const TemporaryFolder folder;
+  DiskFaults faults;
+  const std::string file = folder.File("file");
+  const auto write = [&] {
+    return RunCommand({"dd", "if=/dev/zero", "of=" + file, "bs=100", "count=1", "conv=fsync"}, "",
+                      faults.EnvironmentOf(1));
+  };
+  EXPECT_EQ(write().exit_code, 0) << "no faults yet";
+  faults.Set(1, {{.op = "sync", .path = folder.path(), .error = EIO}});
+  EXPECT_NE(write().err.find("Input/output error"), std::string::npos);
+  EXPECT_EQ(faults.Met(1, "sync"), 1);
+  faults.Set(1, {{.op = "sync", .path = folder.path() + "/other", .error = EIO}});
+  EXPECT_EQ(write().exit_code, 0) << "another file";
+  faults.Set(1, {{.op = "write", .path = file, .error = ENOSPC}});
+  EXPECT_NE(write().err.find("No space left"), std::string::npos);
+  faults.Set(1, {{.op = "write", .path = file, .error = ENOSPC, .count = 0}});
+  EXPECT_EQ(write().exit_code, 0) << "used up";
+  faults.Set(1, {{.op = "sync", .path = file, .delay = absl::Milliseconds(300)}});
+  const auto slow = write();
+  EXPECT_EQ(slow.exit_code, 0);
+  EXPECT_GE(slow.elapsed, absl::Milliseconds(300));
+}
+
+TEST(DiskFaults, CallsThatHangGoOnWhenTheFaultsAreTaken) {
+#ifdef DFS_HAS_ADDRESS_SANITIZER
+  GTEST_SKIP() << "the sanitizer's library must be loaded first";
+#endif
+  const TemporaryFolder folder;
+  DiskFaults faults;
+  faults.Set(7, {{.op = "sync", .path = folder.path(), .delay = absl::Minutes(10)}});
+  ChildProcess child({"dd", "if=/dev/zero", "of=" + folder.File("file"), "bs=1", "count=1", "conv=fsync"},
+                     {}, faults.EnvironmentOf(7));
+  while (faults.Met(7, "sync") == 0) ASSERT_TRUE(child.IsAlive());
+  EXPECT_FALSE(child.WaitFor(absl::Milliseconds(50)));
+  faults.Clear(7);
+  EXPECT_EQ(child.WaitFor(absl::Seconds(30)), 0);
 }
 
 }  // namespace

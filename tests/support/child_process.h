@@ -12,6 +12,12 @@
 
 #include "absl/time/time.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DFS_HAS_ADDRESS_SANITIZER 1
+#endif
+#endif
+
 namespace dfs::testing {
 
 // Added to or, when empty, taken from the environment of a child.

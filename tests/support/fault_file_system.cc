@@ -39,7 +39,7 @@ class Silence final : public rocksdb::Logger {
 
 class NamedLock final : public rocksdb::FileLock {
  public:
-  explicit NamedLock(std::string path) : path(std::move(path)) {}
+  explicit NamedLock(std::string name) : path(std::move(name)) {}
   const std::string path;
 };
 

@@ -9,11 +9,12 @@ namespace {
 class Reader final : public chunk::ChunkReader {
  public:
   Reader(chunk::ChunkInfo info, std::vector<std::uint32_t> table,
-         std::shared_ptr<const std::string> bytes)
-      : info_(info), table_(std::move(table)), bytes_(std::move(bytes)) {}
+         std::shared_ptr<const std::string> bytes, std::shared_ptr<Event> held)
+      : info_(info), table_(std::move(table)), bytes_(std::move(bytes)), held_(std::move(held)) {}
   const chunk::ChunkInfo& info() const override { return info_; }
   const std::vector<std::uint32_t>& table() const override { return table_; }
   absl::Status Read(std::uint64_t offset, std::span<char> out) const override {
+    if (held_ != nullptr) held_->Wait();
     BlockChecksums sums;
     sums.Update(bytes_->data(), bytes_->size());
     if (sums.Table() != table_) return absl::DataLossError("damaged block");
@@ -25,6 +26,7 @@ class Reader final : public chunk::ChunkReader {
   const chunk::ChunkInfo info_;
   const std::vector<std::uint32_t> table_;
   const std::shared_ptr<const std::string> bytes_;
+  const std::shared_ptr<Event> held_;
 };
 
 class Writer final : public chunk::ChunkWriter {
@@ -63,6 +65,17 @@ void MemoryChunkStore::Damage(const ChunkId& id) {
 void MemoryChunkStore::Drop(const ChunkId& id) {
   MutexLock lock(&mutex_);
   chunks_.erase(id);
+}
+
+void MemoryChunkStore::HoldReads() {
+  MutexLock lock(&mutex_);
+  held_reads_ = std::make_shared<Event>();
+}
+
+void MemoryChunkStore::ReleaseReads() {
+  MutexLock lock(&mutex_);
+  if (held_reads_ != nullptr) held_reads_->Set();
+  held_reads_ = nullptr;
 }
 
 std::size_t MemoryChunkStore::count() const {
@@ -121,7 +134,8 @@ absl::StatusOr<std::unique_ptr<chunk::ChunkReader>> MemoryChunkStore::Open(const
   MutexLock lock(&mutex_);
   const auto found = chunks_.find(id);
   if (found == chunks_.end()) return absl::NotFoundError("no such chunk");
-  return std::make_unique<Reader>(found->second.info, found->second.table, found->second.bytes);
+  return std::make_unique<Reader>(found->second.info, found->second.table, found->second.bytes,
+                                  held_reads_);
 }
 
 std::optional<chunk::ChunkInfo> MemoryChunkStore::Find(const ChunkId& id) {

@@ -22,6 +22,9 @@ class MemoryChunkStore final : public chunk::ChunkStore {
   // Flips a byte of the stored chunk: reads of it are kDataLoss from then on.
   void Damage(const ChunkId& id);
   void Drop(const ChunkId& id);
+  // From now on reads of bytes wait until ReleaseReads.
+  void HoldReads();
+  void ReleaseReads();
   [[nodiscard]] std::size_t count() const;
 
   // ---- ChunkStore ----
@@ -56,6 +59,7 @@ class MemoryChunkStore final : public chunk::ChunkStore {
   mutable Mutex mutex_;
   absl::Status write_fault_ ABSL_GUARDED_BY(mutex_);
   std::map<ChunkId, Stored> chunks_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Event> held_reads_ ABSL_GUARDED_BY(mutex_);  // null: they are not held
   std::uint64_t next_nonce_ ABSL_GUARDED_BY(mutex_) = 1;
 };
 

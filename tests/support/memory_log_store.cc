@@ -159,6 +159,16 @@ absl::Status MemoryLogStore::Append(const std::optional<consensus::HardState>& h
   return absl::OkStatus();
 }
 
+replicated_log::WitnessMarks MemoryLogStore::LoadMarks() {
+  MutexLock lock(&mutex_);
+  return marks_;
+}
+
+void MemoryLogStore::KeepMarks(const replicated_log::WitnessMarks& marks) {
+  MutexLock lock(&mutex_);
+  marks_ = marks;
+}
+
 absl::Status MemoryLogStore::Cut(LogIndex index, Term term,
                                  const consensus::Configuration& configuration) {
   MutexLock lock(&mutex_);

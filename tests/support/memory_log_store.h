@@ -43,6 +43,8 @@ class MemoryLogStore final : public replicated_log::LogStore {
   [[nodiscard]] absl::StatusOr<consensus::InitialState> Load() override;
   [[nodiscard]] absl::Status Append(const std::optional<consensus::HardState>& hard_state,
                                     const std::vector<consensus::Entry>& entries) override;
+  [[nodiscard]] replicated_log::WitnessMarks LoadMarks() override ABSL_LOCKS_EXCLUDED(mutex_);
+  void KeepMarks(const replicated_log::WitnessMarks& marks) override ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] absl::Status Cut(LogIndex index, Term term,
                                  const consensus::Configuration& configuration) override;
   [[nodiscard]] absl::Status SyncState() override { return absl::OkStatus(); }
@@ -72,6 +74,7 @@ class MemoryLogStore final : public replicated_log::LogStore {
   MemoryRows rows_;
   mutable Mutex mutex_;
   consensus::InitialState log_ ABSL_GUARDED_BY(mutex_);
+  replicated_log::WitnessMarks marks_ ABSL_GUARDED_BY(mutex_);
   int appends_ ABSL_GUARDED_BY(mutex_) = 0;
   bool fails_ ABSL_GUARDED_BY(mutex_) = false;
   std::function<void()> hook_ ABSL_GUARDED_BY(mutex_);

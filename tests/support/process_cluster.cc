@@ -126,15 +126,14 @@ absl::Status ProcessCluster::Up(int nodes) {
   return WaitReady(all);
 }
 
-void ProcessCluster::Start(int n) {
-  Node& node = At(n);
-  CHECK(!node.process.IsAlive()) << NameOf(n) << " runs";
+std::vector<std::string> ProcessCluster::CommandOf(int n, const std::vector<std::string>& more) {
   std::vector<std::string> command = {ServerBinary(),
                                       "--name=" + NameOf(n),
                                       "--zone=z" + std::to_string(n),
                                       "--data-dir=" + DataFolder(n),
                                       "--listen=" + EndpointOf(n),
                                       "--peer-listen=" + PeerAddressOf(n)};
+  std::filesystem::create_directories(std::filesystem::path(LogFile(n)).parent_path());
   std::string others;
   for (const auto& [other, unused] : nodes_) {
     if (other != n) others += (others.empty() ? "" : ",") + PeerAddressOf(other);
@@ -147,8 +146,27 @@ void ProcessCluster::Start(int n) {
     command.push_back("--join=" + others);
   }
   command.insert(command.end(), options_.flags.begin(), options_.flags.end());
+  command.insert(command.end(), more.begin(), more.end());
+  return command;
+}
+
+CommandResult ProcessCluster::StartRefused(int n, const std::vector<std::string>& more) {
+  CHECK(!At(n).process.IsAlive()) << NameOf(n) << " runs";
+  return RunCommand(CommandOf(n, more), "", {}, kTerminateTimeout);
+}
+
+void ProcessCluster::Renumber(int n) {
+  CHECK(!IsRunning(n)) << NameOf(n) << " runs";
+  SetPorts(At(n), FindPorts());
+}
+
+void ProcessCluster::Start(int n, const std::vector<std::string>& more) {
+  Node& node = At(n);
+  CHECK(!node.process.IsAlive()) << NameOf(n) << " runs";
+  const std::vector<std::string> command = CommandOf(n, more);
   std::filesystem::create_directories(std::filesystem::path(LogFile(n)).parent_path());
-  node.process = ChildProcess(command, {.in = "", .out = LogFile(n), .err = LogFile(n)});
+  node.process = ChildProcess(command, {.in = "", .out = LogFile(n), .err = LogFile(n)},
+                              options_.environment ? options_.environment(n) : Environment());
   node.is_paused = false;
 }
 
@@ -316,26 +334,33 @@ pid_t ProcessCluster::PidOf(int n) const { return At(n).process.pid(); }
 ProcessCluster::Node& ProcessCluster::At(int n) {
   CHECK(n >= 1 && n <= kNodesMax) << n;
   auto [at, is_new] = nodes_.try_emplace(n);
-  if (is_new) {
-    // Channels of their own, with short pauses between attempts to connect: tests kill and restart.
-    at->second.client_channel =
-        grpc::CreateCustomChannel(EndpointOf(n), grpc::InsecureChannelCredentials(),
-                                  ArgumentsFor(ChannelUse::kControl));
-    at->second.peer_channel =
-        grpc::CreateCustomChannel(PeerAddressOf(n), grpc::InsecureChannelCredentials(),
-                                  ArgumentsFor(ChannelUse::kControl));
-  }
+  if (is_new) SetPorts(at->second, port_base_ + 2 * n);
   return at->second;
+}
+
+void ProcessCluster::SetPorts(Node& node, int first_port) {
+  node.first_port = first_port;
+  // Channels of their own, with short pauses between attempts to connect: tests kill and restart.
+  node.client_channel =
+      grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(first_port),
+                                grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kControl));
+  node.peer_channel =
+      grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(first_port + 1),
+                                grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kControl));
 }
 
 const ProcessCluster::Node& ProcessCluster::At(int n) const { return nodes_.at(n); }
 
 std::string ProcessCluster::EndpointOf(int n) const {
-  return "127.0.0.1:" + std::to_string(port_base_ + 2 * n);
+  const auto found = nodes_.find(n);
+  const int port = found == nodes_.end() ? port_base_ + 2 * n : found->second.first_port;
+  return "127.0.0.1:" + std::to_string(port);
 }
 
 std::string ProcessCluster::PeerAddressOf(int n) const {
-  return "127.0.0.1:" + std::to_string(port_base_ + 2 * n + 1);
+  const auto found = nodes_.find(n);
+  const int port = found == nodes_.end() ? port_base_ + 2 * n : found->second.first_port;
+  return "127.0.0.1:" + std::to_string(port + 1);
 }
 
 std::vector<std::string> ProcessCluster::Endpoints() const {

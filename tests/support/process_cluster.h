@@ -34,6 +34,8 @@ class ProcessCluster {
   struct Options {
     // Further flags for every server, for example "--trash-time=1s".
     std::vector<std::string> flags;
+    // What node `n` gets added to its environment, at each start. May be null.
+    std::function<Environment(int n)> environment;
   };
   ProcessCluster();
   explicit ProcessCluster(Options options);
@@ -47,7 +49,12 @@ class ProcessCluster {
 
   // Starts the process of node `n`. The first start of node 1 forms the cluster; all later starts of any
   // node join the others.
-  void Start(int n);
+  // `more`: flags for this start only.
+  void Start(int n, const std::vector<std::string>& more = {});
+  // Starts it and waits for its end: a start that must be refused.
+  CommandResult StartRefused(int n, const std::vector<std::string>& more = {});
+  // From its next start on, node `n` (that does not run) has other ports.
+  void Renumber(int n);
   void Kill(int n);       // SIGKILL; returns when the process is gone
   void Pause(int n);      // SIGSTOP
   void Resume(int n);     // SIGCONT
@@ -106,11 +113,14 @@ class ProcessCluster {
   struct Node {
     ChildProcess process;
     bool is_paused = false;
+    int first_port = 0;  // for clients; the next one is for peers
     std::shared_ptr<grpc::Channel> client_channel;
     std::shared_ptr<grpc::Channel> peer_channel;
   };
 
   Node& At(int n);
+  static void SetPorts(Node& node, int first_port);
+  std::vector<std::string> CommandOf(int n, const std::vector<std::string>& more);
   [[nodiscard]] const Node& At(int n) const;
   bool IsReady(const std::vector<int>& nodes, std::string* seen);
 

@@ -76,6 +76,8 @@ std::uint32_t RaftCluster::Leader() const {
   return leader;
 }
 
+// What becomes durable at once is stepped at once, until nothing is left to write.
+// NOLINTBEGIN(misc-no-recursion)
 void RaftCluster::Step(std::uint32_t id, Input input) {
   Node& n = nodes_.at(id);
   ASSERT_NE(n.core, nullptr) << "node " << id << " is down";
@@ -85,11 +87,19 @@ void RaftCluster::Step(std::uint32_t id, Input input) {
   CarryOut(id, std::move(output));
 }
 
+void RaftCluster::Leave(std::vector<Message>& messages) {
+  for (Message& m : messages) {
+    on_message(m);
+    queue_.push_back(std::move(m));
+  }
+  messages.clear();
+}
+
 void RaftCluster::CarryOut(std::uint32_t id, Output output) {
   Node& n = nodes_.at(id);
   n.deadline = output.next_deadline;
-  for (Message& m : output.messages) queue_.push_back(std::move(m));
-  output.messages.clear();
+  on_output(id, output);
+  Leave(output.messages);
   n.proposed.insert(n.proposed.end(), output.proposed.begin(), output.proposed.end());
   n.rejected.insert(n.rejected.end(), output.rejected.begin(), output.rejected.end());
   n.reads.insert(n.reads.end(), output.reads.begin(), output.reads.end());
@@ -116,7 +126,8 @@ void RaftCluster::PersistOne(std::uint32_t id) {
   Output output = std::move(n.unwritten.front());
   n.unwritten.pop_front();
   WriteToDisk(id, output);
-  for (Message& m : output.messages_after_persist) queue_.push_back(std::move(m));
+  on_written(id, output);
+  Leave(output.messages_after_persist);
   Persisted persisted;
   persisted.hard_state = n.disk_hard_state;
   if (!output.entries.empty()) {
@@ -129,6 +140,7 @@ void RaftCluster::PersistOne(std::uint32_t id) {
 void RaftCluster::PersistAll(std::uint32_t id) {
   while (!nodes_.at(id).unwritten.empty() && !::testing::Test::HasFatalFailure()) PersistOne(id);
 }
+// NOLINTEND(misc-no-recursion)
 
 void RaftCluster::Deliver() {
   for (int i = 0; !queue_.empty() && !::testing::Test::HasFatalFailure(); ++i) {
@@ -138,7 +150,7 @@ void RaftCluster::Deliver() {
     const auto to = nodes_.find(m.to.value());
     if (to == nodes_.end() || !to->second.core || is_dropped(m)) continue;
     if (isolated_.contains(m.from.value()) != isolated_.contains(m.to.value())) continue;
-    Step(m.to.value(), Receive{std::move(m)});
+    Step(to->first, Receive{std::move(m)});
   }
 }
 
@@ -161,6 +173,8 @@ void RaftCluster::Advance(absl::Duration duration) {
   }
   now_ = end;
 }
+
+void RaftCluster::MoveClock(MonotonicTime to) { now_ = std::max(now_, to); }
 
 void RaftCluster::FireTimer(std::uint32_t id) {
   Node& n = nodes_.at(id);
@@ -193,6 +207,37 @@ void RaftCluster::Restart(std::uint32_t id) {
   n.options.random_seed += 1000;
   n.core = std::make_unique<RaftCore>(n.options, std::move(initial), now_);
   Step(id, Tick{});
+}
+
+void RaftCluster::CutLog(std::uint32_t id) {
+  Node& n = nodes_.at(id);
+  const LogIndex to = n.core->commit_index();
+  if (to <= n.disk_base_index) return;
+  ASSERT_TRUE(n.unwritten.empty());
+  n.disk_base_term = n.core->TermAt(to);
+  n.disk_base_configuration = n.core->ConfigurationAt(to);
+  n.disk_base_index = to;
+  std::erase_if(n.disk_entries, [&](const Entry& e) { return e.index <= to; });
+  Step(id, consensus::CutLog{to});
+}
+
+void RaftCluster::SendSnapshot(std::uint32_t from, std::uint32_t to) {
+  const Node& source = nodes_.at(from);
+  Node& n = nodes_.at(to);
+  ASSERT_TRUE(n.unwritten.empty()) << "nothing else may be under way";
+  if (source.disk_base_index > n.core->commit_index()) {
+    const auto held =
+        std::find_if(n.disk_entries.begin(), n.disk_entries.end(), [&](const Entry& e) {
+          return e.index == source.disk_base_index && e.term == source.disk_base_term;
+        });
+    n.disk_entries.erase(n.disk_entries.begin(),
+                         held == n.disk_entries.end() ? held : std::next(held));
+    n.disk_base_index = source.disk_base_index;
+    n.disk_base_term = source.disk_base_term;
+    n.disk_base_configuration = source.disk_base_configuration;
+    Step(to, SnapshotInstalled{n.disk_base_index, n.disk_base_term, n.disk_base_configuration});
+  }
+  Step(from, SnapshotSent{NodeId(to), source.disk_base_index});
 }
 
 std::optional<LogIndex> RaftCluster::Propose(std::uint32_t id, const std::string& command) {

@@ -80,6 +80,8 @@ class RaftCluster {
   void Advance(absl::Duration duration);
   // Lets `id` campaign now (its timer is made to fire) and delivers everything.
   void Elect(std::uint32_t id);
+  // Time passes and nobody notices: no timer fires.
+  void MoveClock(MonotonicTime to);
   // Moves the clock to the node's own deadline and fires its timer alone.
   void FireTimer(std::uint32_t id);
   // The oldest (or every) batch of the node becomes durable.
@@ -88,12 +90,25 @@ class RaftCluster {
   // Unwritten batches are lost with everything in memory.
   void Crash(std::uint32_t id);
   void Restart(std::uint32_t id);
+  // The node's state machine is durable up to its commit index: its log is cut there.
+  void CutLog(std::uint32_t id);
+  // The state machine and configuration of `from` at the base of its log become those of `to`, and
+  // both learn how it ended. Does what SnapshotInstalled demands of a driver.
+  void SendSnapshot(std::uint32_t from, std::uint32_t to);
   // Proposes at `id`; the index if it was accepted.
   std::optional<LogIndex> Propose(std::uint32_t id, const std::string& command);
   // Cuts `ids` off from all others, both ways; none: no partition.
   void Isolate(std::set<std::uint32_t> ids);
 
+  // Called with each output before it is carried out, with each batch when it is durable, and with
+  // each message when it leaves.
+  std::function<void(std::uint32_t, const Output&)> on_output = [](std::uint32_t, const Output&) {};
+  std::function<void(std::uint32_t, const Output&)> on_written = [](std::uint32_t, const Output&) {
+  };
+  std::function<void(const Message&)> on_message = [](const Message&) {};
+
  private:
+  void Leave(std::vector<Message>& messages);
   void CarryOut(std::uint32_t id, Output output);
   void WriteToDisk(std::uint32_t id, const Output& output);
 

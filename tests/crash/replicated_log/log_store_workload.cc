@@ -250,7 +250,9 @@ void LogStoreWorkload::Check() {
   if (found.lineage == durable_.lineage) {
     EXPECT_GE(found.applied, durable_.applied) << "synced rows are gone";
   }
-  if (found.lineage == current_.lineage) EXPECT_LE(found.applied, current_.applied);
+  if (found.lineage == current_.lineage) {
+    EXPECT_LE(found.applied, current_.applied);
+  }
   EXPECT_LE(LogIndex(found.applied), found.last_index()) << "applied what the log does not hold";
   EXPECT_GE(LogIndex(found.applied), found.base_index) << "cut above what is applied";
   std::vector<std::pair<std::string, std::string>> rows;

@@ -1,7 +1,7 @@
-// raft_mutants --mutant=N [--by=simulation|tests] [--seeds=A-B] [--seconds=S]
+// raft_mutants --mutant=N [--by=simulation|tests|scenarios] [--seeds=A-B] [--seconds=S]
 //
-// Switches one mistake on (common/mutant.h) and runs simulations, or the unit tests of consensus,
-// until something notices. Ends with 0 if the mistake was noticed, with 1 if all passed.
+// Switches one mistake on (common/mutant.h) and runs simulations, the unit tests of consensus or
+// its transcripts until something notices. Ends with 0 if the mistake was noticed, with 1 if all passed.
 // `--mutant=0` is the control: there it ends with 0 if all passed.
 #include <glog/logging.h>
 #include <gtest/gtest.h>
@@ -41,7 +41,7 @@ int NothingNoticed(const std::string& by) {
 std::string ValueOf(int argc, char** argv, const std::string& name, const std::string& fallback) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag.rfind("--" + name + "=", 0) == 0) return flag.substr(name.size() + 3);
+    if (flag.starts_with("--" + name + "=")) return flag.substr(name.size() + 3);
   }
   return fallback;
 }
@@ -60,8 +60,11 @@ int RunSeeds(const std::string& seeds, double seconds) {
   return NothingNoticed("seeds " + seeds);
 }
 
-int RunTests() {
-  g_where = "by a test";
+int RunTests(const std::string& kind) {
+  const bool is_scenarios = kind == "scenarios";
+  ::testing::GTEST_FLAG(filter) = is_scenarios ? "*RaftScenario*" : "-*RaftScenario*";
+  ::testing::GTEST_FLAG(fail_fast) = g_mutant != 0;
+  g_where = is_scenarios ? "by a transcript" : "by a test";
   const int failed = RUN_ALL_TESTS();
   const auto* unit = ::testing::UnitTest::GetInstance();
   if (failed != 0) return Noticed(std::to_string(unit->failed_test_count()) + " tests failed");
@@ -84,7 +87,8 @@ int main(int argc, char** argv) {
   if (setrlimit(RLIMIT_AS, &memory) != 0) return 2;
   google::InstallFailureFunction(&CheckFailed);
   std::signal(SIGABRT, &Aborted);
-  if (ValueOf(argc, argv, "by", "simulation") == "tests") return RunTests();
+  const std::string by = ValueOf(argc, argv, "by", "simulation");
+  if (by != "simulation") return RunTests(by);
   return RunSeeds(ValueOf(argc, argv, "seeds", "1-100"),
                   std::strtod(ValueOf(argc, argv, "seconds", "20").c_str(), nullptr));
 }

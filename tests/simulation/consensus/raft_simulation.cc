@@ -83,7 +83,7 @@ class Simulation : public SimGroup {
     std::size_t held = 0;
     for (const auto& [node, info] : c.members) {
       const SimMember* member = Find(node);
-      if (info.is_active && member != nullptr && member->HoldsDurably(index, term)) ++held;
+      if (info.is_active && member != nullptr && member->disk().Holds(index, term)) ++held;
     }
     // Whatever came after it, it was committed by a majority of these: a joint successor needs
     // them too, and the one that ends joint needs the new voters only.
@@ -92,7 +92,7 @@ class Simulation : public SimGroup {
     then.old_voters.clear();
     const bool is_on_quorum = then.HasQuorum([&](NodeId node) {
       const SimMember* member = Find(node);
-      return member != nullptr && member->HoldsDurably(index, term);
+      return member != nullptr && member->disk().Holds(index, term);
     });
     if (is_on_quorum && held >= std::min<std::size_t>(2, c.ActiveCount())) return;
     std::ostringstream text;

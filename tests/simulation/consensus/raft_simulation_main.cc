@@ -24,14 +24,14 @@ struct Flags {
 bool Parse(int argc, char** argv, Flags* flags) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag.rfind("--seeds=", 0) == 0) {
+    if (flag.starts_with("--seeds=")) {
       const std::string range = flag.substr(8);
       const auto dash = range.find('-');
       flags->first = std::strtoull(range.c_str(), nullptr, 10);
       flags->last = dash == std::string::npos
                         ? flags->first
                         : std::strtoull(range.c_str() + dash + 1, nullptr, 10);
-    } else if (flag.rfind("--seconds=", 0) == 0) {
+    } else if (flag.starts_with("--seconds=")) {
       flags->seconds = std::strtod(flag.c_str() + 10, nullptr);
     } else if (flag == "--trace") {
       flags->keeps_trace = true;

@@ -1,10 +1,11 @@
 #include "tests/simulation/consensus/sim_member.h"
 
 #include <algorithm>
-#include <cstring>
 #include <sstream>
 #include <string>
 #include <utility>
+
+#include "tests/support/raft_text.h"
 
 namespace dfs::consensus {
 namespace {
@@ -14,40 +15,6 @@ constexpr absl::Duration kSnapshotTimeout = absl::Seconds(1);
 constexpr absl::Duration kReadIndexTimeout = absl::Milliseconds(700);
 // When all clocks were equal.
 const MonotonicTime kEpoch = absl::UnixEpoch() + absl::Hours(1);
-
-std::shared_ptr<const std::string> Encode(std::uint64_t key, std::uint64_t value) {
-  std::string bytes(16, '\0');
-  std::memcpy(bytes.data(), &key, 8);
-  std::memcpy(bytes.data() + 8, &value, 8);
-  return std::make_shared<const std::string>(std::move(bytes));
-}
-
-const char* NameOf(const Message& m) {
-  static constexpr const char* kNames[] = {"PreVoteRequest", "PreVoteReply",  "VoteRequest",
-                                           "VoteReply",      "AppendRequest", "AppendReply",
-                                           "TimeoutNow"};
-  return kNames[m.body.index()];
-}
-
-std::string Describe(const Message& m) {
-  std::ostringstream text;
-  text << m.from << "->" << m.to << " t" << m.term << " " << NameOf(m);
-  if (const auto* r = std::get_if<AppendRequest>(&m.body)) {
-    text << " prev " << r->previous_index << "/" << r->previous_term << " +" << r->entries.size()
-         << " commit " << r->commit_index << " round " << r->read_round << " #" << r->sequence;
-  } else if (const auto* a = std::get_if<AppendReply>(&m.body)) {
-    text << (a->is_success ? " ok " : " refused ") << a->index << " hint " << a->hint_index << "/"
-         << a->hint_term << " round " << a->read_round << " #" << a->sequence;
-  } else if (const auto* v = std::get_if<VoteRequest>(&m.body)) {
-    text << " last " << v->last_log_index << "/" << v->last_log_term
-         << (v->is_transfer ? " transfer" : "");
-  } else if (const auto* g = std::get_if<VoteReply>(&m.body)) {
-    text << (g->is_granted ? " granted" : " refused");
-  } else if (const auto* p = std::get_if<PreVoteReply>(&m.body)) {
-    text << (p->is_granted ? " granted" : " refused");
-  }
-  return text.str();
-}
 
 }  // namespace
 
@@ -73,16 +40,9 @@ MonotonicTime SimMember::ToWorld(MonotonicTime local) const {
 
 void SimMember::Start() {
   ++boot_;
-  InitialState initial;
-  initial.hard_state = disk_.hard_state;
-  initial.base_index = disk_.base.index;
-  initial.base_term = disk_.base.term;
-  initial.base_configuration = disk_.base.configuration;
-  initial.entries.assign(disk_.entries.begin(), disk_.entries.end());
-  initial.applied_index = disk_.machine.applied;
   machine_ = disk_.machine;
   options_.random_seed = world_.random().Next();
-  core_ = std::make_unique<RaftCore>(options_, std::move(initial), LocalNow());
+  core_ = std::make_unique<RaftCore>(options_, disk_.Load(), LocalNow());
   if (world_.keeps_trace()) world_.Trace("node " + std::to_string(id().value()) + " starts");
   StepNow(Tick{});
 }
@@ -154,12 +114,6 @@ void SimMember::Pause(MonotonicTime until) {
   });
 }
 
-bool SimMember::HoldsDurably(LogIndex index, Term term) const {
-  if (index <= disk_.base.index) return true;
-  const std::uint64_t at = index.value() - disk_.base.index.value() - 1;
-  return at < disk_.entries.size() && disk_.entries[at].term == term;
-}
-
 void SimMember::Step(Input input) {
   Run([this, input = std::move(input)]() mutable { StepNow(std::move(input)); });
 }
@@ -167,9 +121,9 @@ void SimMember::Step(Input input) {
 void SimMember::StepNow(Input input) {
   if (world_.has_failed()) return;
   if (const auto* receive = std::get_if<Receive>(&input); receive && world_.keeps_trace()) {
-    world_.Trace("receives " + Describe(receive->message));
+    world_.Trace("receives " + TextOf(receive->message));
   }
-  world_.Mix(id().value() * 31 + input.index());
+  world_.Mix(std::uint64_t{id().value()} * 31 + input.index());
   Output output = core_->Step(LocalNow(), std::move(input));
   group_.CheckAfterStep(*this);
   CarryOutOrGather(std::move(output));
@@ -278,13 +232,13 @@ void SimMember::CheckPromise(const Message& m) {
     // truncated by now.
     is_kept = stored.term >= m.term &&
               (m.term != core_->term() || reply->index.value() < core_->first_log_index().value() ||
-               HoldsDurably(reply->index, core_->TermAt(reply->index)));
+               disk_.Holds(reply->index, core_->TermAt(reply->index)));
   } else if (const auto* vote = std::get_if<VoteReply>(&m.body); vote && vote->is_granted) {
     is_kept = stored.term > m.term || stored == HardState{m.term, m.to};
   } else if (std::holds_alternative<VoteRequest>(m.body)) {
     is_kept = stored.term > m.term || stored == HardState{m.term, id()};
   }
-  if (!is_kept) world_.Fail("a promise leaves before it is durable: " + Describe(m));
+  if (!is_kept) world_.Fail("a promise leaves before it is durable: " + TextOf(m));
 }
 
 void SimMember::SendTo(NodeId to, std::function<void(SimMember&)> what) {
@@ -396,48 +350,17 @@ void SimMember::FinishWrite() {
 void SimMember::ApplyToDisk(const WriteItem& item) {
   switch (item.kind) {
     case WriteItem::Kind::kBatch:
-      ApplyBatch(item.batch);
+      if (const std::string wrong = disk_.Write(item.batch); !wrong.empty()) world_.Fail(wrong);
       break;
     case WriteItem::Kind::kMachine:
       disk_.machine = item.snapshot.machine;
       break;
     case WriteItem::Kind::kCut:
-      while (!disk_.entries.empty() && disk_.entries.front().index <= item.snapshot.index) {
-        disk_.entries.pop_front();
-      }
-      disk_.base = item.snapshot;
-      disk_.machine = item.snapshot.machine;
+      disk_.Cut(item.snapshot);
       break;
-    case WriteItem::Kind::kInstall: {
-      if (item.snapshot.index <= core_->commit_index()) break;
-      const bool is_held = item.snapshot.index > disk_.base.index &&
-                           HoldsDurably(item.snapshot.index, item.snapshot.term);
-      while (!disk_.entries.empty() &&
-             (!is_held || disk_.entries.front().index <= item.snapshot.index)) {
-        disk_.entries.pop_front();
-      }
-      disk_.base = item.snapshot;
-      disk_.machine = item.snapshot.machine;
+    case WriteItem::Kind::kInstall:
+      if (item.snapshot.index > core_->commit_index()) disk_.Install(item.snapshot);
       break;
-    }
-  }
-}
-
-void SimMember::ApplyBatch(const Output& batch) {
-  if (batch.hard_state) {
-    if (batch.hard_state->term < disk_.hard_state.term) world_.Fail("hard state goes back on disk");
-    disk_.hard_state = *batch.hard_state;
-  }
-  for (const Entry& entry : batch.entries) {
-    if (entry.index <= disk_.base.index) continue;
-    while (!disk_.entries.empty() && disk_.entries.back().index >= entry.index) {
-      disk_.entries.pop_back();
-    }
-    if (entry.index.value() != disk_.base.index.value() + disk_.entries.size() + 1) {
-      world_.Fail("entries for the disk leave a gap");
-      return;
-    }
-    disk_.entries.push_back(entry);
   }
 }
 
@@ -453,17 +376,7 @@ void SimMember::ApplyCommitted() {
 }
 
 void SimMember::ApplyEntry(const Entry& entry) {
-  machine_.applied = entry.index;
-  std::uint64_t hash = machine_.hash * 0x100000001B3ULL ^ entry.term.value();
-  if (entry.command && entry.command->size() == 16) {
-    std::uint64_t key = 0;
-    std::uint64_t value = 0;
-    std::memcpy(&key, entry.command->data(), 8);
-    std::memcpy(&value, entry.command->data() + 8, 8);
-    machine_.values[key] = value;
-    hash = hash * 0x100000001B3ULL ^ value;
-  }
-  machine_.hash = hash;
+  machine_.Apply(entry);
   group_.CheckApplied(*this);
   const auto write = waiting_writes_.find(entry.index);
   if (write == waiting_writes_.end()) return;
@@ -570,7 +483,7 @@ void SimMember::Write(std::uint64_t key, std::uint64_t value, WriteDone done) {
   Run([this, key, value, done = std::move(done)]() mutable {
     const std::uint64_t token = ++last_token_;
     proposing_[token] = std::move(done);
-    StepNow(Propose{token, Encode(key, value)});
+    StepNow(Propose{token, EncodeWrite(key, value)});
   });
 }
 

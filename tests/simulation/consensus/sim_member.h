@@ -1,5 +1,5 @@
-// One simulated process: a RaftCore with a disk that forgets what was not synced, a small key-value
-// machine and its driver. Does what input_output.h asks of a driver, in an order that chance
+// One simulated process: a RaftCore with a disk that forgets what was not synced, a state machine
+// (sim_disk.h) and its driver. Does what input_output.h asks of a driver, in an order that chance
 // decides where the contract leaves it open.
 #ifndef DFS_TESTS_SIMULATION_CONSENSUS_SIM_MEMBER_H_
 #define DFS_TESTS_SIMULATION_CONSENSUS_SIM_MEMBER_H_
@@ -17,32 +17,11 @@
 #include "server/consensus/input_output.h"
 #include "server/consensus/raft_core.h"
 #include "tests/simulation/consensus/fault_odds.h"
+#include "tests/simulation/consensus/sim_disk.h"
 #include "tests/simulation/consensus/sim_network.h"
 #include "tests/simulation/consensus/sim_world.h"
 
 namespace dfs::consensus {
-
-// The replicated state machine: registers, and a hash over all that was ever applied.
-struct SimMachine {
-  std::map<std::uint64_t, std::uint64_t> values;
-  LogIndex applied;
-  std::uint64_t hash = 0;
-};
-
-struct SimSnapshot {
-  LogIndex index;
-  Term term;
-  Configuration configuration;
-  SimMachine machine;
-};
-
-// What survives a crash.
-struct SimDisk {
-  HardState hard_state;
-  SimSnapshot base;
-  std::deque<Entry> entries;  // from base.index + 1
-  SimMachine machine;         // at base.index or later; never ahead of the entries
-};
 
 enum class Outcome { kDone, kNothingDone, kUnknown };
 using WriteDone = std::function<void(Outcome)>;
@@ -80,8 +59,6 @@ class SimMember {
   [[nodiscard]] const RaftCore& core() const { return *core_; }
   [[nodiscard]] const SimDisk& disk() const { return disk_; }
   [[nodiscard]] const SimMachine& machine() const { return machine_; }
-  // Whether the disk holds the entry, or a snapshot that covers it.
-  [[nodiscard]] bool HoldsDurably(LogIndex index, Term term) const;
 
   // Each of these waits if the process is paused and is lost if it is down.
   void Step(Input input);
@@ -122,7 +99,6 @@ class SimMember {
   void StartNextWrite();
   void FinishWrite();
   void ApplyToDisk(const WriteItem& item);
-  void ApplyBatch(const Output& batch);
   void ApplyCommitted();
   void ApplyEntry(const Entry& entry);
   void AnswerWaiting();

@@ -1,6 +1,7 @@
 // The chunk index over a SimDisk, under the name of the real one: linked in its place.
 #include <glog/logging.h>
 #include <rocksdb/db.h>
+#include <rocksdb/wal_filter.h>
 
 #include <map>
 #include <utility>
@@ -18,6 +19,7 @@ constexpr char kChunk = 'c';
 constexpr char kObject = 'o';
 constexpr char kBytesOf = 'b';
 constexpr char kTouch = 't';
+constexpr char kNote = 'n';
 
 std::string KeyOf(char family, const std::string& key) { return family + key; }
 
@@ -42,12 +44,20 @@ class CopiedBytes final : public PinnedBytes {
   const std::string value_;
 };
 
+absl::Status WriteSynced(SimDisk* disk, const SimRows::Batch& batch) {
+  // In the log at once, readable and durable only after the sync: as RocksDB, which inserts into its memory table last.
+  if (auto status = disk->SpendSync(); !status.ok()) return status;
+  disk->index.Write(batch);
+  disk->index.Sync();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& path,
+absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& folder,
                                                              rocksdb::Env* /*env*/) {
-  SimDisk* const disk = SimDisk::Find(path.substr(0, path.find('/', 1)));
-  CHECK(disk != nullptr) << path;
+  SimDisk* const disk = SimDisk::Find(folder.substr(0, folder.find('/', 1)));
+  CHECK(disk != nullptr) << folder;
   std::unique_ptr<ChunkIndex> index(new ChunkIndex);
   Opened()[index.get()] = disk;
   return index;
@@ -113,7 +123,7 @@ absl::Status ChunkIndex::ForEachChunk(
   return absl::OkStatus();
 }
 
-absl::Status ChunkIndex::Apply(const IndexChange& change, bool is_synced) {
+absl::Status ChunkIndex::Apply(const IndexChange& change) {
   SimRows::Batch batch;
   const auto put = [&batch](char family, const std::string& key,
                             std::optional<std::string> value) {
@@ -136,16 +146,16 @@ absl::Status ChunkIndex::Apply(const IndexChange& change, bool is_synced) {
   for (const auto& [txn, time_us] : change.touched_) {
     put(kTouch, EncodeKey(txn), time_us ? std::optional(EncodeTime(*time_us)) : std::nullopt);
   }
-  SimDisk* const disk = Opened().at(this);
-  if (!is_synced) {
-    disk->index.Write(batch);
-    return absl::OkStatus();
-  }
-  // In the log at once, readable and durable only after the sync: as RocksDB, which inserts into its memory table last.
-  if (auto status = disk->SpendSync(); !status.ok()) return status;
-  disk->index.Write(batch);
-  disk->index.Sync();
-  return absl::OkStatus();
+  return WriteSynced(Opened().at(this), batch);
+}
+
+std::string ChunkIndex::FindNote(const std::string& name) {
+  const std::string* const value = Find(this, KeyOf(kNote, name));
+  return value == nullptr ? std::string() : *value;
+}
+
+absl::Status ChunkIndex::PutNote(const std::string& name, std::string_view value) {
+  return WriteSynced(Opened().at(this), {{KeyOf(kNote, name), std::string(value)}});
 }
 
 }  // namespace dfs::chunk

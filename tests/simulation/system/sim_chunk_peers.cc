@@ -202,10 +202,31 @@ absl::StatusOr<rpc::ChunkAck> SimChunkPeers::Copy(NodeId node,
       });
 }
 
-absl::Status SimChunkPeers::List(NodeId /*node*/,
-                                 const std::function<bool(const rpc::SmallChunk&)>& /*visit*/,
-                                 absl::Duration /*timeout*/) {
-  return absl::UnimplementedError("lists are for people; nothing here asks for them");
+absl::Status SimChunkPeers::List(NodeId node,
+                                 const std::function<bool(const rpc::SmallChunk&)>& visit,
+                                 absl::Duration timeout) {
+  using Chunks = std::vector<rpc::SmallChunk>;
+  DFS_ASSIGN_OR_RETURN(
+      const Chunks chunks,
+      dialer_->wire()->Ask<Chunks>(
+          dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node, timeout,
+          [](SimNode& there) -> absl::StatusOr<Chunks> {
+            if (there.store() == nullptr) return NotUp();
+            Chunks all;
+            there.store()->ForEach(std::nullopt, [&all](const auto& stored) {
+              if (stored.is_damaged) return true;
+              rpc::SmallChunk& chunk = all.emplace_back();
+              *chunk.mutable_chunk() = ToWire(stored.info.id);
+              chunk.set_size(static_cast<std::uint32_t>(stored.info.size));
+              *chunk.mutable_hash() = ToWire(stored.info.hash);
+              return true;
+            });
+            return all;
+          }));
+  for (const rpc::SmallChunk& chunk : chunks) {
+    if (!visit(chunk)) break;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace dfs::simulation

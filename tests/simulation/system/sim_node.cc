@@ -17,6 +17,7 @@ constexpr absl::Duration kUpkeepEvery = absl::Milliseconds(500);
 constexpr absl::Duration kJoinPause = absl::Milliseconds(200);
 constexpr std::size_t kWriterThreadsMax = 16;
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+constexpr absl::Duration kInventoryTimeout = absl::Minutes(10);
 constexpr char kPrefix[] = "machine:";
 
 }  // namespace
@@ -66,11 +67,14 @@ absl::Status SimNode::Start(const std::function<void()>& on_listening) {
   BuildLeader();
   BuildCoordinator();
   on_listening();
-  raft_->Start();
-  membership_->Start();
+  raft_->StartHeld();
   leader_host_->Start();
   collector_->Start();
   upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
+  scrubber_->Start();
+  // The start check of rule R3 is not here: no disk of the simulation is rolled back.
+  membership_->Start();
+  raft_->Release();
   Upkeep();
   return absl::OkStatus();
 }
@@ -198,6 +202,17 @@ absl::Status SimNode::Build() {
   world.copy = [this](NodeId node, const rpc::CopyChunkRequest& request, absl::Duration timeout) {
     return chunk_peers_->Copy(node, request, timeout);
   };
+  world.inventory = [this](NodeId node) -> absl::StatusOr<std::vector<ChunkId>> {
+    std::vector<ChunkId> chunks;
+    DFS_RETURN_IF_ERROR(chunk_peers_->List(
+        node,
+        [&chunks](const rpc::SmallChunk& chunk) {
+          chunks.push_back(FromWire(chunk.chunk()));
+          return true;
+        },
+        kInventoryTimeout));
+    return chunks;
+  };
   // The host begins to propose when Raft tells it that it leads: the port is there by then.
   class LatePort final : public leader::ConsensusPort {
    public:
@@ -214,6 +229,9 @@ absl::Status SimNode::Build() {
     void ProposeVoters(std::set<NodeId> voters,
                        absl::AnyInvocable<void(absl::Status)> done) override {
       node_->raft_->ProposeVoters(std::move(voters), std::move(done));
+    }
+    void TransferLeadership(absl::AnyInvocable<void(absl::Status)> done) override {
+      node_->raft_->TransferLeadership(std::move(done));
     }
     void ReadIndex(absl::AnyInvocable<void(absl::StatusOr<LogIndex>)> done) override {
       node_->raft_->ReadIndex(std::move(done));
@@ -275,6 +293,21 @@ void SimNode::BuildLeader() {
   collector.options.trash_time = parts_.times.trash_time;
   collector.options.interval = parts_.times.collect_every;
   collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
+
+  wanted_ = std::make_unique<leader::WantedReplicas>(self_, machine_.get());
+  chunk::Scrubber::Parts scrubber;
+  scrubber.store = store_.get();
+  scrubber.clock = &clock_;
+  scrubber.wanted = wanted_.get();
+  scrubber.report = [this](const chunk::BadChunk& bad) {
+    rpc::ReplicaChange change;
+    *change.mutable_chunk() = ToWire(bad.info.id);
+    *change.mutable_hash() = ToWire(bad.info.hash);
+    *change.mutable_ack() = OwnAck();
+    change.set_state(bad.is_missing ? api::MISSING : api::CORRUPT);
+    leader_client_->ReportReplica(std::move(change));
+  };
+  scrubber_ = std::make_unique<chunk::Scrubber>(std::move(scrubber));
 }
 
 void SimNode::BuildCoordinator() {
@@ -310,9 +343,11 @@ std::vector<leader::NodeLiveness> SimNode::Liveness() const {
   for (const auto& member : membership_->Members()) {
     has_self = has_self || member.node == self_;
     nodes.push_back({member.node, membership_->IsUsable(member.node), member.health.free_bytes,
-                     member.health.total_bytes});
+                     member.health.total_bytes,
+                     member.state == membership::LivenessState::kDead ? member.changed
+                                                                      : absl::InfiniteFuture()});
   }
-  if (!has_self) nodes.push_back({self_, true, 0, 0});
+  if (!has_self) nodes.push_back({self_, true, 0, 0, absl::InfiniteFuture()});
   return nodes;
 }
 

@@ -21,12 +21,14 @@
 #include "membership/membership_host.h"
 #include "server/chunk/confirmer.h"
 #include "server/chunk/local_chunk_store.h"
+#include "server/chunk/scrubber.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/get_operation.h"
 #include "server/leader/chunk_collector.h"
 #include "server/leader/leader_host.h"
 #include "server/leader/raft_consensus_port.h"
 #include "server/leader/routed_leader_client.h"
+#include "server/leader/wanted_replicas.h"
 #include "server/replicated_log/raft_host.h"
 #include "tests/simulation/system/sim_disk.h"
 #include "tests/simulation/system/sim_transports.h"
@@ -127,6 +129,8 @@ class SimNode final : public Dialer {
   std::unique_ptr<ThreadExecutor> client_executor_;
   std::unique_ptr<leader::RoutedLeaderClient> leader_client_;
   std::unique_ptr<leader::ChunkCollector> collector_;
+  std::unique_ptr<leader::WantedReplicas> wanted_;
+  std::unique_ptr<chunk::Scrubber> scrubber_;
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
   std::unique_ptr<ThreadPool> writers_;
   coordinator::Parts coordinator_;

@@ -187,5 +187,9 @@ void SimLeaderPeer::Register(const rpc::RegisterRequest& request, absl::Duration
                              leader::Answer<rpc::RegisterResponse> done) {
   Start(&leader::LeaderOperations::Register, request, timeout, std::move(done));
 }
+void SimLeaderPeer::Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+                           leader::Answer<rpc::ManageResponse> done) {
+  Start(&leader::LeaderOperations::Manage, request, timeout, std::move(done));
+}
 
 }  // namespace dfs::simulation

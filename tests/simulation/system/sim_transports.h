@@ -103,6 +103,8 @@ class SimLeaderPeer final : public leader::LeaderOperations {
             leader::Answer<rpc::JoinResponse> done) override;
   void Register(const rpc::RegisterRequest& request, absl::Duration timeout,
                 leader::Answer<rpc::RegisterResponse> done) override;
+  void Manage(const rpc::ManageRequest& request, absl::Duration timeout,
+              leader::Answer<rpc::ManageResponse> done) override;
 
  private:
   template <class Request, class Response>

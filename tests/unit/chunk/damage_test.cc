@@ -1,4 +1,6 @@
 // Damaged bytes are found, remembered, never served, and replaced by a new copy.
+#include <set>
+
 #include <rocksdb/db.h>
 
 #include "server/chunk/index_format.h"
@@ -39,7 +41,8 @@ class Damage : public StoreFixture {
   }
   // Found bad by a read; not served afterwards, also after a restart; a new copy heals it.
   void ExpectFoundAndHealed(const ChunkId& id, const std::string& bytes) {
-    EXPECT_TRUE(absl::IsDataLoss(Get(store.get(), id).status()));
+    const absl::Status read = Get(store.get(), id).status();
+    EXPECT_TRUE(absl::IsDataLoss(read)) << read;
     ExpectRememberedAndHealed(id, bytes);
   }
   void ExpectRememberedAndHealed(const ChunkId& id, const std::string& bytes) {
@@ -86,6 +89,21 @@ TEST_F(Damage, OtherBlocksAreStillReadThroughAnOpenReader) {
   EXPECT_FALSE(store->Find(Id(1)));
   EXPECT_TRUE((*reader)->Read(3 * kBlock, out).ok());
   EXPECT_TRUE(out == bytes.substr(3 * kBlock));
+}
+
+// Where RocksDB keeps the bytes of small chunks once they have left its memory.
+TEST_F(Damage, OneBitOfASmallChunkInABlobFile) {
+  const std::string bytes = BytesOfLength(3 * kBlock);
+  ASSERT_TRUE(Put(store.get(), Id(1), bytes).ok());
+  Reopen();  // which writes what the log held into files
+  std::vector<std::string> blobs;
+  for (const auto& file : system.Files(std::string(kFolder) + "/index")) {
+    if (file.ends_with(".blob")) blobs.push_back(file);
+  }
+  ASSERT_EQ(blobs.size(), 1u) << "small bytes are not kept apart from their keys";
+  Flip(blobs[0], static_cast<std::ptrdiff_t>(bytes.size() / 2));
+  EXPECT_FALSE(Get(store.get(), Id(1)).ok());
+  ExpectRememberedAndHealed(Id(1), bytes);
 }
 
 TEST_F(Damage, FileCutShort) {
@@ -175,19 +193,113 @@ TEST_F(Damage, VouchFindsIt) {
   EXPECT_FALSE(store->Find(Id(1)));
 }
 
-TEST_F(Damage, IndexThatCannotBeReadIsRefusedWithAdvice) {
-  for (int i = 0; i < 20; ++i) {
-    ASSERT_TRUE(Put(store.get(), Id(static_cast<std::uint64_t>(i) + 1), BytesOfLength(500)).ok());
+// ---- rule R22 ----
+
+class IndexDamage : public StoreFixture {
+ protected:
+  void PutMany(std::uint64_t from, std::uint64_t to) {
+    for (std::uint64_t i = from; i <= to; ++i) {
+      ASSERT_TRUE(Put(store.get(), Id(i), BytesOfLength(500, i)).ok());
+    }
   }
+  absl::Status OpenAgain() {
+    store.reset();
+    auto opened = LocalChunkStore::Open(
+        {.data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock});
+    if (opened.ok()) store = *std::move(opened);
+    return opened.status();
+  }
+  std::string NewestWal() {
+    std::string newest;
+    for (const auto& path : system.Files(std::string(kFolder) + "/index")) {
+      if (path.ends_with(".log")) newest = std::max(newest, path);
+    }
+    return newest;
+  }
+};
+
+TEST_F(IndexDamage, AFlippedByteInSyncedRecordsIsRefusedWithAdvice) {
+  PutMany(1, 20);
+  store.reset();
+  const std::string wal = NewestWal();
+  ASSERT_GT(system.Read(wal)->size(), 4000u);
+  Flip(wal, 3000);
+  const std::string damaged = *system.Read(wal);
+  const auto opened = OpenAgain();
+  EXPECT_TRUE(absl::IsDataLoss(opened)) << "records that were acknowledged must not vanish silently";
+  EXPECT_THAT(std::string(opened.message()), ::testing::HasSubstr("Wipe the data directory"));
+  EXPECT_EQ(*system.Read(wal), damaged) << "the damaged index is left as it is";
+}
+
+TEST_F(IndexDamage, AnUnsyncedTailOfZerosCostsNothingThatWasSynced) {
+  PutMany(1, 20);
+  store.reset();  // the mark is written
+  const std::string wal = NewestWal();
+  system.Replace(wal, *system.Read(wal) + std::string("\x12\x34\x56\x78\x00\x08\x01", 7) +
+                          std::string(2'048, '\0') + "tail");
+  ASSERT_TRUE(OpenAgain().ok());
+  EXPECT_TRUE(store->was_cut());
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    EXPECT_TRUE(Holds(store.get(), Id(i), BytesOfLength(500, i)));
+  }
+  const auto kept = [this] {
+    std::set<std::string> folders;
+    for (const auto& path : system.Files(kFolder)) {
+      const auto at = path.find("index.damaged-");
+      if (at != std::string::npos) folders.insert(path.substr(at, path.find('/', at) - at));
+    }
+    return folders.size();
+  };
+  EXPECT_EQ(kept(), 1u);
+  PutMany(21, 25);
+  ASSERT_TRUE(OpenAgain().ok());
+  EXPECT_FALSE(store->was_cut());
+  // Once more: only the newest damaged index is kept.
+  store.reset();
+  const std::string next = NewestWal();
+  system.Replace(next, *system.Read(next) + std::string("\x12\x34\x56\x78\x00\x08\x01", 7) +
+                           std::string(2'048, '\0') + "tail");
+  ASSERT_TRUE(OpenAgain().ok());
+  EXPECT_TRUE(store->was_cut());
+  EXPECT_EQ(kept(), 1u);
+  for (std::uint64_t i = 1; i <= 25; ++i) {
+    EXPECT_TRUE(Holds(store.get(), Id(i), BytesOfLength(500, i)));
+  }
+}
+
+TEST_F(IndexDamage, ASyncedTailThatIsGoneIsNoticedByTheMark) {
+  PutMany(1, 19);
+  const std::size_t size_before_last = system.Read(NewestWal())->size();
+  PutMany(20, 20);
+  store.reset();
+  const std::string wal = NewestWal();
+  system.Replace(wal, system.Read(wal)->substr(0, size_before_last));
+  const auto opened = OpenAgain();
+  EXPECT_TRUE(absl::IsDataLoss(opened)) << opened;
+  EXPECT_THAT(std::string(opened.message()), ::testing::HasSubstr("was durable here"));
+}
+
+TEST_F(IndexDamage, AnIndexThatIsGoneIsNotMadeAnew) {
+  PutMany(1, 3);
   store.reset();
   for (const auto& path : system.Files(std::string(kFolder) + "/index")) {
-    if (path.ends_with(".log") && system.Read(path)->size() > 4000) Flip(path, 3000);
+    ASSERT_TRUE(system.env()->DeleteFile(path).ok());
   }
-  const auto opened = LocalChunkStore::Open(
-      {.data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock});
-  ASSERT_FALSE(opened.ok()) << "records that were acknowledged must not vanish silently";
-  EXPECT_TRUE(absl::IsDataLoss(opened.status()));
-  EXPECT_THAT(std::string(opened.status().message()), ::testing::HasSubstr("remove this node's"));
+  EXPECT_TRUE(absl::IsDataLoss(OpenAgain()));
+}
+
+// The mark may lag, but never lead: what a failed sync takes away must not be taken for lost data.
+TEST_F(IndexDamage, TheMarkNeverLeads) {
+  PutMany(1, 10);
+  system.FailNextSync(".log");
+  EXPECT_FALSE(Put(store.get(), Id(11), BytesOfLength(500)).ok());
+  store.reset();  // the mark is written
+  system.Crash(testing::FaultFileSystem::Loss::kDrop, 1);
+  ASSERT_TRUE(OpenAgain().ok());
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    EXPECT_TRUE(Holds(store.get(), Id(i), BytesOfLength(500, i)));
+  }
+  EXPECT_FALSE(store->Find(Id(11)));
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include "client/cli/command_line.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/json.h"
-#include "client/cli/latencies.h"
 #include "client/cli/progress_line.h"
 #include "client/cli/text.h"
 #include "client/posix_byte_stream.h"
@@ -148,16 +147,6 @@ TEST(Text, TableAlignsByCharactersNotBytes) {
 TEST(Text, BaseNames) {
   EXPECT_EQ(BaseName("a/b/c"), "c");
   EXPECT_EQ(BaseName("c"), "c");
-}
-
-TEST(Latencies, Quantiles) {
-  Latencies all;
-  EXPECT_EQ(all.Quantile(0.5), absl::ZeroDuration());
-  for (int i = 100; i >= 1; --i) all.Add(absl::Milliseconds(i));
-  EXPECT_EQ(all.Quantile(0.5), absl::Milliseconds(50));
-  EXPECT_EQ(all.Quantile(0.99), absl::Milliseconds(99));
-  EXPECT_EQ(all.Quantile(1), absl::Milliseconds(100));
-  EXPECT_EQ(all.Quantile(0), absl::Milliseconds(1));
 }
 
 TEST(Progress, IsShownOnlyWhereItIsWanted) {

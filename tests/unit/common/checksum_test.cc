@@ -75,6 +75,19 @@ TEST(BlockChecksums, TableHasTheCrcOfEachBlock) {
   EXPECT_EQ(table[2], Crc32c(bytes.data() + 2 * BlockChecksums::kBlockBytes, 1));
 }
 
+TEST(BlockChecksums, CrcOfBlocksFollowsFromTheirTable) {
+  const std::string bytes = RandomBytes(3 * BlockChecksums::kBlockBytes + 9, 7);
+  BlockChecksums sums;
+  sums.Update(bytes.data(), bytes.size());
+  const auto table = sums.Table();
+  const std::size_t block = BlockChecksums::kBlockBytes;
+  EXPECT_EQ(BlockChecksums::CrcOf(table, 0, bytes.size()), Crc32c(bytes.data(), bytes.size()));
+  EXPECT_EQ(BlockChecksums::CrcOf(table, block, 2 * block), Crc32c(bytes.data() + block, 2 * block));
+  EXPECT_EQ(BlockChecksums::CrcOf(table, 2 * block, block + 9),
+            Crc32c(bytes.data() + 2 * block, block + 9));
+  EXPECT_EQ(BlockChecksums::CrcOf(table, 0, 0), 0u);
+}
+
 TEST(BlockChecksums, HashDependsOnLengthAndTable) {
   const std::vector<std::uint32_t> table = {1, 2};
   const std::vector<std::uint32_t> other = {1, 3};

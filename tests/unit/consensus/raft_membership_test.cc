@@ -107,11 +107,16 @@ TEST_F(RaftMembership, OneChangeAtATime) {
 
 TEST(RaftMembershipRules, NoChangeBeforeTheTermsFirstEntryIsCommitted) {
   RaftCluster cluster(MakeConfiguration({1, 2, 3}, {4}));
-  cluster.is_dropped = [](const Message& m) { return std::holds_alternative<AppendReply>(m.body); };
+  // Not the group's first term: its first entry is a change itself.
   cluster.Elect(1);
-  ASSERT_EQ(cluster.core(1).role(), Role::kLeader);
-  cluster.Step(1, ProposeVoters{1, Voters({1, 2, 4})});
-  EXPECT_EQ(cluster.node(1).rejected.back().reason, RejectReason::kChangePending);
+  cluster.Advance(absl::Milliseconds(60));
+  cluster.Crash(1);
+  cluster.is_dropped = [](const Message& m) { return std::holds_alternative<AppendReply>(m.body); };
+  cluster.Elect(2);
+  ASSERT_EQ(cluster.core(2).role(), Role::kLeader);
+  cluster.Step(2, ProposeVoters{1, Voters({1, 2, 4})});
+  ASSERT_FALSE(cluster.node(2).rejected.empty());
+  EXPECT_EQ(cluster.node(2).rejected.back().reason, RejectReason::kChangePending);
 }
 
 TEST_F(RaftMembership, InvalidChangesAreRefused) {

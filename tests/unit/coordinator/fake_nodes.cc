@@ -11,12 +11,37 @@
 namespace dfs::coordinator {
 namespace {
 
+rpc::NodeRow RowOf(std::uint32_t node) {
+  rpc::NodeRow row;
+  row.set_node_id(node);
+  *row.mutable_storage_uuid() = ToWire(StorageUuid{7, node});
+  row.set_name("n" + std::to_string(node));
+  row.set_client_address("h" + std::to_string(node) + ":1");
+  row.set_peer_address("h" + std::to_string(node) + ":2");
+  row.set_boot_epoch(1);
+  return row;
+}
+
+constexpr absl::Duration kGuardIsLate = absl::Milliseconds(50);
+
 class FakeWriter final : public chunk::RemoteChunkWriter {
  public:
-  FakeWriter(testing::MemoryChunkStore* store, std::uint32_t node, const ChunkId& chunk)
-      : store_(store), node_(node), chunk_(chunk) {}
+  FakeWriter(testing::MemoryChunkStore* store, std::uint32_t node, const ChunkId& chunk,
+             absl::Duration progress_timeout, std::size_t hangs_after, std::size_t breaks_after)
+      : store_(store),
+        node_(node),
+        chunk_(chunk),
+        progress_timeout_(progress_timeout),
+        hangs_after_(hangs_after),
+        breaks_after_(breaks_after) {}
   absl::Status Write(const Slices& data, std::uint32_t crc) override {
     if (store_ == nullptr) return absl::UnavailableError("down");
+    if (bytes_.size() >= hangs_after_) {
+      return cancelled_.WaitFor(progress_timeout_ + kGuardIsLate)
+                 ? absl::CancelledError("cancelled")
+                 : absl::DeadlineExceededError("no progress");
+    }
+    if (bytes_.size() >= breaks_after_) return absl::UnavailableError("broke");
     const std::string bytes = data.ToString();
     CHECK_EQ(Crc32c(bytes.data(), bytes.size()), crc);
     bytes_ += bytes;
@@ -24,6 +49,7 @@ class FakeWriter final : public chunk::RemoteChunkWriter {
   }
   absl::StatusOr<rpc::ChunkAck> Finish(std::uint64_t size, Hash128 hash) override {
     if (store_ == nullptr) return absl::UnavailableError("down");
+    if (breaks_after_ != SIZE_MAX) return absl::UnavailableError("broke");
     const auto stored = store_->Put(chunk_, std::move(bytes_), chunk::ChunkInfo{chunk_, size, hash});
     if (!stored.ok()) return stored.status();
     rpc::ChunkAck ack;
@@ -32,23 +58,29 @@ class FakeWriter final : public chunk::RemoteChunkWriter {
     *ack.mutable_hash() = ToWire(stored->hash);
     return ack;
   }
-  void Cancel() override {}
+  void Cancel() override { cancelled_.Set(); }
 
  private:
   testing::MemoryChunkStore* const store_;
   const std::uint32_t node_;
   const ChunkId chunk_;
+  const absl::Duration progress_timeout_;
+  const std::size_t hangs_after_;
+  const std::size_t breaks_after_;
+  Event cancelled_;
   std::string bytes_;
 };
 
 class FakeReader final : public chunk::RemoteChunkReader {
  public:
   FakeReader(std::unique_ptr<chunk::ChunkReader> reader, std::uint64_t offset,
-             std::uint64_t length, std::optional<std::uint64_t> cut)
+             std::uint64_t length, std::optional<std::uint64_t> cut,
+             std::optional<std::uint64_t> hangs_after)
       : reader_(std::move(reader)),
         at_(offset / BlockChecksums::kBlockBytes * BlockChecksums::kBlockBytes),
         end_(offset + length),
-        cut_(cut) {}
+        cut_(cut),
+        hangs_after_(hangs_after) {}
   std::uint64_t size() const override { return reader_->info().size; }
   const std::vector<std::uint32_t>& table() const override { return reader_->table(); }
   absl::StatusOr<Piece> Next() override {
@@ -56,6 +88,7 @@ class FakeReader final : public chunk::RemoteChunkReader {
     piece.offset = at_;
     if (at_ >= end_) return piece;
     if (cut_ && sent_ >= *cut_) return absl::UnavailableError("broke");
+    if (hangs_after_ && sent_ >= *hangs_after_) return absl::DeadlineExceededError("hangs");
     const std::uint64_t bytes = std::min<std::uint64_t>(256 << 10, size() - at_);
     std::string data(bytes, '\0');
     DFS_RETURN_IF_ERROR(reader_->Read(at_, {data.data(), data.size()}));
@@ -71,15 +104,21 @@ class FakeReader final : public chunk::RemoteChunkReader {
   std::uint64_t at_;
   const std::uint64_t end_;
   const std::optional<std::uint64_t> cut_;
+  const std::optional<std::uint64_t> hangs_after_;
   std::uint64_t sent_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<chunk::RemoteChunkWriter> FakePeers::Write(NodeId node, const ChunkId& chunk,
-                                                           absl::Duration) {
+                                                           absl::Duration progress_timeout) {
   auto* store = down.contains(node.value()) ? nullptr : &stores.at(node.value());
-  return std::make_unique<FakeWriter>(store, node.value(), chunk);
+  const auto limit = [node](const std::map<std::uint32_t, std::size_t>& limits) {
+    const auto found = limits.find(node.value());
+    return found == limits.end() ? SIZE_MAX : found->second;
+  };
+  return std::make_unique<FakeWriter>(store, node.value(), chunk, progress_timeout,
+                                      limit(hangs_after), limit(breaks_after));
 }
 
 void FakePeers::WriteSmall(NodeId node, const chunk::ChunkInfo& info, Slices data, absl::Duration,
@@ -115,13 +154,43 @@ void FakePeers::RelinkAll(NodeId node, std::vector<chunk::Relink> items, absl::D
 
 absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> FakePeers::Read(
     NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
-    absl::Duration) {
+    absl::Duration progress_timeout) {
   read_from.push_back(node.value());
+  read_timeouts.push_back(progress_timeout);
   if (down.contains(node.value())) return absl::UnavailableError("down");
   auto reader = stores.at(node.value()).Open(chunk);
   if (!reader.ok()) return reader.status();
+  std::optional<std::uint64_t> stops_after;
+  if (const auto slow = slow_reads.find(node.value());
+      slow != slow_reads.end() && progress_timeout < slow->second.needs) {
+    stops_after = slow->second.after_bytes;
+  }
   return std::make_unique<FakeReader>(*std::move(reader), offset, length,
-                                      std::exchange(cut_reads_after, std::nullopt));
+                                      std::exchange(cut_reads_after, std::nullopt), stops_after);
+}
+
+absl::StatusOr<rpc::ChunkAck> FakePeers::Copy(NodeId node, const rpc::CopyChunkRequest& request,
+                                              absl::Duration) {
+  const ChunkId id = FromWire(request.chunk());
+  if (down.contains(node.value())) return absl::UnavailableError("down");
+  for (const std::uint32_t source : request.sources()) {
+    auto reader = (source == 1 ? *own_store : stores.at(source)).Open(id);
+    if (!reader.ok()) continue;
+    std::string bytes((*reader)->info().size, '\0');
+    DFS_RETURN_IF_ERROR((*reader)->Read(0, {bytes.data(), bytes.size()}));
+    const chunk::ChunkInfo info{id, request.size(), HashFromWire(request.hash())};
+    DFS_RETURN_IF_ERROR(stores.at(node.value()).Put(id, std::move(bytes), info).status());
+    {
+      MutexLock lock(&mutex);
+      copied.emplace_back(node.value(), id);
+    }
+    rpc::ChunkAck ack;
+    *ack.mutable_ack() = AckOf(node.value());
+    ack.set_size(info.size);
+    *ack.mutable_hash() = ToWire(info.hash);
+    return ack;
+  }
+  return absl::UnavailableError("no source holds it");
 }
 
 void FakePeers::Confirm(NodeId node, LogIndex, rpc::ConfirmItem, absl::Duration,
@@ -185,25 +254,10 @@ void FakeLeader::ApplyReported() {
 FakeNodes::FakeNodes(std::uint32_t members) {
   rpc::Command form;
   *form.mutable_form_cluster()->mutable_cluster_id() = ToWire(ClusterId{1, 1});
-  const auto fill = [](rpc::NodeRow& row, std::uint32_t node) {
-    row.set_node_id(node);
-    *row.mutable_storage_uuid() = ToWire(StorageUuid{7, node});
-    row.set_name("n" + std::to_string(node));
-    row.set_client_address("h" + std::to_string(node) + ":1");
-    row.set_peer_address("h" + std::to_string(node) + ":2");
-    row.set_boot_epoch(1);
-  };
-  fill(*form.mutable_form_cluster()->mutable_node(), 1);
+  *form.mutable_form_cluster()->mutable_node() = RowOf(1);
   leader.Apply(form);
-  for (std::uint32_t node = 2; node <= members; ++node) {
-    rpc::Command add;
-    fill(*add.mutable_add_node()->mutable_node(), node);
-    leader.Apply(add);
-    rpc::Command activate;
-    activate.mutable_activate_node()->set_node_id(node);
-    leader.Apply(activate);
-    peers.stores[node];
-  }
+  for (std::uint32_t node = 2; node <= members; ++node) AddMember(node);
+  peers.own_store = &store;
   parts.self = NodeId(1);
   parts.store = &store;
   parts.peers = &peers;
@@ -216,6 +270,16 @@ FakeNodes::FakeNodes(std::uint32_t members) {
   parts.wait_applied = [](LogIndex, absl::Duration) { return absl::OkStatus(); };
   parts.is_usable = [this](NodeId node) { return !peers.down.contains(node.value()); };
   parts.leader_id = [] { return NodeId(1); };
+}
+
+void FakeNodes::AddMember(std::uint32_t node) {
+  rpc::Command add;
+  *add.mutable_add_node()->mutable_node() = RowOf(node);
+  leader.Apply(add);
+  rpc::Command activate;
+  activate.mutable_activate_node()->set_node_id(node);
+  leader.Apply(activate);
+  peers.stores[node];
 }
 
 void FakeNodes::Drain() {

@@ -35,9 +35,24 @@ class FakePeers final : public chunk::ChunkPeers {
   std::map<std::uint32_t, testing::MemoryChunkStore> stores;
   std::set<std::uint32_t> down;    // every call fails at once
   std::set<std::uint32_t> silent;  // callbacks are kept and never called until Release
+  // A writer of a large chunk hangs after so many bytes of it, until it is cancelled or a
+  // little more than its time without progress has passed, as with the real one.
+  std::map<std::uint32_t, std::size_t> hangs_after;
+  // A writer of a large chunk breaks after so many bytes of it, or at its end if it has no more.
+  std::map<std::uint32_t, std::size_t> breaks_after;
+  std::vector<std::pair<std::uint32_t, ChunkId>> copied ABSL_GUARDED_BY(mutex);  // by Copy
+  Mutex mutex;
   std::map<std::uint32_t, rpc::ConfirmResponse::Verdict> verdicts;  // default: CONFIRMED
   std::vector<std::uint32_t> read_from;
   std::optional<std::uint64_t> cut_reads_after;  // a remote reader breaks after so many bytes
+  // A remote reader of the node sends so many bytes, then needs so long for more: whoever waits less gets
+  // kDeadlineExceeded, at once.
+  struct SlowReads {
+    std::uint64_t after_bytes = 0;
+    absl::Duration needs;
+  };
+  std::map<std::uint32_t, SlowReads> slow_reads;
+  std::vector<absl::Duration> read_timeouts;  // beside read_from
 
   std::unique_ptr<chunk::RemoteChunkWriter> Write(NodeId node, const ChunkId& chunk,
                                                   absl::Duration) override;
@@ -51,10 +66,15 @@ class FakePeers final : public chunk::ChunkPeers {
                                                                  absl::Duration) override;
   void Confirm(NodeId node, LogIndex, rpc::ConfirmItem, absl::Duration,
                VerdictCallback done) override;
-  absl::StatusOr<rpc::ChunkAck> Copy(NodeId, const rpc::CopyChunkRequest&,
-                                     absl::Duration) override {
-    return absl::UnimplementedError("not of the coordinator");
+  // From the other nodes; the coordinator's own store is not among them.
+  absl::StatusOr<rpc::ChunkAck> Copy(NodeId node, const rpc::CopyChunkRequest& request,
+                                     absl::Duration) override;
+  std::vector<std::pair<std::uint32_t, ChunkId>> Copied() {
+    MutexLock lock(&mutex);
+    return copied;
   }
+  // The coordinator's, as a source of copies.
+  testing::MemoryChunkStore* own_store = nullptr;
   absl::Status List(NodeId, const std::function<bool(const rpc::SmallChunk&)>&,
                     absl::Duration) override {
     return absl::OkStatus();
@@ -115,6 +135,8 @@ struct FakeNodes {
   // Nodes 1 to `members`; 1 coordinates.
   explicit FakeNodes(std::uint32_t members = 3);
 
+  // A node that joins and becomes an active member.
+  void AddMember(std::uint32_t node);
   // Waits until the writers have ended and their late copies are in the state: no copy is under way afterwards.
   void Drain();
   api::RequestId NextId();

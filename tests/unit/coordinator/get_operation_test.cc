@@ -63,6 +63,67 @@ TEST(GetOperation, ASourceThatBreaksIsReplacedMidway) {
   EXPECT_EQ(nodes.peers.read_from.size(), 2u);
 }
 
+// The first two sources hang midway: both are left soon, and nothing is sent twice.
+TEST(GetOperation, ASourceThatHangsIsReplacedSoon) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.Drop(ChunkId{FromWire(nodes.Row("f").txn()), 0});
+  nodes.peers.slow_reads[2] = {kMiB, absl::Hours(1)};
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  ASSERT_EQ(nodes.peers.read_from, (std::vector<std::uint32_t>{2, 3}));
+  EXPECT_LE(nodes.peers.read_timeouts[0], absl::Seconds(1));
+}
+
+TEST(GetOperation, WhenAllSourcesAreSlowTheyAreGivenMoreTime) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.Drop(ChunkId{FromWire(nodes.Row("f").txn()), 0});
+  for (const std::uint32_t node : {2U, 3U}) {
+    nodes.peers.slow_reads[node] = {0, node == 2 ? absl::Hours(1) : absl::Seconds(5)};
+  }
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  EXPECT_EQ(nodes.peers.read_from.back(), 3u);
+  nodes.peers.slow_reads[3].needs = absl::Hours(1);
+  EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kUnavailable) << "not for ever";
+}
+
+// A source that stops again and again but brings bytes each time is not given up.
+TEST(GetOperation, AnySourceThatBringsBytesIsGoodEnough) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(6 * kMiB, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.Drop(ChunkId{FromWire(nodes.Row("f").txn()), 0});
+  nodes.peers.down = {3};
+  nodes.peers.slow_reads[2] = {kMiB / 4, absl::Hours(1)};
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+}
+
+TEST(GetOperation, TheOwnDiskThatHangsIsLeft) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.store.HoldReads();
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  EXPECT_EQ(nodes.peers.read_from.size(), 1u);
+  nodes.store.ReleaseReads();
+}
+
+TEST(GetOperation, ANodeThatIsKnownToBeSlowIsAskedLast) {
+  FakeNodes nodes;
+  const std::string bytes = TestBytes(3 * kMiB + 5, 3);
+  ASSERT_TRUE(nodes.Put("f", bytes).ok());
+  nodes.Drain();
+  nodes.parts.is_slow = [](NodeId node) { return node != NodeId(3); };
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+  EXPECT_EQ(nodes.peers.read_from, std::vector<std::uint32_t>{3});
+}
+
 TEST(GetOperation, NeedsTwoConfirmations) {
   FakeNodes nodes;
   ASSERT_TRUE(nodes.Put("f", "bytes").ok());
@@ -80,6 +141,39 @@ TEST(GetOperation, NeedsTwoConfirmations) {
   eventual.set_name("f");
   eventual.set_consistency(api::EVENTUAL);
   EXPECT_EQ(*nodes.Get(eventual), "bytes");
+}
+
+TEST(GetOperation, AnEmptyFileIsConfirmedByMembersThatCameLater) {
+  FakeNodes nodes(1);
+  nodes.leader.replicas = {1};
+  ASSERT_TRUE(nodes.Put("empty", "").ok());
+  ASSERT_EQ(nodes.Row("empty").empty_set_size(), 1);
+  nodes.AddMember(2);
+  nodes.AddMember(3);
+  nodes.peers.down = {2, 3};
+  EXPECT_EQ(nodes.Get("empty").status().code(), absl::StatusCode::kUnavailable);
+  nodes.peers.down = {2};
+  EXPECT_EQ(*nodes.Get("empty"), "");
+}
+
+TEST(CompleteEmptySet, NamesMembersOnlyAndAsManyAsThereAreReplicas) {
+  FakeNodes nodes(5);
+  nodes.leader.replicas = {1, 4, 5};
+  ASSERT_TRUE(nodes.Put("empty", "").ok());
+  ASSERT_TRUE(nodes.Put("full", "bytes").ok());
+  const auto view = nodes.machine.View();
+  const auto bucket = *view->FindBucket("default");
+  rpc::VersionRow row = nodes.Row("empty");
+  const auto set = [&] {
+    CompleteEmptySet(*view, bucket, &row);
+    return std::vector<std::uint32_t>(row.empty_set().begin(), row.empty_set().end());
+  };
+  EXPECT_EQ(set(), (std::vector<std::uint32_t>{1, 4, 5})) << "what the put chose stays";
+  row.set_empty_set(1, 77);  // a node that has gone
+  EXPECT_EQ(set(), (std::vector<std::uint32_t>{1, 5, 2}));
+  rpc::VersionRow full = nodes.Row("full");
+  CompleteEmptySet(*view, bucket, &full);
+  EXPECT_EQ(full.empty_set_size(), 0);
 }
 
 TEST(GetOperation, ALaggingReplicaDoesNotConfirm) {

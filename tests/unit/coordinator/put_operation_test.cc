@@ -75,6 +75,96 @@ TEST(PutOperation, ASpareTakesThePlaceOfANodeThatRefuses) {
   EXPECT_GE(nodes.peers.stores[4].count() + nodes.peers.stores[5].count(), 1u);  // and this node: two
 }
 
+TEST(PutOperation, ASpareCopiesTheChunkInWhichTooManyReplicasBreak) {
+  for (const std::size_t broken_after : {std::size_t{0}, 3 * kMiB, 9 * kMiB}) {
+    FakeNodes nodes(6);
+    nodes.leader.spares = {4, 5, 6};
+    nodes.peers.down = {4};  // the first spare is of no use either
+    nodes.peers.breaks_after = {{2, broken_after}, {3, broken_after}};
+    const std::string bytes = TestBytes(8 * kMiB, 7);
+    const auto put = nodes.Put("f", bytes);
+    ASSERT_TRUE(put.ok()) << put.status();
+    EXPECT_EQ(put->replicas(), 2u);
+    const ChunkId id{FromWire(nodes.Row("f").txn()), 0};
+    const std::vector<std::pair<std::uint32_t, ChunkId>> expected = {{5, id}};
+    EXPECT_EQ(nodes.peers.Copied(), expected) << "one spare is enough";
+    EXPECT_EQ(*nodes.Get("f"), bytes);
+  }
+}
+
+TEST(PutOperation, ASpareTakesOverFromReplicasThatHang) {
+  for (const std::size_t size : {12 * kMiB, 7 * kMiB}) {  // the client is held up; it waits for the end
+    FakeNodes nodes(4);
+    nodes.parts.progress_timeout = absl::Milliseconds(200);
+    nodes.leader.spares = {4};
+    nodes.peers.hangs_after = {{2, 3 * kMiB}, {3, 3 * kMiB}};
+    const std::string bytes = TestBytes(size, 9);
+    const auto put = nodes.Put("f", bytes);
+    ASSERT_TRUE(put.ok()) << put.status();
+    const std::vector<std::pair<std::uint32_t, ChunkId>> expected = {
+        {4, ChunkId{FromWire(nodes.Row("f").txn()), 0}}};
+    EXPECT_EQ(nodes.peers.Copied(), expected);
+    EXPECT_EQ(*nodes.Get("f"), bytes);
+  }
+}
+
+TEST(PutOperation, ASpareThatTookOverWritesTheChunksThatFollow) {
+  FakeNodes nodes(5);
+  nodes.leader.spares = {4, 5};
+  nodes.peers.breaks_after = {{2, 3 * kMiB}, {3, 3 * kMiB}};
+  const std::string bytes = TestBytes(64 * kMiB + 5 * kMiB, 8);
+  const auto put = nodes.Put("f", bytes);
+  ASSERT_TRUE(put.ok()) << put.status();
+  const TxnId txn = FromWire(nodes.Row("f").txn());
+  const std::vector<std::pair<std::uint32_t, ChunkId>> expected = {{4, ChunkId{txn, 0}}};
+  EXPECT_EQ(nodes.peers.Copied(), expected);
+  EXPECT_TRUE(nodes.peers.stores[4].Find(ChunkId{txn, 1}));
+  EXPECT_EQ(*nodes.Get("f"), bytes);
+}
+
+TEST(PutOperation, NoSpareCanCopyAChunkThatNobodyHolds) {
+  FakeNodes nodes(5);
+  nodes.leader.spares = {4, 5};
+  nodes.leader.replicas = {2, 3};
+  nodes.peers.breaks_after = {{2, 3 * kMiB}, {3, 3 * kMiB}};
+  const MonotonicTime start = nodes.parts.clock->Now();
+  const auto put = nodes.Put("f", TestBytes(8 * kMiB, 7));
+  EXPECT_EQ(put.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_LT(nodes.parts.clock->Now() - start, absl::Seconds(5)) << "found at once, not by a timeout";
+  EXPECT_TRUE(nodes.peers.Copied().empty());
+  EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kNotFound);
+}
+
+// Appends `pieces` times the same MiB and returns the most that waited for replicas after any of them.
+std::size_t PeakOfQueues(FakeNodes& nodes, PutOperation& put, int pieces) {
+  const std::string bytes = TestBytes(kMiB, 6);
+  const std::uint32_t crc = Crc32c(bytes.data(), bytes.size());
+  std::size_t peak = 0;
+  for (int i = 0; i < pieces; ++i) {
+    EXPECT_TRUE(put.Append(Slices::CopyOf(bytes), crc).ok());
+    peak = std::max(peak, nodes.parts.queued_bytes->load());
+  }
+  return peak;
+}
+
+TEST(PutOperation, AReplicaThatHangsHoldsABoundedPartOfTheFile) {
+  FakeNodes nodes;
+  // What is left of each chunk is too little to be cut off for.
+  nodes.peers.hangs_after[3] = 33 * kMiB;
+  {
+    PutOperation put(nodes.parts);
+    api::PutHeader header;
+    header.set_name("f");
+    *header.mutable_request_id() = nodes.NextId();
+    ASSERT_TRUE(put.Begin(header).ok());
+    const std::size_t peak = PeakOfQueues(nodes, put, 3 * 64);
+    EXPECT_GE(peak, 31 * kMiB) << "the case that is meant";
+    EXPECT_LE(peak, (32 + 3 * 4 + 3) * kMiB) << "rule R12 holds for the chunks of a put together";
+  }
+  nodes.Drain();
+  EXPECT_EQ(nodes.parts.queued_bytes->load(), 0u) << "a put that is given up leaves nothing queued";
+}
+
 TEST(PutOperation, ALateCopyIsReportedAfterTheCommit) {
   FakeNodes nodes;
   nodes.peers.silent = {3};

@@ -216,7 +216,7 @@ struct FakeWorld {
       for (const auto& row : consensus.machine().View()->Nodes()) {
         const NodeId node(row.node_id());
         nodes.push_back({node, !dead.contains(node), std::uint64_t{100} << 30,
-                         std::uint64_t{200} << 30});
+                         std::uint64_t{200} << 30, absl::InfiniteFuture()});
       }
       return nodes;
     };
@@ -231,6 +231,11 @@ struct FakeWorld {
       *ack.mutable_hash() = request.hash();
       return ack;
     };
+    world.inventory = [this](NodeId node) -> absl::StatusOr<std::vector<ChunkId>> {
+      if (dead.contains(node)) return absl::UnavailableError("dead");
+      const std::set<ChunkId>& chunks = held[node];
+      return std::vector<ChunkId>(chunks.begin(), chunks.end());
+    };
     world.executor = &executor;
     world.run_blocking = [this](Task task) { executor.Post(std::move(task)); };
     return world;
@@ -240,6 +245,7 @@ struct FakeWorld {
   ManualExecutor executor;
   FakeConsensus consensus;
   std::set<NodeId> dead;
+  std::map<NodeId, std::set<ChunkId>> held;  // what inventories tell
   bool fails_copies = false;
   std::vector<std::pair<NodeId, rpc::CopyChunkRequest>> copies;
 };

@@ -120,12 +120,22 @@ TEST_F(LeaderHostTest, TransactionOfAnotherTermBeginsAgainWithoutAnEntry) {
   EXPECT_THAT(world_.consensus.proposed, IsEmpty());
 }
 
+// Another leads by now and may have it pending: REBEGIN would be a promise about what this one cannot know
+// (mutant 319; tests/model shows what comes of it).
+TEST_F(LeaderHostTest, TransactionOfANewerTermIsLeftToItsLeader) {
+  Lead();
+  const auto taken = Submit(PutCommand(1, ToWire(TxnId{Term(6), 1}), {1, 2}, {1, 2, 3}));
+  EXPECT_EQ(ErrorOf(taken), static_cast<int>(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(world_.consensus.proposed, IsEmpty());
+}
+
 TEST_F(LeaderHostTest, OldAcknowledgementsBeginAgainAndCloseTheTransaction) {
   Lead();
   const rpc::TxnId txn = OpenOne();
   rpc::Command put = PutCommand(1, txn, {1, 2}, {1, 2, 3});
   put.mutable_commit_put()->mutable_chunks(0)->mutable_acks(1)->set_boot_epoch(7);
   EXPECT_EQ(CodeOf(Submit(put)), rpc::CommandResult::REBEGIN);
+  EXPECT_THAT(world_.consensus.proposed, IsEmpty());
   // The same transaction with good acknowledgements is too late: it was said never to count.
   EXPECT_EQ(CodeOf(Submit(PutCommand(1, txn, {1, 2}, {1, 2, 3}))), rpc::CommandResult::REBEGIN);
 }
@@ -334,6 +344,31 @@ TEST_F(LeaderHostTest, ExtraCopyIsKeptWhileTheSetLacksOne) {
   world_.fails_copies = true;
   const TxnId txn = PutTwoOfThree(1);
   EXPECT_EQ(VerdictOn({txn, 0}, 4), rpc::VerdictAnswer::PENDING);
+}
+
+TEST_F(LeaderHostTest, ExtraCopyIsKeptWhileAnotherIsOnANodeThatMayBeGoneForGood) {
+  Lead(4);
+  const rpc::TxnId txn = OpenOne();
+  ASSERT_EQ(CodeOf(Submit(PutCommand(1, txn, {1, 2, 3}, {1, 2, 3}))), rpc::CommandResult::DONE);
+  const ChunkId chunk{FromWire(txn), 0};
+  const auto propose = [&](rpc::Command command) {
+    world_.consensus.Propose(std::move(command), Term(), [](const auto& result) {
+      ASSERT_TRUE(result.ok());
+      EXPECT_EQ(result->code(), rpc::CommandResult::DONE);
+    });
+  };
+  rpc::Command mark;
+  mark.mutable_mark_node()->set_node_id(3);
+  mark.mutable_mark_node()->set_is_out(true);
+  propose(mark);
+  EXPECT_EQ(VerdictOn(chunk, 4), rpc::VerdictAnswer::PENDING);
+  mark.mutable_mark_node()->set_is_out(false);
+  propose(mark);
+  EXPECT_EQ(VerdictOn(chunk, 4), rpc::VerdictAnswer::EXCESS);
+  rpc::Command retire;
+  retire.mutable_retire_node()->set_node_id(3);
+  propose(retire);
+  EXPECT_EQ(VerdictOn(chunk, 4), rpc::VerdictAnswer::PENDING);
 }
 
 TEST_F(LeaderHostTest, ChunkOfAnOlderTermIsDead) {

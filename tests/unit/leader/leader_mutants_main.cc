@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
   const std::string flag = "--mutant=";
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
-    if (argument.rfind(flag, 0) == 0) {
+    if (argument.starts_with(flag)) {
       dfs::SetActiveMutant(std::atoi(argument.c_str() + flag.size()));
     }
   }

@@ -32,7 +32,7 @@ IncompleteChunk Chunk(std::uint64_t sequence, std::map<NodeId, CopyState> set) {
 std::vector<CopyTask> Plan(const std::vector<IncompleteChunk>& chunks,
                            const std::vector<placement::Candidate>& members,
                            const RepairLimits& limits = {}) {
-  return PlanRepair(chunks, members, limits, {});
+  return PlanRepair(chunks, RepairMembers(members), limits, {});
 }
 
 TEST(RepairPlan, FewestLiveCopiesFirst) {
@@ -55,6 +55,20 @@ TEST(RepairPlan, MissingMemberOfTheSetIsTheTarget) {
   EXPECT_EQ(tasks[0].target, NodeId(3));
   EXPECT_THAT(tasks[0].sources, UnorderedElementsAre(NodeId(1), NodeId(2)));
   EXPECT_TRUE(tasks[0].replaces.is_none());
+}
+
+TEST(RepairPlan, WithoutALiveCopyThoseThatCountAsMissingAreAsked) {
+  auto members = Members(4);
+  members[0].is_usable = false;
+  const auto tasks = Plan(
+      {Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kMissing}})}, members);
+  ASSERT_EQ(tasks.size(), 2u) << "and never a node outside the set";
+  EXPECT_EQ(tasks[0].target, NodeId(2));
+  EXPECT_EQ(tasks[1].target, NodeId(3));
+  for (const auto& task : tasks) {
+    EXPECT_TRUE(task.sources.empty());
+    EXPECT_TRUE(task.replaces.is_none());
+  }
 }
 
 TEST(RepairPlan, CorruptMemberIsHealedInItsPlace) {
@@ -101,12 +115,93 @@ TEST(RepairPlan, FullNodeTakesNoCopies) {
           .empty());
 }
 
-TEST(RepairPlan, WithoutALiveSourceNothingCanBeDone) {
-  auto members = Members(3);
-  members[0].is_usable = false;
-  EXPECT_TRUE(Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kCorrupt}})},
-                   members)
-                  .empty());
+TEST(RepairPlan, CopyOnANodeThatIsOutIsReplaced) {
+  auto members = Members(4);
+  members[2].is_usable = false;
+  const std::vector<IncompleteChunk> chunks = {
+      Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}})};
+  EXPECT_TRUE(Plan(chunks, members).empty()) << "dead is not OUT";
+  members[2].is_withdrawn = true;
+  const auto tasks = Plan(chunks, members);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].target, NodeId(4));
+  EXPECT_EQ(tasks[0].replaces, NodeId(3));
+  EXPECT_THAT(tasks[0].sources, UnorderedElementsAre(NodeId(1), NodeId(2)));
+}
+
+TEST(RepairPlan, NodeThatIsDrainedIsASourceAndNoTarget) {
+  auto members = Members(5);
+  members[2].is_withdrawn = members[3].is_withdrawn = true;
+  const auto tasks =
+      Plan({Chunk(1, {{NodeId(1), kCorrupt}, {NodeId(2), kMissing}, {NodeId(3), kOk}})}, members);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_THAT(tasks[0].sources, ElementsAre(NodeId(3)));
+  EXPECT_EQ(tasks[0].target, NodeId(1));
+  EXPECT_TRUE(tasks[0].replaces.is_none());
+  const auto moved =
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}})}, members);
+  ASSERT_EQ(moved.size(), 1u);
+  EXPECT_EQ(moved[0].target, NodeId(5)) << "node 4 is drained too";
+  EXPECT_EQ(moved[0].replaces, NodeId(3));
+}
+
+TEST(RepairPlan, RetiredNodeGivesItsPlaceUpFirst) {
+  auto members = Members(5);
+  members.erase(members.begin() + 2);  // node 3
+  members[3].is_withdrawn = true;      // node 5
+  const auto tasks =
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(3), kOk}, {NodeId(5), kOk}})}, members);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].replaces, NodeId(3));
+  EXPECT_THAT(tasks[0].sources, UnorderedElementsAre(NodeId(1), NodeId(5)));
+}
+
+TEST(RepairPlan, GoodCopyOnAMemberThatStaysIsNeverReplaced) {
+  auto members = Members(6);
+  members[2].is_usable = false;
+  members[1].free_bytes = 1;
+  EXPECT_TRUE(
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}})}, members).empty());
+  // Missing on a full node: another takes its place.
+  const auto tasks =
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(4), kOk}})}, members);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].replaces, NodeId(2));
+}
+
+TEST(RepairPlan, ReplacedNodesZoneIsFree) {
+  auto members = Members(5);
+  for (std::size_t i = 0; i < 5; ++i) members[i].zone = std::string(1, static_cast<char>('a' + i % 3));
+  members[2].is_withdrawn = true;  // zone c; node 4 is in a, node 5 in b
+  auto six = members;
+  six.push_back(members[2]);
+  six.back().node = NodeId(6);
+  six.back().is_withdrawn = false;
+  const auto tasks =
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}})}, six);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].target, NodeId(6));
+}
+
+TEST(RepairPlan, SaysWhyACopyCannotBeMade) {
+  const auto full = Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}});
+  const auto short_of_one = Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}});
+  const auto why = [](const IncompleteChunk& chunk, const std::vector<placement::Candidate>& members) {
+    return ObstacleOf(chunk, RepairMembers(members));
+  };
+  auto members = Members(4);
+  EXPECT_EQ(why(full, members), Obstacle::kComplete);
+  EXPECT_EQ(why(short_of_one, members), Obstacle::kNone);
+  members[2].is_usable = false;
+  EXPECT_EQ(why(short_of_one, members), Obstacle::kNodesAway);
+  members[2].is_withdrawn = true;
+  EXPECT_EQ(why(short_of_one, members), Obstacle::kNone);
+  members[3].free_bytes = 1;
+  EXPECT_EQ(why(short_of_one, members), Obstacle::kNoSpace);
+  members.pop_back();
+  EXPECT_EQ(why(short_of_one, members), Obstacle::kNoNodeLeft);
+  members[0].is_usable = members[1].is_usable = false;
+  EXPECT_EQ(why(short_of_one, members), Obstacle::kNoLiveSource);
 }
 
 TEST(RepairPlan, KeepsItsLimits) {
@@ -125,7 +220,7 @@ TEST(RepairPlan, CountsWhatIsUnderWay) {
   load.in_flight = 4;
   load.by_target[NodeId(3)] = 4;
   EXPECT_TRUE(PlanRepair({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})},
-                         Members(3), {}, load)
+                         RepairMembers(Members(3)), {}, load)
                   .empty());
 }
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,9 +56,11 @@ class Node {
   ~Node() { Stop(); }
 
   void Start(const std::vector<MemberAddress>& members) {
+    std::map<NodeId, StorageUuid> others;
     for (const auto& member : members) {
-      registry_->SetKnown(member.node, member.storage_uuid, BootEpoch(0));
+      if (member.node != NodeId(id_)) others[member.node] = member.storage_uuid;
     }
+    registry_->SetKnownAll(others);
     MembershipHost::Parts parts;
     parts.options.self = NodeId(id_);
     parts.options.boot_epoch = BootEpoch(epoch_);

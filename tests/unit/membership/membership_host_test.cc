@@ -125,7 +125,9 @@ TEST(MembershipHost, SeesMembersComeAndGo) {
   EXPECT_TRUE(first.IsUsable(NodeId(2)));
   EXPECT_FALSE(first.IsUsable(NodeId(9)));
   for (const MemberView& view : first.Members()) {
-    if (view.node == NodeId(2)) EXPECT_EQ(view.successors, std::vector<NodeId>{NodeId(1)});
+    if (view.node == NodeId(2)) {
+      EXPECT_EQ(view.successors, std::vector<NodeId>{NodeId(1)});
+    }
   }
   ASSERT_TRUE(Await([&] {
     MutexLock lock(&mutex);

@@ -109,7 +109,9 @@ TEST(Ring, FourFailuresAreAlwaysWatchedAndFiveAreNot) {
       if (!is_dead(node)) continue;
       const auto near = ring.Neighbours(node);
       const bool is_watched = !std::all_of(near.begin(), near.end(), is_dead);
-      if (dead <= 4) EXPECT_TRUE(is_watched);
+      if (dead <= 4) {
+        EXPECT_TRUE(is_watched);
+      }
       if (!is_watched) five_can_hide = true;
     }
   }

@@ -251,5 +251,39 @@ TEST(RingScenario, SuspicionWithoutItsAccuserIsSettled) {
   EXPECT_NE(script.text().find("node 3: suspect -> dead"), std::string::npos) << script.text();
 }
 
+// One witness is not enough, however long it takes: 1 looks for itself (400 to 800 ms later), and the
+// accused, which is no neighbour and was only called silent, answers.
+TEST(RingScenario, RumourOfOneWitnessKillsNobody) {
+  Script script(6);
+  Message accusation = Script::From(NodeId(3), MessageKind::kGossip);
+  accusation.rumours.push_back({.node = NodeId(4),
+                                .state = LivenessState::kSuspect,
+                                .incarnation = (std::uint64_t{1} << 32) + 1,
+                                .observers = {NodeId(3)}});
+  script.Silence(4);
+  script.Say(accusation);
+  script.Wait(absl::Milliseconds(420));
+  EXPECT_EQ(script.text().find("node 4: suspect -> dead"), std::string::npos) << script.text();
+  script.Say(Script::From(NodeId(4), MessageKind::kProbeReply, 2));
+  EXPECT_NE(script.text().find("node 4: suspect -> alive"), std::string::npos) << script.text();
+}
+
+// 1 accused 2, hears it again and is a witness no more: another one's word is the only one then.
+TEST(RingScenario, AWitnessThatHearsTheAccusedWithdraws) {
+  Script script(3);
+  script.Silence(2);
+  script.Wait(absl::Milliseconds(260));
+  ASSERT_NE(script.text().find("node 2: alive -> suspect"), std::string::npos) << script.text();
+  script.Say(Script::From(NodeId(2), MessageKind::kHeartbeat));
+  Message accusation = Script::From(NodeId(3), MessageKind::kGossip);
+  accusation.rumours.push_back({.node = NodeId(2),
+                                .state = LivenessState::kSuspect,
+                                .incarnation = (std::uint64_t{1} << 32) + 1,
+                                .observers = {NodeId(3)}});
+  script.Say(accusation);
+  script.Wait(absl::Milliseconds(500));
+  EXPECT_EQ(script.text().find("node 2: suspect -> dead"), std::string::npos) << script.text();
+}
+
 }  // namespace
 }  // namespace dfs::membership

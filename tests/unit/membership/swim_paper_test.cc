@@ -233,7 +233,9 @@ TEST_F(SwimPaper, AccusationsOfSelfAreRefuted) {
         << static_cast<int>(row.told) << " " << row.relative;
     const auto answer = Sent(kTeller, MessageKind::kGossip);
     EXPECT_EQ(answer.has_value(), row.is_answered) << static_cast<int>(row.told) << row.relative;
-    if (answer) EXPECT_EQ(answer->message.incarnation, core_->incarnation());
+    if (answer) {
+      EXPECT_EQ(answer->message.incarnation, core_->incarnation());
+    }
   }
 }
 

@@ -121,7 +121,9 @@ void Replay(const World& world, std::uint64_t seed, std::uint64_t batch_max, int
     ASSERT_EQ(got.size(), items.size());
     for (std::size_t i = 0; i < got.size(); ++i) {
       const std::size_t index = items[i].index.value() - 1;
-      if (!results[index].empty()) ASSERT_EQ(got[i].SerializeAsString(), results[index]) << index;
+      if (!results[index].empty()) {
+        ASSERT_EQ(got[i].SerializeAsString(), results[index]) << index;
+      }
     }
     if (restart_each > 0 && batch % restart_each == 0) {
       machine = std::make_unique<MetadataMachine>(&store);
@@ -151,7 +153,9 @@ TEST(Determinism, BatchesAndRestartsDoNotMatter) {
   }
   // The histories reach every answer but the full session.
   for (int code = Code::DONE; code <= Code::INVALID; ++code) {
-    if (code != Code::SESSION_FULL) EXPECT_GT(codes[code], 0) << Code::Code_Name(code);
+    if (code != Code::SESSION_FULL) {
+      EXPECT_GT(codes[code], 0) << Code::Code_Name(code);
+    }
   }
 }
 

@@ -65,11 +65,41 @@ std::string SetNamesAsManyAsItShould() {
   return named == 3 ? "" : "the set names " + std::to_string(named) + " nodes, not 3";
 }
 
+// R7: a good copy on a node that is OUT gives way to a good one only.
+std::string MissingNeverTakesThePlaceOfAGoodCopy() {
+  World world(4);
+  world.Put("a", {.acks = {1, 2, 3}, .set = {1, 2, 3}});
+  rpc::Command out;
+  out.mutable_mark_node()->set_node_id(3);
+  out.mutable_mark_node()->set_is_out(true);
+  world.Apply(out);
+  world.Change(world.Change(*world.Find("a"), 0, 4, api::MISSING, 3));
+  const std::string replicas = ReplicasOf(world.Find("a")->chunks(0));
+  return replicas == "1:OK 2:OK 3:OK" ? "" : "the set is " + replicas;
+}
+
+std::string ARetiredNodeLeavesNoEmptySet() {
+  World world(2);
+  world.Put("a", {.acks = {1, 2}, .set = {1, 2}});
+  world.Change(world.Change(*world.Find("a"), 0, 1, api::MISSING));
+  for (const std::uint32_t node : {1u, 2u}) {
+    rpc::Command retire;
+    retire.mutable_retire_node()->set_node_id(node);
+    world.Apply(retire);
+    rpc::Command step;
+    step.mutable_retire_step()->set_node_id(node);
+    world.Apply(step);
+    if (node == 1) world.AddActiveNode();
+  }
+  return world.Find("a")->chunks(0).replicas_size() == 0 ? "a chunk's set is empty" : "";
+}
+
 int Run(int mutant) {
   SetActiveMutant(mutant);
   std::string found;
   for (const auto& check : {AppliedIndexGoesWithItsState, TermOfTransactionIsChecked,
-                            SettledRequestNeverCounts, SetNamesAsManyAsItShould}) {
+                            SettledRequestNeverCounts, SetNamesAsManyAsItShould,
+                            MissingNeverTakesThePlaceOfAGoodCopy, ARetiredNodeLeavesNoEmptySet}) {
     if (found.empty()) found = check();
   }
   std::cout << "mutant " << mutant << ": " << (found.empty() ? "nothing seen" : found) << std::endl;

@@ -17,6 +17,12 @@ rpc::Command ActivateCommand(std::uint32_t id) {
   return command;
 }
 
+rpc::Command RetireCommand(std::uint32_t id) {
+  rpc::Command command;
+  command.mutable_retire_node()->set_node_id(id);
+  return command;
+}
+
 rpc::Command StartedCommand(const rpc::NodeRow& node) {
   rpc::Command command;
   rpc::NodeStarted* started = command.mutable_node_started();
@@ -120,21 +126,15 @@ TEST(AddNode, RefusesWhatIsNotNextOrNotComplete) {
 }
 
 TEST(AddNode, RefusesRetiredDataDirectory) {
-  World world(2);
-  // No command retires a node yet: the row is made by hand.
-  auto rows = world.store.rows();
-  rpc::NodeRow node = NodeOf(2);
-  node.set_state(rpc::RETIRED);
-  rows[std::string("N\0\0\0\2", 5)] = node.SerializeAsString();
-  world.store.Replace(rows);
-  world.machine->Reload();
+  World world(3);
+  EXPECT_EQ(world.Apply(RetireCommand(2)).code(), Code::DONE);
   rpc::NodeRow again = NodeOf(2);
-  again.set_node_id(3);
+  again.set_node_id(4);
   ExpectRefused(&world, AddCommand(again));
   ExpectRefused(&world, ActivateCommand(2));
   ExpectRefused(&world, StartedCommand(NodeOf(2, 5)));
   // Invariant 11: what it acknowledges counts in no quorum.
-  EXPECT_EQ(world.Put("a", {.acks = {1, 2}, .set = {1, 2}}).code(), Code::REBEGIN);
+  EXPECT_EQ(world.Put("a", {.acks = {1, 2}, .set = {1, 2, 3}}).code(), Code::REBEGIN);
 }
 
 TEST(ActivateNode, CountsOnce) {
@@ -145,6 +145,29 @@ TEST(ActivateNode, CountsOnce) {
   EXPECT_EQ(world.Apply(ActivateCommand(2)).code(), Code::DONE);
   EXPECT_EQ(world.machine->View()->member_count(), 2u);
   ExpectRefused(&world, ActivateCommand(9));
+}
+
+TEST(RetireNode, TakesItOutOfTheCountOnce) {
+  World world(3);
+  EXPECT_EQ(world.Apply(RetireCommand(3)).node().state(), rpc::RETIRED);
+  EXPECT_EQ(world.machine->View()->member_count(), 2u);
+  EXPECT_EQ(world.Apply(RetireCommand(3)).code(), Code::DONE);
+  EXPECT_EQ(world.machine->View()->member_count(), 2u);
+  EXPECT_EQ(world.machine->View()->next_node_id(), NodeId(4)) << "ids are never used again";
+}
+
+TEST(RetireNode, JoiningOneNeverCounted) {
+  World world(1);
+  world.Apply(AddCommand(NodeOf(2)));
+  EXPECT_EQ(world.Apply(RetireCommand(2)).code(), Code::DONE);
+  EXPECT_EQ(world.machine->View()->member_count(), 1u);
+  ExpectRefused(&world, ActivateCommand(2));
+}
+
+TEST(RetireNode, RefusesUnknownAndTheLastMember) {
+  World world(1);
+  ExpectRefused(&world, RetireCommand(7));
+  ExpectRefused(&world, RetireCommand(1));
 }
 
 TEST(NodeStarted, RaisesEpochAndTakesAddresses) {

@@ -120,7 +120,7 @@ struct LogTestNode {
   LogTestNode(NodeId node, testing::LoopbackNetwork* network)
       : id(node), transport(node, network), store(UuidOf(node)), machine(store.state()) {}
 
-  void Start(consensus::Options options = {}) {
+  void Start(consensus::Options options = {}, bool is_held = false) {
     options.self = id;
     options.random_seed = id.value();
     RaftHost::Parts parts;
@@ -137,7 +137,7 @@ struct LogTestNode {
     auto made = RaftHost::Create(std::move(parts));
     ASSERT_TRUE(made.ok()) << made.status();
     host = *std::move(made);
-    host->Start();
+    is_held ? host->StartHeld() : host->Start();
   }
 
   const NodeId id;
@@ -169,6 +169,10 @@ class LogTestCluster {
       if (node->host) node->host->Stop();
     }
     network.Stop();
+  }
+  // What node `by` has seen node `of` show.
+  [[nodiscard]] WitnessMark MarkOf(std::uint32_t by, std::uint32_t of) {
+    return node(by).host->MarkOf(NodeId(of));
   }
   void StartAll(const consensus::Options& options = {}) {
     for (auto& [id, node] : nodes) node->Start(options);

@@ -338,5 +338,67 @@ TEST(RaftHost, GoesOnAfterARestart) {
   EXPECT_TRUE(ProposeAndWait(*node->host, 8).ok());
 }
 
+// Rule R3: two of three are held, so nobody can be elected, and nothing is acknowledged.
+TEST(RaftHost, AHeldMemberNeitherVotesNorCampaignsNorAcknowledges) {
+  LogTestCluster cluster(3, MembersOf(kThree));
+  cluster.node(2).Start({}, /*is_held=*/true);
+  cluster.node(3).Start({}, /*is_held=*/true);
+  cluster.node(1).Start();
+  // Node 1 campaigns again and again meanwhile.
+  Event never;
+  never.WaitFor(absl::Seconds(1));
+  for (const std::uint32_t id : {1U, 2U, 3U}) {
+    EXPECT_EQ(cluster.node(id).host->Status().term, Term(1)) << id;
+    EXPECT_NE(cluster.node(id).host->Status().role, consensus::Role::kLeader) << id;
+  }
+  EXPECT_EQ(cluster.node(2).store.appends(), 1) << "the founding entry";
+  EXPECT_EQ(ProposeAndWait(*cluster.node(2).host, 7).status().code(),
+            absl::StatusCode::kUnavailable);
+  Answer<absl::StatusOr<LogIndex>> read;
+  cluster.node(2).host->ReadIndex(read.Callback());
+  EXPECT_EQ(read.Get().status().code(), absl::StatusCode::kUnavailable);
+  cluster.node(2).host->Release();
+  LogTestNode* leader = cluster.WaitForLeader();
+  ASSERT_NE(leader, nullptr);
+  EXPECT_NE(leader->id, NodeId(3));
+  EXPECT_TRUE(ProposeAndWait(*leader->host, 7).ok());
+  EXPECT_EQ(cluster.node(3).store.appends(), 1);
+  cluster.node(3).host->Release();
+  EXPECT_TRUE(WaitUntil([&] {
+    return cluster.node(3).machine.View()->FindNode(NodeId(1)) &&
+           cluster.node(3).machine.View()->FindNode(NodeId(1))->boot_epoch() == 7u;
+  }));
+}
+
+// Leader of its followers by their acknowledgements, followers of the leader by what its messages carry.
+TEST(RaftHost, MembersRememberWhatOthersHaveShown) {
+  LogTestCluster cluster(3, MembersOf(kThree));
+  cluster.StartAll();
+  LogTestNode* leader = cluster.WaitForLeader();
+  ASSERT_NE(leader, nullptr);
+  ASSERT_TRUE(ProposeAndWait(*leader->host, 7).ok());
+  const auto end = leader->host->Status().durable;
+  const WitnessMark expected{end.term, end.last_term, end.last_index};
+  const auto lead = static_cast<std::uint32_t>(leader->id.value());
+  for (const std::uint32_t id : {1U, 2U, 3U}) {
+    if (id == lead) continue;
+    EXPECT_TRUE(WaitUntil([&] { return cluster.MarkOf(lead, id) == expected; })) << id;
+    EXPECT_TRUE(WaitUntil([&] { return cluster.MarkOf(id, lead) == expected; })) << id;
+  }
+  // A second later they are with the store.
+  EXPECT_TRUE(WaitUntil([&] {
+    const std::uint32_t follower = lead == 1 ? 2 : 1;
+    return leader->store.LoadMarks().Of(NodeId(follower)) == expected &&
+           cluster.node(follower).store.LoadMarks().Of(leader->id) == expected;
+  }));
+}
+
+TEST(RaftHost, WhoIsAbandonedIsFatal) {
+  LogTestCluster cluster(1, MembersOf({NodeId(1)}));
+  cluster.node(1).Start({}, /*is_held=*/true);
+  cluster.node(1).host->Abandon(absl::FailedPreconditionError("rolled back"));
+  EXPECT_TRUE(cluster.node(1).is_fatal.WaitFor(kPatience));
+}
+
 }  // namespace
 }  // namespace dfs::replicated_log

@@ -79,6 +79,28 @@ TEST_F(RocksdbLogStoreTest, KeepsTheLogAndTheHardState) {
   EXPECT_EQ(*loaded->entries[1].configuration, OneVoter());
 }
 
+TEST_F(RocksdbLogStoreTest, MarksAreWrittenWithTheNextBatch) {
+  WitnessMarks marks;
+  marks.RecordTerm(NodeId(2), Term(4));
+  marks.RecordEntry(NodeId(2), Term(3), LogIndex(10));
+  marks.RecordEntry(NodeId(3), Term(1), LogIndex(7));
+  Open();
+  EXPECT_EQ(store->LoadMarks(), WitnessMarks());
+  store->KeepMarks(marks);
+  Open();
+  EXPECT_EQ(store->LoadMarks(), WitnessMarks()) << "no batch has carried them";
+  store->KeepMarks(marks);
+  ASSERT_TRUE(store->Append(consensus::HardState{Term(1), NodeId(1)}, {MakeEntry(1, 1, "a")}).ok());
+  Open();
+  EXPECT_EQ(store->LoadMarks(), marks);
+  marks.RecordTerm(NodeId(3), Term(9));
+  store->KeepMarks(marks);
+  ASSERT_TRUE(store->FlushMarks().ok());
+  Open();
+  EXPECT_EQ(store->LoadMarks(), marks);
+  EXPECT_EQ(store->Load()->entries.size(), 1u);
+}
+
 TEST_F(RocksdbLogStoreTest, NewEntriesReplaceTheOldTail) {
   Open();
   ASSERT_TRUE(store

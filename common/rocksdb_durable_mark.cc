@@ -1,0 +1,170 @@
+#include "common/rocksdb_durable_mark.h"
+
+#include <glog/logging.h>
+
+#include <array>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "common/checksum.h"
+#include "common/clock.h"
+#include "common/status_macros.h"
+#include "common/rocksdb_status.h"
+
+namespace dfs {
+namespace {
+
+// The mark lags by this much at most, plus one sync.
+constexpr absl::Duration kWriteDelay = absl::Milliseconds(40);
+// One slot in each of two pages, so that no single torn page takes both.
+constexpr std::size_t kSlotStride = 4'096;
+constexpr std::string_view kMagic = "dfsmark1";
+constexpr std::size_t kSlotBytes = 8 + 8 + 3 * 8 + 4;
+
+struct Slot {
+  std::uint64_t sequence = 0;
+  DurableWords position{};
+};
+
+void Put64(std::string& out, std::uint64_t value) {
+  for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(value >> (8 * i)));
+}
+std::uint64_t Get64(std::string_view in, std::size_t at) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 8; i-- > 0;) value = (value << 8) | static_cast<unsigned char>(in[at + i]);
+  return value;
+}
+
+std::string EncodeSlot(const Slot& slot) {
+  std::string out(kMagic);
+  Put64(out, slot.sequence);
+  for (const std::uint64_t word : slot.position) Put64(out, word);
+  const std::uint32_t crc = Crc32c(out.data(), out.size());
+  for (int i = 0; i < 4; ++i) out.push_back(static_cast<char>(crc >> (8 * i)));
+  return out;
+}
+
+std::optional<Slot> DecodeSlot(std::string_view in) {
+  if (in.size() != kSlotBytes || in.substr(0, kMagic.size()) != kMagic) return std::nullopt;
+  std::uint32_t crc = 0;
+  for (std::size_t i = 4; i-- > 0;) {
+    crc = (crc << 8) | static_cast<unsigned char>(in[kSlotBytes - 4 + i]);
+  }
+  if (crc != Crc32c(in.data(), kSlotBytes - 4)) return std::nullopt;
+  Slot slot;
+  slot.sequence = Get64(in, 8);
+  for (std::size_t i = 0; i < slot.position.size(); ++i) {
+    slot.position[i] = Get64(in, 16 + 8 * i);
+  }
+  return slot;
+}
+
+}  // namespace
+
+RocksdbDurableMark::RocksdbDurableMark(rocksdb::Env* env, std::string path,
+                                       std::string thread_name)
+    : env_(env), path_(std::move(path)), executor_(std::move(thread_name)) {}
+
+RocksdbDurableMark::~RocksdbDurableMark() {
+  executor_.Stop();
+  WriteNoted();
+}
+
+absl::StatusOr<std::unique_ptr<RocksdbDurableMark>> RocksdbDurableMark::Open(
+    rocksdb::Env* env, std::string path, std::string thread_name) {
+  std::unique_ptr<RocksdbDurableMark> mark(
+      new RocksdbDurableMark(env, std::move(path), std::move(thread_name)));
+  DFS_RETURN_IF_ERROR(mark->ReadFile());
+  return mark;
+}
+
+absl::Status RocksdbDurableMark::ReadFile() {
+  const auto& fs = env_->GetFileSystem();
+  MutexLock lock(&file_mutex_);
+  std::uint64_t size = 0;
+  if (!fs->GetFileSize(path_, {}, &size, nullptr).ok() || size < 2 * kSlotStride) {
+    // New, or its first writing was cut short: nothing was marked yet.
+    std::unique_ptr<rocksdb::FSWritableFile> made;
+    DFS_RETURN_IF_ERROR(FromRocksdb(fs->NewWritableFile(path_, {}, &made, nullptr), path_));
+    DFS_RETURN_IF_ERROR(
+        FromRocksdb(made->Append(std::string(2 * kSlotStride, '\0'), {}, nullptr), path_));
+    DFS_RETURN_IF_ERROR(FromRocksdb(made->Fsync({}, nullptr), path_));
+    DFS_RETURN_IF_ERROR(FromRocksdb(made->Close({}, nullptr), path_));
+    std::unique_ptr<rocksdb::FSDirectory> folder;
+    DFS_RETURN_IF_ERROR(FromRocksdb(
+        fs->NewDirectory(path_.substr(0, path_.rfind('/')), {}, &folder, nullptr), path_));
+    DFS_RETURN_IF_ERROR(FromRocksdb(folder->Fsync({}, nullptr), path_));
+  }
+  DFS_RETURN_IF_ERROR(FromRocksdb(fs->NewRandomRWFile(path_, {}, &file_, nullptr), path_));
+  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{kSlotStride}}) {
+    std::array<char, kSlotBytes> buffer{};
+    rocksdb::Slice result;
+    DFS_RETURN_IF_ERROR(FromRocksdb(
+        file_->Read(offset, kSlotBytes, {}, &result, buffer.data(), nullptr), path_));
+    const auto slot = DecodeSlot({result.data(), result.size()});
+    if (!slot || slot->sequence <= sequence_) continue;
+    sequence_ = slot->sequence;
+    found_ = slot->position;
+  }
+  MutexLock noted_lock(&mutex_);
+  noted_ = found_;
+  return absl::OkStatus();
+}
+
+absl::Status RocksdbDurableMark::WriteFileLocked(const DurableWords& position) {
+  const Slot slot{++sequence_, position};
+  const std::uint64_t offset = (slot.sequence % 2) * kSlotStride;
+  DFS_RETURN_IF_ERROR(FromRocksdb(file_->Write(offset, EncodeSlot(slot), {}, nullptr), path_));
+  return FromRocksdb(file_->Sync({}, nullptr), path_);
+}
+
+void RocksdbDurableMark::Note(const DurableWords& position) {
+  MutexLock lock(&mutex_);
+  NoteLocked(position);
+}
+
+void RocksdbDurableMark::Raise(const DurableWords& position) {
+  MutexLock lock(&mutex_);
+  if (position > noted_) NoteLocked(position);
+}
+
+void RocksdbDurableMark::NoteLocked(const DurableWords& position) {
+  if (position == noted_) return;
+  noted_ = position;
+  if (is_scheduled_ || has_failed_) return;
+  is_scheduled_ = true;
+  executor_.PostAt(SystemClock().Now() + kWriteDelay, [this] { WriteNoted(); });
+}
+
+void RocksdbDurableMark::WriteNoted() {
+  // The file first: a position taken before Lower must not be written after it.
+  MutexLock file_lock(&file_mutex_);
+  DurableWords position{};
+  {
+    MutexLock lock(&mutex_);
+    if (!is_scheduled_) return;
+    is_scheduled_ = false;
+    position = noted_;
+  }
+  const absl::Status status = WriteFileLocked(position);
+  if (status.ok()) return;
+  // The mark lags from now on, which it may.
+  LOG(ERROR) << "durable-through mark: " << status;
+  MutexLock lock(&mutex_);
+  has_failed_ = true;
+}
+
+absl::Status RocksdbDurableMark::Lower(const DurableWords& position) {
+  MutexLock file_lock(&file_mutex_);
+  {
+    MutexLock lock(&mutex_);
+    noted_ = position;
+    is_scheduled_ = false;
+  }
+  // Both slots, so that no damage to one brings the higher position back.
+  DFS_RETURN_IF_ERROR(WriteFileLocked(position));
+  return WriteFileLocked(position);
+}
+
+}  // namespace dfs

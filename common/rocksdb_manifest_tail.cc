@@ -1,0 +1,64 @@
+#include "common/rocksdb_manifest_tail.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "common/checksum.h"
+
+namespace dfs {
+namespace {
+
+// RocksDB's log format: blocks of 32 KiB; records of checksum (4, masked CRC32C of type and payload),
+// length (2), type (1), payload; no record header in the last 6 bytes of a block.
+constexpr std::size_t kBlockBytes = 32'768;
+constexpr std::size_t kHeaderBytes = 7;
+constexpr unsigned char kLastType = 4;
+
+std::uint64_t Get(std::string_view data, std::size_t at, std::size_t bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = bytes; i-- > 0;) {
+    value = (value << 8) | static_cast<unsigned char>(data[at + i]);
+  }
+  return value;
+}
+
+std::uint32_t Masked(std::uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
+
+// Bytes of the whole record at `at`; 0 if it is damaged or cut short.
+std::size_t RecordAt(std::string_view data, std::size_t at) {
+  if (at + kHeaderBytes > data.size()) return 0;
+  const auto length = static_cast<std::size_t>(Get(data, at + 4, 2));
+  const auto type = static_cast<unsigned char>(data[at + 6]);
+  const std::size_t bytes = kHeaderBytes + length;
+  if (type == 0 || type > kLastType || at + bytes > data.size() ||
+      at % kBlockBytes + bytes > kBlockBytes) {
+    return 0;
+  }
+  const auto expected = static_cast<std::uint32_t>(Get(data, at, 4));
+  return Masked(Crc32c(data.data() + at + 6, length + 1)) == expected ? bytes : 0;
+}
+
+}  // namespace
+
+std::optional<std::size_t> FindZeroedTail(std::string_view manifest) {
+  std::size_t at = 0;
+  while (at < manifest.size()) {
+    const std::size_t left = kBlockBytes - at % kBlockBytes;
+    const std::size_t bytes = left < kHeaderBytes ? left : RecordAt(manifest, at);
+    if (bytes == 0) break;
+    at += bytes;
+  }
+  if (at >= manifest.size()) return std::nullopt;
+  const std::size_t last_set = manifest.find_last_not_of('\0');
+  const std::size_t zeros = last_set == std::string_view::npos ? 0 : last_set + 1;
+  if (zeros == manifest.size()) return std::nullopt;
+  // The damaged record must reach into the zeros.
+  const std::size_t claimed =
+      at + kHeaderBytes > zeros
+          ? at + kHeaderBytes
+          : at + kHeaderBytes + static_cast<std::size_t>(Get(manifest, at + 4, 2));
+  if (claimed <= zeros) return std::nullopt;
+  return at;
+}
+
+}  // namespace dfs

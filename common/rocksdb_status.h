@@ -1,0 +1,22 @@
+// rocksdb::Status -> absl::Status.
+#ifndef DFS_COMMON_ROCKSDB_STATUS_H_
+#define DFS_COMMON_ROCKSDB_STATUS_H_
+
+#include <string>
+
+#include <rocksdb/status.h>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace dfs {
+
+// Every failure of the disk or of its content is kDataLoss: nobody goes on after one.
+inline absl::Status FromRocksdb(const rocksdb::Status& status, const std::string& what) {
+  if (status.ok()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(what, ": ", status.ToString()));
+}
+
+}  // namespace dfs
+
+#endif  // DFS_COMMON_ROCKSDB_STATUS_H_

@@ -1,0 +1,121 @@
+#include "server/gateway/file_reads.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "server/coordinator/get_operation.h"
+
+namespace dfs::gateway {
+
+absl::Status FileReads::Get(grpc::ServerContext* context, const api::GetRequest& request,
+                            absl::Duration lag_max,
+                            grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
+  ProgressGuard::Watch watch(guard_, kStallTimeout, [context] { context->TryCancel(); });
+  coordinator::GetOperation get(parts_);
+  DFS_ASSIGN_OR_RETURN(api::FileInfo info, get.Begin(request, lag_max));
+  // The first message carries the first bytes too: one message for a small file.
+  WithData<api::GetResponse> response;
+  *response.message.mutable_info() = std::move(info);
+  bool has_sent = false;
+  const absl::Status status =
+      get.Stream([&](const Slices& data, std::uint64_t offset, std::uint32_t crc) {
+        response.message.set_offset(offset);
+        response.message.set_crc32c(crc);
+        response.data = data;
+        watch.Begin();
+        const bool is_open = writer->Write(response);
+        watch.End();
+        has_sent = true;
+        response.message.Clear();
+        response.data.Clear();
+        return is_open;
+      });
+  if (status.ok() && !has_sent) writer->Write(response);
+  return status;
+}
+
+absl::StatusOr<FileReads::Found> FileReads::Find(const std::string& bucket, const std::string& name,
+                                                 api::Consistency consistency,
+                                                 absl::Duration lag_max) {
+  DFS_RETURN_IF_ERROR(coordinator::CheckFileName(name));
+  Found found;
+  DFS_ASSIGN_OR_RETURN(found.view, coordinator::ReadView(parts_, consistency, lag_max));
+  DFS_ASSIGN_OR_RETURN(found.bucket, coordinator::FindBucket(*found.view, bucket));
+  auto version = found.view->FindFile(BucketId(found.bucket.id()), name);
+  if (!version) return absl::NotFoundError(absl::StrCat("no file \"", name, "\""));
+  found.version = *std::move(version);
+  coordinator::CompleteEmptySet(*found.view, found.bucket, &found.version);
+  return found;
+}
+
+absl::Status FileReads::Stat(const api::StatRequest& request, absl::Duration lag_max,
+                             api::StatResponse* response) {
+  DFS_ASSIGN_OR_RETURN(const Found found,
+                       Find(request.bucket(), request.name(), request.consistency(), lag_max));
+  *response->mutable_info() = coordinator::InfoOf(found.version, found.bucket);
+  return absl::OkStatus();
+}
+
+absl::Status FileReads::Locate(const api::LocateRequest& request, absl::Duration lag_max,
+                               api::LocateResponse* response) {
+  DFS_ASSIGN_OR_RETURN(const Found found,
+                       Find(request.bucket(), request.name(), request.consistency(), lag_max));
+  *response->mutable_info() = coordinator::InfoOf(found.version, found.bucket);
+  const auto add = [&](std::uint32_t index, std::uint64_t size, const std::string& hash,
+                       NodeId node, api::ReplicaState state) {
+    api::Location& row = *response->add_locations();
+    row.set_chunk(index);
+    row.set_chunk_size(size);
+    row.set_chunk_hash(hash);
+    row.set_node_id(node.value());
+    row.set_state(state);
+    row.set_version(found.version.number());
+    row.set_node_is_alive(parts_.is_usable(node));
+    if (const auto known = found.view->FindNode(node)) {
+      row.set_node(known->name());
+      row.set_address(known->client_address());
+      row.set_zone(known->zone());
+    }
+  };
+  std::uint32_t index = 0;
+  for (const auto& chunk : found.version.chunks()) {
+    for (const auto& replica : chunk.replicas()) {
+      add(index, chunk.size(), ToString(HashFromWire(chunk.hash())), NodeId(replica.node_id()),
+          replica.state());
+    }
+    ++index;
+  }
+  for (const std::uint32_t node : found.version.empty_set()) {
+    if (found.version.chunks().empty()) add(0, 0, "", NodeId(node), api::OK);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag_max,
+                             grpc::ServerWriter<api::ListResponse>* writer) {
+  DFS_ASSIGN_OR_RETURN(const auto view,
+                       coordinator::ReadView(parts_, request.consistency(), lag_max));
+  DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
+                       coordinator::FindBucket(*view, request.bucket()));
+  api::ListResponse page;
+  page.set_applied_index(view->applied_index().value());
+  std::uint64_t listed = 0;
+  bool is_open = true;
+  view->List(BucketId(bucket.id()), request.prefix(), request.after(),
+             [&](rpc::VersionRow version) {
+               coordinator::CompleteEmptySet(*view, bucket, &version);
+               *page.add_files() = coordinator::InfoOf(version, bucket);
+               ++listed;
+               if (page.files_size() == kPageSize) {
+                 is_open = writer->Write(page);
+                 page.clear_files();
+               }
+               return is_open && (request.limit() == 0 || listed < request.limit());
+             });
+  // An empty listing is one empty page: it tells the index.
+  if (is_open && (page.files_size() > 0 || listed == 0)) writer->Write(page);
+  return absl::OkStatus();
+}
+
+}  // namespace dfs::gateway

@@ -1,0 +1,51 @@
+#include "server/leader/repair_survey.h"
+
+#include <algorithm>
+
+#include "common/mutant.h"
+
+namespace dfs::leader {
+
+void RepairSurvey::Add(const IncompleteChunk& chunk, const RepairMembers& members, bool is_busy) {
+  const ChunkHealth health = HealthOf(chunk, members);
+  const std::size_t wanted_without = std::min(chunk.replicas_wanted, members.staying());
+  if (health.counting < wanted_without) {
+    for (const auto& [node, state] : chunk.set) {
+      if (state != CopyState::kOk || members.Find(node) == nullptr || members.Counts(node)) continue;
+      Handover& handover = totals_.handovers[node];
+      ++handover.chunks;
+      handover.bytes += chunk.size;
+    }
+  }
+  if (health.is_complete()) return;
+  const std::size_t missing = health.wanted - health.counting;
+  ++totals_.chunks_incomplete;
+  totals_.copies_missing += missing;
+  totals_.bytes_missing += missing * chunk.size;
+  if (health.live == 0) ++totals_.chunks_no_copy;
+  if (health.live == 1) ++totals_.chunks_one_copy;
+  if (ObstacleOf(chunk, members) != Obstacle::kNone) {
+    ++totals_.chunks_waiting;
+    return;
+  }
+  if (is_busy || queued_ >= kQueuedMax) return;
+  by_live_[health.live].push_back(chunk.chunk);
+  ++queued_;
+}
+
+std::vector<ChunkId> RepairSurvey::Take(std::size_t count) {
+  std::vector<ChunkId> taken;
+  const bool takes_all =
+      is_finished_ || DFS_MUTANT(804, "repair takes two copies before it has looked for one");
+  for (auto& [live, chunks] : by_live_) {
+    if (live > 1 && !takes_all) break;
+    while (!chunks.empty() && taken.size() < count) {
+      taken.push_back(chunks.front());
+      chunks.pop_front();
+      --queued_;
+    }
+  }
+  return taken;
+}
+
+}  // namespace dfs::leader

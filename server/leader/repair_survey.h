@@ -1,0 +1,59 @@
+// One look at all versions: what copies are missing, and in which order to make them. Pure.
+#ifndef DFS_SERVER_LEADER_REPAIR_SURVEY_H_
+#define DFS_SERVER_LEADER_REPAIR_SURVEY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <vector>
+
+#include "common/ids.h"
+#include "server/leader/repair_plan.h"
+
+namespace dfs::leader {
+
+struct Handover {
+  std::uint64_t chunks = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct SurveyTotals {
+  std::uint64_t chunks_incomplete = 0;
+  std::uint64_t copies_missing = 0;
+  std::uint64_t bytes_missing = 0;
+  std::uint64_t chunks_one_copy = 0;  // of the incomplete ones: held by one live node only
+  std::uint64_t chunks_no_copy = 0;   // of the incomplete ones: by none
+  std::uint64_t chunks_waiting = 0;   // of the incomplete ones: nothing can be done now
+  // For each member on its way out: chunks that would be short of copies without it.
+  std::map<NodeId, Handover> handovers;
+};
+
+// Not thread-safe.
+class RepairSurvey {
+ public:
+  // Beyond, chunks are counted only; the next look queues them.
+  static constexpr std::size_t kQueuedMax = 200'000;
+
+  // `is_busy`: its copy is on its way, or failed a moment ago: counted, not queued.
+  void Add(const IncompleteChunk& chunk, const RepairMembers& members, bool is_busy);
+  // The look has ended: from here on chunks with more than one live copy may be taken.
+  void Finish() { is_finished_ = true; }
+
+  [[nodiscard]] bool is_finished() const { return is_finished_; }
+  [[nodiscard]] const SurveyTotals& totals() const { return totals_; }
+  [[nodiscard]] std::size_t queued() const { return queued_; }
+  // Takes up to `count` chunks, those with the fewest live copies first. Before the end of the look only those with one
+  // live copy: one copy goes before two among all versions, not only among those seen so far.
+  [[nodiscard]] std::vector<ChunkId> Take(std::size_t count);
+
+ private:
+  SurveyTotals totals_;
+  std::map<std::size_t, std::deque<ChunkId>> by_live_;  // live copies -> chunks
+  std::size_t queued_ = 0;
+  bool is_finished_ = false;
+};
+
+}  // namespace dfs::leader
+
+#endif  // DFS_SERVER_LEADER_REPAIR_SURVEY_H_

@@ -1,0 +1,61 @@
+// The services of a node, and the two servers that offer them.
+#ifndef DFS_SERVER_NODE_DOORS_H_
+#define DFS_SERVER_NODE_DOORS_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/peer_channels.h"
+#include "membership/membership_service.h"
+#include "server/chunk/replica_service.h"
+#include "server/coordinator/coordinator.h"
+#include "server/gateway/cluster_service.h"
+#include "server/gateway/file_service.h"
+#include "server/gateway/handed_read_service.h"
+#include "server/leader/leader_service.h"
+#include "server/node/config.h"
+#include "server/node/rpc_server.h"
+#include "server/replicated_log/raft_service.h"
+
+namespace dfs::node {
+
+// Listen, SetServing and the Stops: from one thread at a time.
+class Doors {
+ public:
+  // What the services stand on; all of it outlives the doors.
+  struct Parts {
+    replicated_log::GrpcRaftTransport* raft_transport = nullptr;
+    membership::GrpcMembershipTransport* ring_transport = nullptr;
+    leader::LeaderOperations* leader_host = nullptr;
+    chunk::ReplicaService::Parts replica;
+    const coordinator::Parts* coordinator = nullptr;
+    PeerChannels* channels = nullptr;
+    gateway::ClusterParts cluster;
+  };
+  explicit Doors(Parts parts);
+
+  // Opens the port of the nodes, then that of the clients. kUnavailable: an address is in use or not this machine's.
+  [[nodiscard]] absl::Status Listen(const Config& config);
+  // What load balancers are told. Nothing before Listen.
+  void SetServing(bool is_serving);
+  // As RpcServer::Stop.
+  void StopClients(absl::Duration grace);
+  void StopNodes();
+
+ private:
+  replicated_log::RaftService raft_;
+  membership::MembershipService ring_;
+  leader::LeaderService leader_;
+  chunk::ReplicaService replica_;
+  gateway::FileService files_;
+  gateway::HandedReadService handed_reads_;
+  gateway::ClusterService cluster_;
+  // Last: they use the services.
+  std::unique_ptr<RpcServer> peer_server_;
+  std::unique_ptr<RpcServer> client_server_;
+};
+
+}  // namespace dfs::node
+
+#endif  // DFS_SERVER_NODE_DOORS_H_

@@ -1,0 +1,35 @@
+#include "server/node/registration.h"
+
+#include <glog/logging.h>
+
+#include <utility>
+
+#include "server/node/join.h"
+#include "server/node/own_identity.h"
+
+namespace dfs::node {
+
+void Registration::Check(const rpc::NodeRow& own, const metadata::MetadataView& view) {
+  const auto known = view.FindNode(NodeId(own.node_id()));
+  const bool is_known = known && known->boot_epoch() == own.boot_epoch() &&
+                        known->client_address() == own.client_address() &&
+                        known->peer_address() == own.peer_address();
+  if (is_known || is_registering_.exchange(true)) return;
+  parts_.pool->Post([this, own] {
+    const absl::Status status = Register(StartedOf(own));
+    if (!status.ok()) LOG(INFO) << "not registered with the leader yet: " << status;
+    is_registering_ = false;
+  });
+}
+
+// A node that has moved is not found by the leader before this: any member passes it on.
+absl::Status Registration::Register(const rpc::NodeStarted& started) {
+  if (!parts_.raft->Status().leader.is_none()) {
+    return parts_.leader->Register(started, absl::Seconds(5));
+  }
+  rpc::RegisterRequest request;
+  *request.mutable_node() = started;
+  return RegisterThrough(parts_.others(), request);
+}
+
+}  // namespace dfs::node

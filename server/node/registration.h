@@ -1,0 +1,41 @@
+// Keeps the node table true about this node: the epoch and the addresses of this start.
+#ifndef DFS_SERVER_NODE_REGISTRATION_H_
+#define DFS_SERVER_NODE_REGISTRATION_H_
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/executor.h"
+#include "server/leader/leader_client.h"
+#include "server/metadata/metadata_view.h"
+#include "server/replicated_log/raft_host.h"
+
+namespace dfs::node {
+
+// Thread-safe.
+class Registration {
+ public:
+  struct Parts {  // all outlive this
+    replicated_log::RaftHost* raft = nullptr;
+    leader::LeaderClient* leader = nullptr;
+    ThreadPool* pool = nullptr;  // where calls block; stopped before this is destroyed
+    // Peer addresses of others, to be asked while no leader is heard of.
+    std::function<std::vector<std::string>()> others;
+  };
+  explicit Registration(Parts parts) : parts_(std::move(parts)) {}
+
+  // Registers `own` if the table says otherwise. One attempt at a time; call again. Never blocks.
+  void Check(const rpc::NodeRow& own, const metadata::MetadataView& view);
+
+ private:
+  [[nodiscard]] absl::Status Register(const rpc::NodeStarted& started);
+
+  const Parts parts_;
+  std::atomic<bool> is_registering_{false};
+};
+
+}  // namespace dfs::node
+
+#endif  // DFS_SERVER_NODE_REGISTRATION_H_

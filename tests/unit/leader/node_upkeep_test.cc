@@ -1,0 +1,114 @@
+// Nodes that stay away, and that come back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/leader/leader_host_fixture.h"
+
+namespace dfs::leader {
+namespace {
+
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+class NodeUpkeepTest : public LeaderHostTest {
+ protected:
+  // Three copies on nodes 1 to 3.
+  TxnId PutThree(std::uint64_t sequence) {
+    const rpc::TxnId txn = OpenOne();
+    EXPECT_EQ(CodeOf(Submit(PutCommand(sequence, txn, {1, 2, 3}, {1, 2, 3},
+                                       "f" + std::to_string(sequence)))),
+              rpc::CommandResult::DONE);
+    for (const std::uint32_t node : {1u, 2u, 3u}) world_.held[NodeId(node)].insert({FromWire(txn), 0});
+    return FromWire(txn);
+  }
+  bool IsOut(std::uint32_t node) {
+    return world_.consensus.machine().View()->FindNode(NodeId(node))->is_out();
+  }
+  void Die(std::uint32_t node) { world_.dead.insert(NodeId(node)); }
+  void Return(std::uint32_t node) { world_.dead.erase(NodeId(node)); }
+};
+
+TEST_F(NodeUpkeepTest, NodeThatStaysAwayIsOutAndItsCopiesAreMadeElsewhere) {
+  Lead(4);
+  const TxnId txn = PutThree(1);
+  Die(3);
+  world_.executor.Advance(absl::Seconds(119));
+  EXPECT_FALSE(IsOut(3));
+  EXPECT_TRUE(world_.copies.empty());
+  world_.executor.Advance(absl::Seconds(5));
+  EXPECT_TRUE(IsOut(3));
+  EXPECT_EQ(world_.consensus.machine().View()->member_count(), 4u) << "rule R7";
+  EXPECT_THAT(StatesOf(txn), UnorderedElementsAre(Pair(1u, api::OK), Pair(2u, api::OK), Pair(4u, api::OK)));
+}
+
+TEST_F(NodeUpkeepTest, WithNobodyToTakeThemTheCopiesStayWhereTheyAre) {
+  Lead(3);
+  const TxnId txn = PutThree(1);
+  Die(3);
+  world_.executor.Advance(absl::Minutes(5));
+  EXPECT_TRUE(IsOut(3));
+  EXPECT_TRUE(world_.copies.empty());
+  EXPECT_THAT(StatesOf(txn), UnorderedElementsAre(Pair(1u, api::OK), Pair(2u, api::OK), Pair(3u, api::OK)));
+  Return(3);
+  world_.executor.Advance(absl::Seconds(2));
+  EXPECT_FALSE(IsOut(3)) << "its return undoes it";
+}
+
+TEST_F(NodeUpkeepTest, OnlyAThirdGoesOutByItself) {
+  Lead(4);
+  Die(3);
+  Die(4);
+  world_.executor.Advance(absl::Minutes(10));
+  EXPECT_NE(IsOut(3), IsOut(4));
+}
+
+// Rule R3.
+TEST_F(NodeUpkeepTest, NodeThatReturnsCountsOnlyForWhatItStillHolds) {
+  Lead(3);
+  const TxnId kept = PutThree(1);
+  const TxnId lost = PutThree(2);
+  Die(3);
+  world_.executor.Advance(absl::Minutes(3));
+  ASSERT_TRUE(IsOut(3));
+  world_.held[NodeId(3)].erase({lost, 0});
+  world_.fails_copies = true;
+  Return(3);
+  world_.executor.Advance(absl::Seconds(3));
+  EXPECT_FALSE(IsOut(3));
+  EXPECT_EQ(StatesOf(kept)[3], api::OK);
+  EXPECT_EQ(StatesOf(lost)[3], api::MISSING);
+  world_.fails_copies = false;
+  world_.executor.Advance(absl::Seconds(90));
+  EXPECT_EQ(StatesOf(lost)[3], api::OK) << "made again";
+}
+
+TEST_F(NodeUpkeepTest, UntilItIsKnownWhatItHoldsItRemainsOut) {
+  Lead(3);
+  (void)PutThree(1);
+  Die(3);
+  world_.executor.Advance(absl::Minutes(3));
+  // It lags behind the log.
+  world_.consensus.status().peers.back().match_index = LogIndex(1);
+  world_.consensus.status().commit_index = LogIndex(5'000);
+  Return(3);
+  world_.executor.Advance(absl::Seconds(10));
+  EXPECT_TRUE(IsOut(3));
+  world_.consensus.status().peers.back().match_index = LogIndex(1'000'000);
+  world_.executor.Advance(absl::Seconds(1));
+  EXPECT_FALSE(IsOut(3));
+}
+
+TEST_F(NodeUpkeepTest, WhatWasReplacedMeanwhileIsExcessOnReturn) {
+  Lead(4);
+  const TxnId txn = PutThree(1);
+  Die(3);
+  world_.executor.Advance(absl::Minutes(3));
+  Return(3);
+  world_.executor.Advance(absl::Seconds(3));
+  ASSERT_FALSE(IsOut(3));
+  EXPECT_EQ(VerdictOn({txn, 0}, 3), rpc::VerdictAnswer::EXCESS);
+  EXPECT_EQ(VerdictOn({txn, 0}, 4), rpc::VerdictAnswer::LIVE);
+}
+
+}  // namespace
+}  // namespace dfs::leader
