@@ -342,12 +342,14 @@ std::vector<leader::NodeLiveness> SimNode::Liveness() const {
   bool has_self = false;
   for (const auto& member : membership_->Members()) {
     has_self = has_self || member.node == self_;
-    nodes.push_back({member.node, membership_->IsUsable(member.node), member.health.free_bytes,
-                     member.health.total_bytes,
-                     member.state == membership::LivenessState::kDead ? member.changed
-                                                                      : absl::InfiniteFuture()});
+    leader::NodeLiveness& node = nodes.emplace_back();
+    node.node = member.node;
+    node.is_usable = membership_->IsUsable(member.node);
+    node.free_bytes = member.health.free_bytes;
+    node.total_bytes = member.health.total_bytes;
+    if (member.state == membership::LivenessState::kDead) node.dead_since = member.changed;
   }
-  if (!has_self) nodes.push_back({self_, true, 0, 0, absl::InfiniteFuture()});
+  if (!has_self) nodes.push_back({self_, true});
   return nodes;
 }
 
