@@ -7,6 +7,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/mutant.h"
 #include "proto/wire_status.h"
 
 namespace dfs::coordinator {
@@ -33,7 +34,8 @@ bool IsLagging(const absl::Status& status) {
 absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& parts,
                                                                  api::Consistency consistency,
                                                                  absl::Duration lag_max) {
-  if (consistency == api::EVENTUAL) return parts.machine->View();
+  const bool is_mistaken = DFS_MUTANT(810, "a strong read does not ask the leader (rule R10)");
+  if (consistency == api::EVENTUAL || is_mistaken) return parts.machine->View();
   const MonotonicTime start = parts.clock->Now();
   const auto index = parts.leader->ReadIndex(kQuorumTimeout);
   if (!index.ok()) return index.status();

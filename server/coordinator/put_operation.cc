@@ -6,6 +6,7 @@
 #include <glog/logging.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
 #include "server/chunk/chunk_copy.h"
@@ -457,6 +458,9 @@ absl::StatusOr<api::PutResponse> PutOperation::Commit() {
     const absl::Duration left = end - parts_.clock->Now();
     if (left <= absl::ZeroDuration()) break;
     const auto result = parts_.leader->Submit(MakeCommit(), left);
+    if (!result.ok() && DFS_MUTANT(815, "an unknown outcome is told as a failure (rule R15)")) {
+      return NoQuorum(*view_, "nothing was stored", {});
+    }
     if (!result.ok()) return result.status();
     if (result->code() != rpc::CommandResult::REBEGIN) return Answer(*result);
     LOG(INFO) << "put of " << header_.request_id().sequence() << " begins again: "

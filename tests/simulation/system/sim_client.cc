@@ -1,0 +1,197 @@
+#include "tests/simulation/system/sim_client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tests/simulation/system/sim_node.h"
+
+namespace dfs::simulation {
+namespace {
+
+constexpr int kClients = 0;  // their machine
+constexpr int kAttemptsMax = 5;
+constexpr int kSettlesMax = 6;
+constexpr std::int64_t kPauseNs = 100'000'000;
+constexpr absl::Duration kCallTimeout = absl::Seconds(12);
+
+bool HasUnknownOutcome(const absl::Status& status) {
+  return OutcomeOf(status) == api::ErrorDetail::UNKNOWN;
+}
+
+}  // namespace
+
+SimClient::SimClient(int number, int machines, FiberScheduler* scheduler, SimWire* wire,
+                     SimHistory* history, std::uint64_t* next_value, ClientCounts* counts)
+    : number_(number),
+      machines_(machines),
+      scheduler_(scheduler),
+      wire_(wire),
+      history_(history),
+      next_value_(next_value),
+      counts_(counts),
+      random_(scheduler->random().Next()) {}
+
+int SimClient::AnyMachine() {
+  return 1 + static_cast<int>(random_.Below(static_cast<std::uint64_t>(machines_)));
+}
+
+bool SimClient::OpenSession() {
+  if (!session_.empty()) return true;
+  const auto birth = wire_->Ask<std::uint64_t>(
+      kClients, AnyMachine(), NodeId(), kCallTimeout,
+      [](SimNode& node) { return node.machine_state()->applied_index().value(); });
+  if (!birth.ok() || *birth == 0) return false;
+  birth_ = *birth;
+  session_ = BytesOf(random_.Next(), random_.Next());
+  sequence_ = 0;
+  return true;
+}
+
+api::RequestId SimClient::NextId() {
+  api::RequestId id;
+  id.set_session(session_);
+  id.set_sequence(++sequence_);
+  id.set_birth(birth_);
+  id.set_acked_below(sequence_);
+  return id;
+}
+
+absl::StatusOr<rpc::CommandResult> SimClient::Decide(
+    const api::RequestId& id, Fate* fate,
+    const std::function<absl::StatusOr<rpc::CommandResult>(int)>& attempt) {
+  *fate = Fate::kNothing;
+  absl::Status last;
+  for (int i = 0; i < kAttemptsMax; ++i) {
+    const auto result = attempt(AnyMachine());
+    if (result.ok()) {
+      *fate = Fate::kDone;
+      return result;
+    }
+    last = result.status();
+    if (HasUnknownOutcome(last)) {
+      *fate = Fate::kUnknown;
+    } else if (!absl::IsUnavailable(last) && !absl::IsResourceExhausted(last)) {
+      break;
+    }
+    if (random_.OneIn(1, 4)) break;
+    scheduler_->SleepFor(kPauseNs);
+  }
+  for (int i = 0; *fate == Fate::kUnknown && i < kSettlesMax; ++i) {
+    rpc::Command settle;
+    *settle.mutable_settle()->mutable_request_id() = id;
+    const auto settled = wire_->Ask<rpc::CommandResult>(
+        kClients, AnyMachine(), NodeId(), kCallTimeout,
+        [settle](SimNode& node) { return node.Submit(settle); });
+    if (settled.ok() && settled->settled_kind() != 0) {
+      *fate = Fate::kDone;  // decided; perhaps with an error
+      return settled;
+    }
+    if (settled.ok() && (settled->code() == rpc::CommandResult::SETTLED ||
+                         settled->code() == rpc::CommandResult::DONE)) {
+      *fate = Fate::kNothing;
+    }
+    scheduler_->SleepFor(kPauseNs);
+  }
+  // A session that is in doubt is left: its sequence may not be passed.
+  if (*fate == Fate::kUnknown) session_.clear();
+  return last;
+}
+
+void SimClient::Put(const std::string& name, std::size_t size) {
+  if (!OpenSession()) return;
+  const std::uint64_t value = ++*next_value_;
+  const std::string content = ContentOf(value, size);
+  api::PutHeader header;
+  header.set_name(name);
+  *header.mutable_request_id() = NextId();
+  RegisterOperation operation;
+  operation.kind = RegisterOperation::Kind::kWrite;
+  operation.value = value;
+  operation.client = number_;
+  operation.start = history_->Tick();
+  Fate fate = Fate::kUnknown;
+  const auto result = Decide(header.request_id(), &fate, [&](int machine) {
+    return wire_->Ask<rpc::CommandResult>(
+        kClients, machine, NodeId(), kCallTimeout,
+        [header, content](SimNode& node) -> absl::StatusOr<rpc::CommandResult> {
+          const auto response = node.Put(header, content);
+          if (!response.ok()) return response.status();
+          rpc::CommandResult done;
+          done.set_code(rpc::CommandResult::DONE);
+          return done;
+        });
+  });
+  operation.end = history_->Tick();
+  const bool is_done = fate == Fate::kDone && coordinator::StatusOf(*result).ok();
+  if (fate == Fate::kUnknown) {
+    ++counts_->puts_unknown;
+    operation.is_outcome_unknown = true;
+  } else if (!is_done) {
+    ++counts_->puts_failed;
+    return;
+  } else {
+    ++counts_->puts_done;
+  }
+  history_->Record(name, operation);
+}
+
+void SimClient::Remove(const std::string& name) {
+  if (!OpenSession()) return;
+  rpc::Command command;
+  *command.mutable_remove_file()->mutable_request_id() = NextId();
+  command.mutable_remove_file()->set_bucket_id(1);
+  command.mutable_remove_file()->set_name(name);
+  RegisterOperation operation;
+  operation.kind = RegisterOperation::Kind::kWrite;
+  operation.value = 0;
+  operation.client = number_;
+  operation.start = history_->Tick();
+  Fate fate = Fate::kUnknown;
+  const auto result = Decide(command.remove_file().request_id(), &fate, [&](int machine) {
+    return wire_->Ask<rpc::CommandResult>(kClients, machine, NodeId(), kCallTimeout,
+                                          [command](SimNode& node) { return node.Submit(command); });
+  });
+  operation.end = history_->Tick();
+  if (fate == Fate::kNothing) return;
+  if (fate == Fate::kUnknown) {
+    operation.is_outcome_unknown = true;
+  } else {
+    const absl::Status status = coordinator::StatusOf(*result);
+    // "There is none" is what a read would have found.
+    if (absl::IsNotFound(status)) {
+      operation.kind = RegisterOperation::Kind::kRead;
+    } else if (!status.ok()) {
+      return;
+    }
+    ++counts_->removes_done;
+  }
+  history_->Record(name, operation);
+}
+
+bool SimClient::Get(const std::string& name, int machine) {
+  api::GetRequest request;
+  request.set_name(name);
+  request.set_consistency(api::STRONG);
+  RegisterOperation operation;
+  operation.client = number_;
+  operation.start = history_->Tick();
+  const auto content = wire_->Ask<std::string>(kClients, machine, NodeId(), kCallTimeout,
+                                               [request](SimNode& node) { return node.Get(request); });
+  operation.end = history_->Tick();
+  if (content.ok()) {
+    operation.value = ValueOf(*content);
+    if (operation.value == 0) {
+      history_->RecordViolation(absl::StrCat("file ", name, ": a get of ", content->size(),
+                                             " bytes that nobody put"));
+      return true;
+    }
+  } else if (!absl::IsNotFound(content.status())) {
+    ++counts_->gets_failed;
+    return false;
+  }
+  ++counts_->gets_done;
+  history_->Record(name, operation);
+  return true;
+}
+
+}  // namespace dfs::simulation

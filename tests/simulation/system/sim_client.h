@@ -1,0 +1,64 @@
+// A client as the client library behaves: other nodes when one fails, the same request id for every attempt, and Settle
+// before it reports a failure after an attempt of unknown end (rule R15).
+#ifndef DFS_TESTS_SIMULATION_SYSTEM_SIM_CLIENT_H_
+#define DFS_TESTS_SIMULATION_SYSTEM_SIM_CLIENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/random.h"
+#include "common/wire_ids.h"
+#include "dfs/v1/files.pb.h"
+#include "tests/simulation/system/sim_history.h"
+#include "tests/simulation/system/sim_wire.h"
+
+namespace dfs::simulation {
+
+struct ClientCounts {
+  std::uint64_t puts_done = 0;
+  std::uint64_t puts_failed = 0;   // for good
+  std::uint64_t puts_unknown = 0;
+  std::uint64_t gets_done = 0;
+  std::uint64_t gets_failed = 0;
+  std::uint64_t removes_done = 0;
+};
+
+class SimClient {
+ public:
+  // `next_value` is shared by all clients of a run.
+  SimClient(int number, int machines, FiberScheduler* scheduler, SimWire* wire, SimHistory* history,
+            std::uint64_t* next_value, ClientCounts* counts);
+
+  void Put(const std::string& name, std::size_t size);
+  void Remove(const std::string& name);
+  // False if there was no answer.
+  bool Get(const std::string& name, int machine);
+  int AnyMachine();
+
+ private:
+  enum class Fate { kDone, kNothing, kUnknown };
+  bool OpenSession();
+  api::RequestId NextId();
+  // Tries a change at one node after the other, and settles it.
+  absl::StatusOr<rpc::CommandResult> Decide(
+      const api::RequestId& id, Fate* fate,
+      const std::function<absl::StatusOr<rpc::CommandResult>(int machine)>& attempt);
+
+  const int number_;
+  const int machines_;
+  FiberScheduler* const scheduler_;
+  SimWire* const wire_;
+  SimHistory* const history_;
+  std::uint64_t* const next_value_;
+  ClientCounts* const counts_;
+  Random random_;
+  std::string session_;
+  std::uint64_t birth_ = 0;
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace dfs::simulation
+
+#endif  // DFS_TESTS_SIMULATION_SYSTEM_SIM_CLIENT_H_

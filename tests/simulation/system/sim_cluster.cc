@@ -1,0 +1,162 @@
+#include "tests/simulation/system/sim_cluster.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace dfs::simulation {
+
+SimCluster::SimCluster(FiberScheduler* scheduler, int machines)
+    : scheduler_(scheduler), wire_(scheduler) {
+  for (int machine = 1; machine <= machines; ++machine) {
+    machines_[machine].disk =
+        std::make_unique<SimDisk>(scheduler, absl::StrCat("/m", machine));
+  }
+}
+
+void SimCluster::Start(int machine) {
+  Machine& m = machines_.at(machine);
+  if (m.node != nullptr || m.is_starting) return;
+  m.process = std::make_shared<SimProcess>();
+  m.process->name = absl::StrCat("m", machine);
+  m.process->drift_ppm = m.drift_ppm;
+  m.process->wall_offset_ns = m.wall_offset_ns;
+  m.is_starting = true;
+  SimNode::Parts parts;
+  parts.machine = machine;
+  parts.scheduler = scheduler_;
+  parts.wire = &wire_;
+  parts.disk = m.disk.get();
+  parts.is_bootstrap = machine == 1;
+  for (const auto& [other, ignored] : machines_) {
+    if (other != machine) parts.join.push_back(other);
+  }
+  parts.times = times;
+  const SimProcess* const process = m.process.get();
+  parts.on_fatal = [this, machine, process](const absl::Status& status) {
+    OnFatal(machine, process, status);
+  };
+  scheduler_->Spawn(m.process, [this, machine, process, parts = std::move(parts)] {
+    auto* const node = new SimNode(parts);  // for ever
+    const absl::Status status = node->Start([this, machine, node] {
+      Machine& self = machines_.at(machine);
+      self.node = node;
+      self.is_starting = false;
+      wire_.SetNode(machine, node, self.process);
+    });
+    if (!status.ok()) OnFatal(machine, process, status);
+  });
+}
+
+void SimCluster::Crash(int machine, bool power_cut) {
+  Machine& m = machines_.at(machine);
+  if (m.process == nullptr || m.process->is_dead) return;
+  scheduler_->Kill(m.process);
+  wire_.SetNode(machine, nullptr, nullptr);
+  wire_.Break(m.process.get());
+  m.disk->Crash(power_cut);
+  m.node = nullptr;
+  m.is_starting = false;
+}
+
+// The process ends; who runs the machine starts it again.
+void SimCluster::OnFatal(int machine, const SimProcess* process, const absl::Status& status) {
+  LOG(INFO) << "machine " << machine << " stops: " << status;
+  if (!absl::IsDataLoss(status) || status.message() != "the disk failed to sync") {
+    if (failure_.ok()) {
+      failure_ = absl::Status(status.code(), absl::StrCat("machine ", machine, " stopped: ",
+                                                          std::string(status.message())));
+    }
+  }
+  scheduler_->CallAfter(0, [this, machine, process] {
+    if (machines_.at(machine).process.get() != process) return;
+    Crash(machine, true);
+    scheduler_->CallAfter(1'000'000'000, [this, machine] { Start(machine); });
+  });
+}
+
+void SimCluster::SetWallClock(int machine, std::int64_t offset_ns) {
+  Machine& m = machines_.at(machine);
+  m.wall_offset_ns = offset_ns;
+  if (m.process != nullptr) m.process->wall_offset_ns = m.wall_offset_ns;
+}
+
+absl::Status SimCluster::CheckConverged() {
+  std::optional<metadata::StateHash> hash;
+  for (auto& [machine, m] : machines_) {
+    if (m.node == nullptr) return absl::UnavailableError(absl::StrCat("machine ", machine, " is down"));
+    const auto view = m.node->machine_state()->View();
+    const auto totals = view->GetTotals();
+    const std::string who = absl::StrCat("machine ", machine, " (node ", m.node->self().value(), ")");
+    if (totals.members != machines_.size()) {
+      return absl::UnavailableError(absl::StrCat(who, " knows ", totals.members, " members"));
+    }
+    const auto own = view->FindNode(m.node->self());
+    if (!own || own->boot_epoch() != m.node->boot_epoch().value()) {
+      return absl::UnavailableError(absl::StrCat(who, " is not registered"));
+    }
+    if (totals.under_replicated != 0) {
+      return absl::UnavailableError(
+          absl::StrCat(who, " sees ", totals.under_replicated, " files with too few copies"));
+    }
+    if (totals.trashed != 0) {
+      return absl::UnavailableError(absl::StrCat(who, " sees ", totals.trashed, " in the trash"));
+    }
+    const auto own_hash = view->GetStateHash();
+    if (hash && hash->index != own_hash.index) {
+      return absl::UnavailableError(absl::StrCat(who, " has applied ", own_hash.index.value(),
+                                                 ", another ", hash->index.value()));
+    }
+    if (hash && hash->hash != own_hash.hash) {
+      return absl::DataLossError(absl::StrCat(who, " has another state"));
+    }
+    hash = own_hash;
+    DFS_RETURN_IF_ERROR(CheckChunksOf(machine));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SimCluster::CheckChunksOf(int machine) {
+  SimNode& node = *machines_.at(machine).node;
+  const auto view = node.machine_state()->View();
+  absl::Status status;
+  node.store()->ForEach(std::nullopt, [&](const chunk::HeldChunk& held) {
+    const auto version = view->FindVersion(held.info.id.txn);
+    bool is_named = false;
+    if (version && held.info.id.index < static_cast<std::uint32_t>(version->chunks_size())) {
+      for (const auto& replica : version->chunks(static_cast<int>(held.info.id.index)).replicas()) {
+        is_named = is_named || NodeId(replica.node_id()) == node.self();
+      }
+    }
+    if (!is_named) {
+      status = absl::UnavailableError(absl::StrCat("machine ", machine, " holds chunk ",
+                                                   ToString(held.info.id), " that nothing names",
+                                                   held.is_trashed ? " (in its trash)" : ""));
+    }
+    return is_named;
+  });
+  if (!status.ok()) return status;
+  // And what is named as ok here is here.
+  view->List(BucketId(1), "", "", [&](const rpc::VersionRow& version) {
+    for (int i = 0; i < version.chunks_size(); ++i) {
+      for (const auto& replica : version.chunks(i).replicas()) {
+        if (NodeId(replica.node_id()) != node.self() || replica.state() != api::OK) continue;
+        const ChunkId id{FromWire(version.txn()), static_cast<std::uint32_t>(i)};
+        const auto found = node.store()->Find(id);
+        if (!found || found->hash != HashFromWire(version.chunks(i).hash())) {
+          status = absl::DataLossError(absl::StrCat("machine ", machine, " lacks chunk ",
+                                                    ToString(id), " of ", version.name()));
+        }
+      }
+    }
+    return status.ok();
+  });
+  return status;
+}
+
+}  // namespace dfs::simulation

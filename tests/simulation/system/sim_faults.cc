@@ -1,0 +1,195 @@
+#include "tests/simulation/system/sim_faults.h"
+
+#include <algorithm>
+#include <set>
+
+namespace dfs::simulation {
+namespace {
+
+constexpr std::int64_t kMillisecond = 1'000'000;
+constexpr std::int64_t kJumpMaxMs = 3'600'000;
+
+}  // namespace
+
+SimFaults::SimFaults(SimCluster* cluster)
+    : cluster_(cluster),
+      scheduler_(cluster->scheduler()),
+      random_(cluster->scheduler()->random().Next()) {}
+
+// The leader half of the time: most of what can go wrong goes wrong when it changes.
+int SimFaults::AnyMachine() {
+  if (random_.OneIn(1, 2)) {
+    for (int machine = 1; machine <= cluster_->machines(); ++machine) {
+      if (cluster_->IsUp(machine) &&
+          cluster_->node(machine)->raft()->Status().role == consensus::Role::kLeader) {
+        return machine;
+      }
+    }
+  }
+  return 1 + static_cast<int>(random_.Below(static_cast<std::uint64_t>(cluster_->machines())));
+}
+
+std::int64_t SimFaults::Between(std::int64_t low_ms, std::int64_t high_ms) {
+  return random_.Between(low_ms, high_ms) * kMillisecond;
+}
+
+void SimFaults::Run(std::int64_t end_ns) {
+  while (scheduler_->now_ns() < end_ns) {
+    scheduler_->SleepFor(Between(200, 3'000));
+    if (scheduler_->now_ns() < end_ns) CauseOne();
+  }
+}
+
+void SimFaults::CauseOne() {
+  switch (random_.Below(11)) {
+    case 0:
+    case 1:
+    case 2:
+      return Crash();
+    case 3:
+    case 4:
+      return Pause();
+    case 5:
+    case 6:
+      return Partition();
+    case 7:
+      return Lossiness();
+    case 8:
+    case 9:
+      return Disk();
+    default:
+      return Clock();
+  }
+}
+
+void SimFaults::Crash() {
+  const auto crash = [this](int machine, bool power_cut) {
+    ++counts_[power_cut ? "power cuts" : "kills"];
+    cluster_->Crash(machine, power_cut);
+    scheduler_->CallAfter(Between(50, 8'000), [this, machine] { cluster_->Start(machine); });
+  };
+  // All at once now and then: what was acknowledged must be on the disks.
+  if (random_.OneIn(1, 8)) {
+    for (int machine = 1; machine <= cluster_->machines(); ++machine) crash(machine, true);
+  } else {
+    crash(AnyMachine(), random_.OneIn(1, 2));
+  }
+}
+
+void SimFaults::Pause() {
+  const auto process = cluster_->process(AnyMachine());
+  if (process == nullptr || process->is_dead || process->is_paused) return;
+  ++counts_["pauses"];
+  scheduler_->SetPaused(process, true);
+  const std::int64_t length = random_.OneIn(1, 4) ? Between(5'000, 30'000) : Between(100, 5'000);
+  scheduler_->CallAfter(length, [this, process] { scheduler_->SetPaused(process, false); });
+}
+
+void SimFaults::Partition() {
+  SimWire& wire = cluster_->wire();
+  const int machines = cluster_->machines();
+  switch (random_.Below(3)) {
+    case 0: {  // in two halves
+      ++counts_["partitions"];
+      std::set<int> side;
+      for (int machine = 1; machine <= machines; ++machine) {
+        if (random_.OneIn(1, 2)) side.insert(machine);
+      }
+      for (int a = 1; a <= machines; ++a) {
+        for (int b = 1; b <= machines; ++b) {
+          if (side.contains(a) != side.contains(b)) wire.Cut(a, b);
+        }
+      }
+      break;
+    }
+    case 1: {  // some links, both ways
+      ++counts_["partial partitions"];
+      for (int a = 1; a <= machines; ++a) {
+        for (int b = a + 1; b <= machines; ++b) {
+          if (!random_.OneIn(1, 3)) continue;
+          wire.Cut(a, b);
+          wire.Cut(b, a);
+        }
+      }
+      break;
+    }
+    default: {  // some links, one way
+      ++counts_["one-way partitions"];
+      for (int a = 1; a <= machines; ++a) {
+        for (int b = 1; b <= machines; ++b) {
+          if (a != b && random_.OneIn(1, 4)) wire.Cut(a, b);
+        }
+      }
+    }
+  }
+  scheduler_->CallAfter(Between(300, 8'000), [this] { cluster_->wire().Heal(); });
+}
+
+void SimFaults::Lossiness() {
+  ++counts_["lossy times"];
+  WireOdds odds;
+  odds.lose = random_.Below(60);
+  odds.duplicate = random_.Below(60);
+  odds.delay = random_.Below(40);
+  cluster_->wire().SetOdds(odds);
+  scheduler_->CallAfter(Between(1'000, 10'000), [this] { cluster_->wire().SetOdds({}); });
+}
+
+void SimFaults::Disk() {
+  const int machine = AnyMachine();
+  SimDisk* const disk = cluster_->disk(machine);
+  switch (random_.Below(5)) {
+    case 3:
+    case 4:
+      ++counts_["slow disks"];
+      disk->SlowUntil(scheduler_->now_ns() + Between(1'000, 10'000));
+      break;
+    case 0:
+      ++counts_["disk stalls"];
+      disk->StallUntil(scheduler_->now_ns() + Between(500, 6'000));
+      break;
+    case 1:
+      ++counts_["sync errors"];
+      disk->FailNextSync();
+      // If it hit the chunk store, that one refuses writes until somebody starts the node again.
+      scheduler_->CallAfter(Between(2'000, 6'000), [this, machine] {
+        cluster_->Crash(machine, false);
+        cluster_->Start(machine);
+      });
+      break;
+    default:
+      ++counts_["full disks"];
+      disk->SetFull(true);
+      scheduler_->CallAfter(Between(1'000, 10'000), [disk] { disk->SetFull(false); });
+  }
+}
+
+void SimFaults::Clock() {
+  const int machine = AnyMachine();
+  if (random_.OneIn(1, 2)) {
+    ++counts_["clock jumps"];
+    cluster_->SetWallClock(machine, Between(-kJumpMaxMs, kJumpMaxMs));
+  } else {
+    ++counts_["clock drifts"];
+    cluster_->SetDrift(machine, random_.Between(-100'000, 100'000));
+  }
+}
+
+void SimFaults::HealAll() {
+  cluster_->wire().Heal();
+  cluster_->wire().SetOdds({});
+  for (int machine = 1; machine <= cluster_->machines(); ++machine) {
+    cluster_->disk(machine)->SetFull(false);
+    cluster_->disk(machine)->StallUntil(0);
+    cluster_->disk(machine)->SlowUntil(0);
+    // Ahead of what any clock has shown: what waits for an age by wall time (log time, rule R8; the last write of a
+    // transaction, rule R18) would otherwise wait for up to two hours.
+    cluster_->SetWallClock(machine, 2 * kJumpMaxMs * kMillisecond);
+    if (cluster_->process(machine) != nullptr) {
+      scheduler_->SetPaused(cluster_->process(machine), false);
+    }
+    cluster_->Start(machine);
+  }
+}
+
+}  // namespace dfs::simulation

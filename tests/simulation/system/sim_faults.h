@@ -1,0 +1,42 @@
+// What goes wrong in a run, drawn from its seed.
+#ifndef DFS_TESTS_SIMULATION_SYSTEM_SIM_FAULTS_H_
+#define DFS_TESTS_SIMULATION_SYSTEM_SIM_FAULTS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "tests/simulation/system/sim_cluster.h"
+
+namespace dfs::simulation {
+
+class SimFaults {
+ public:
+  explicit SimFaults(SimCluster* cluster);
+  // Causes faults until `end_ns` of true time; blocks.
+  void Run(std::int64_t end_ns);
+  // Everything works again, and what is down is started.
+  void HealAll();
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
+
+ private:
+  void CauseOne();
+  void Crash();
+  void Pause();
+  void Partition();
+  void Lossiness();
+  void Disk();
+  void Clock();
+  int AnyMachine();
+  [[nodiscard]] std::int64_t Between(std::int64_t low_ms, std::int64_t high_ms);
+
+  SimCluster* const cluster_;
+  FiberScheduler* const scheduler_;
+  Random random_;
+  bool is_over_ = false;
+  std::map<std::string, std::uint64_t> counts_;
+};
+
+}  // namespace dfs::simulation
+
+#endif  // DFS_TESTS_SIMULATION_SYSTEM_SIM_FAULTS_H_
