@@ -46,6 +46,8 @@ namespace dfs::node {
 namespace {
 
 constexpr absl::Duration kUpkeepEvery = absl::Milliseconds(500);
+constexpr int kRegisterTries = 50;
+constexpr absl::Duration kRegisterEvery = absl::Milliseconds(10);  // after a start
 constexpr absl::Duration kHealthEvery = absl::Milliseconds(50);
 constexpr absl::Duration kBootstrapAsks = absl::Seconds(3);  // how long --join addresses are asked before forming
 constexpr absl::Duration kStopGrace = absl::Seconds(3);
@@ -73,7 +75,7 @@ class Node::Impl final : public chunk::Confirmer {
     LOG(INFO) << "node " << self_ << " of cluster " << *identity.cluster_id << ", storage "
               << identity.storage_uuid << ", boot epoch " << identity.boot_epoch;
     DFS_RETURN_IF_ERROR(OpenStores());
-    DFS_RETURN_IF_ERROR(CheckNotRetired());
+    DFS_RETURN_IF_ERROR(CheckNotRetired(*machine_->View(), self_));
     BuildPeers();
     DFS_RETURN_IF_ERROR(BuildRaft());
     DFS_RETURN_IF_ERROR(FindPeers());
@@ -115,12 +117,16 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
   absl::Status OpenStores();
-  absl::Status CheckNotRetired() const;
   void BuildPeers();
   absl::Status BuildRaft();
   void BuildLeader();
   void BuildServices();
   void TakePart();
+  void RegisterStart(int tries);
+  // Rule R4: acknowledgements of chunks count only for a start that the node table knows.
+  bool CheckRegistered() {
+    return registration_->Check(RowOf(log_store_->identity(), self_, config_), *machine_->View());
+  }
   void BeginAnew(const std::string& why);
   void BuildFinder();
   void StartFinder();
@@ -246,15 +252,6 @@ absl::Status Node::Impl::OpenStores() {
   DFS_ASSIGN_OR_RETURN(disk_probe_,
                        DiskProbe::Start(&PosixDisk(), config_.data_dir + "/probe", &clock_));
   return absl::OkStatus();
-}
-
-// As far as its own copy of the log goes.
-absl::Status Node::Impl::CheckNotRetired() const {
-  const auto own = machine_->View()->FindNode(self_);
-  if (!own || own->state() != rpc::RETIRED) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "node ", self_.value(), " has left its cluster, and its id is never used again: use an empty "
-      "--data-dir, and it joins under a new one"));
 }
 
 void Node::Impl::BuildPeers() {
@@ -454,6 +451,13 @@ void Node::Impl::TakePart() {
   membership_->Start();
   membership_->SetMembers(ring_members_);
   raft_->Release();
+  upkeep_->Post([this] { RegisterStart(kRegisterTries); });
+}
+
+// Until then nothing that this node stores counts for a put: not left to the next round of upkeep, while it may be soon.
+void Node::Impl::RegisterStart(int tries) {
+  if (CheckRegistered() || tries <= 1) return;
+  upkeep_->PostAt(clock_.Now() + kRegisterEvery, [this, tries] { RegisterStart(tries - 1); });
 }
 
 // Rule R3: as if the disk had been wiped.
@@ -533,15 +537,12 @@ void Node::Impl::Upkeep() {
                             BootEpoch(row.boot_epoch()));
       }
     }
-    if (const absl::Status retired = CheckNotRetired(); !retired.ok()) {
+    if (const absl::Status retired = CheckNotRetired(*machine_->View(), self_); !retired.ok()) {
       LOG(WARNING) << "this node stops: " << retired.message();
       kill(getpid(), SIGTERM);
       return;
     }
-    // Rule R4: acknowledgements of chunks count only for a start that the node table knows.
-    if (is_taking_part_) {
-      registration_->Check(RowOf(log_store_->identity(), self_, config_), *view);
-    }
+    if (is_taking_part_) CheckRegistered();
     if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });
   });

@@ -4,22 +4,24 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/node/join.h"
 #include "server/node/own_identity.h"
 
 namespace dfs::node {
 
-void Registration::Check(const rpc::NodeRow& own, const metadata::MetadataView& view) {
+bool Registration::Check(const rpc::NodeRow& own, const metadata::MetadataView& view) {
   const auto known = view.FindNode(NodeId(own.node_id()));
   const bool is_known = known && known->boot_epoch() == own.boot_epoch() &&
                         known->client_address() == own.client_address() &&
                         known->peer_address() == own.peer_address();
-  if (is_known || is_registering_.exchange(true)) return;
+  if (is_known || is_registering_.exchange(true)) return is_known;
   parts_.pool->Post([this, own] {
     const absl::Status status = Register(StartedOf(own));
     if (!status.ok()) LOG(INFO) << "not registered with the leader yet: " << status;
     is_registering_ = false;
   });
+  return false;
 }
 
 // A node that has moved is not found by the leader before this: any member passes it on.
@@ -30,6 +32,14 @@ absl::Status Registration::Register(const rpc::NodeStarted& started) {
   rpc::RegisterRequest request;
   *request.mutable_node() = started;
   return RegisterThrough(parts_.others(), request);
+}
+
+absl::Status CheckNotRetired(const metadata::MetadataView& view, NodeId self) {
+  const auto own = view.FindNode(self);
+  if (!own || own->state() != rpc::RETIRED) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "node ", self.value(), " has left its cluster, and its id is never used again: use an empty "
+      "--data-dir, and it joins under a new one"));
 }
 
 }  // namespace dfs::node

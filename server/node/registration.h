@@ -26,8 +26,8 @@ class Registration {
   };
   explicit Registration(Parts parts) : parts_(std::move(parts)) {}
 
-  // Registers `own` if the table says otherwise. One attempt at a time; call again. Never blocks.
-  void Check(const rpc::NodeRow& own, const metadata::MetadataView& view);
+  // Whether the table knows `own`; registers it if not. One attempt at a time; call again. Never blocks.
+  bool Check(const rpc::NodeRow& own, const metadata::MetadataView& view);
 
  private:
   [[nodiscard]] absl::Status Register(const rpc::NodeStarted& started);
@@ -35,6 +35,9 @@ class Registration {
   const Parts parts_;
   std::atomic<bool> is_registering_{false};
 };
+
+// kFailedPrecondition, with what to do: the node has left its cluster, as far as this copy of the log goes.
+[[nodiscard]] absl::Status CheckNotRetired(const metadata::MetadataView& view, NodeId self);
 
 }  // namespace dfs::node
 
