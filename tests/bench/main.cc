@@ -151,6 +151,7 @@ void MeasureFaults(Report& report, testing::ProcessCluster& cluster, bool is_qui
   const auto measure = [&](Fault fault, const std::string& what, int times, std::optional<Target> p50) {
     const auto pauses = PausesAfter(fault, cluster, times);
     if (!pauses.ok()) {
+      cluster.KeepFolder();
       report.Add({.name = what, .value = 0, .unit = "ms", .raw = std::nullopt, .target = AtLeast(1),
                   .note = pauses.status().ToString()});
       return;
