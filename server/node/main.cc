@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "absl/synchronization/mutex.h"
+#include "common/callback_threads.h"
 #include "server/node/config.h"
 #include "server/node/node.h"
 
@@ -45,6 +46,7 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  const dfs::CallbackThreads callback_threads;
   const auto interrupted = [&signals](absl::Duration wait) {
     const timespec time = absl::ToTimespec(wait);
     return sigtimedwait(&signals, nullptr, &time) > 0;
