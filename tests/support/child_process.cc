@@ -179,7 +179,8 @@ TemporaryFolder::TemporaryFolder(Removal removal) : removal_(removal) {
 }
 
 TemporaryFolder::~TemporaryFolder() {
-  if (removal_ == Removal::kUnlessFailed && ::testing::Test::HasFailure()) {
+  if (removal_ == Removal::kNever ||
+      (removal_ == Removal::kUnlessFailed && ::testing::Test::HasFailure())) {
     std::cerr << "kept for a look: " << path_ << "\n";
     return;
   }

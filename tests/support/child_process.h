@@ -81,16 +81,18 @@ void WriteFile(const std::string& path, std::string_view content);
 // object goes; with kUnlessFailed not if a test has failed by then (its path is printed instead).
 class TemporaryFolder {
  public:
-  enum class Removal { kUnlessFailed, kAlways };
+  enum class Removal { kUnlessFailed, kAlways, kNever };
   explicit TemporaryFolder(Removal removal = Removal::kUnlessFailed);
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string File(std::string_view name) const;
+  // It outlives this object.
+  void Keep() { removal_ = Removal::kNever; }
 
  private:
-  const Removal removal_;
+  Removal removal_;
   std::string path_;
 };
 

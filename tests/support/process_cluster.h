@@ -105,6 +105,8 @@ class ProcessCluster {
   [[nodiscard]] std::string DataFolder(int n) const;
   [[nodiscard]] std::string LogFile(int n) const;
   [[nodiscard]] const TemporaryFolder& folder() const { return folder_; }
+  // For what is no test and so cannot have failed: its folder stays, with the logs and the data.
+  void KeepFolder() { folder_.Keep(); }
 
   // dfs-cli with these arguments against all nodes started so far.
   CommandResult Cli(const std::vector<std::string>& arguments, std::string_view in = {},
@@ -133,7 +135,7 @@ class ProcessCluster {
   bool IsReady(const std::vector<int>& nodes, std::string* seen);
 
   const Options options_;
-  const TemporaryFolder folder_;
+  TemporaryFolder folder_;
   const int port_base_;
   bool is_formed_ = false;
   std::map<int, Node> nodes_;
