@@ -63,6 +63,13 @@ class NetworkedNodes : public ::testing::Test {
   void SetUp() override {
     if (!OwnNetwork::WhyNot().empty()) GTEST_SKIP() << OwnNetwork::WhyNot();
     ASSERT_TRUE(cluster_ != nullptr);
+    ASSERT_OK(cluster_->WaitReady(AllNodes()));
+  }
+  // Also after a failure half-way.
+  void TearDown() override {
+    if (network_ == nullptr) return;
+    network_->Heal();
+    network_->SetLossPerMille(0);
   }
   static std::vector<int> AllNodes() {
     std::vector<int> all;
