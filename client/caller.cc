@@ -42,10 +42,12 @@ Caller::Caller(std::vector<std::string> endpoints, const CallerOptions& options,
 
 absl::Status Caller::Run(RetryPolicy& retry, Attempt attempt) {
   for (;;) {
-    retry.RecordAttempt(clock_.Now());
+    const MonotonicTime now = clock_.Now();
+    retry.RecordAttempt(now);
     const auto [index, connection] = Choose();
     Reach reach = Reach::kNotSent;
-    absl::Status status = Prepare(*connection, &reach);
+    absl::Status status =
+        Prepare(*connection, retry.WaitBeforeSending(now, options_.connect_timeout), &reach);
     if (status.ok()) {
       reach = Reach::kSent;
       status = attempt(connection, &reach);
@@ -71,7 +73,7 @@ absl::StatusOr<v1::HelloResponse> Caller::Hello() {
   v1::HelloResponse out;
   RetryPolicy retry = NewPolicy(/*is_change=*/false);
   DFS_RETURN_IF_ERROR(Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
-    auto hello = HelloOnce(*connection, reach);
+    auto hello = HelloOnce(*connection, options_.connect_timeout, reach);
     if (hello.ok()) out = *std::move(hello);
     return hello.status();
   }));
@@ -94,17 +96,18 @@ std::pair<std::size_t, std::shared_ptr<Connection>> Caller::Choose() {
   return {index, connection};
 }
 
-absl::Status Caller::Prepare(Connection& connection, Reach* reach) {
-  if (!connection.WaitForControl(options_.connect_timeout)) {
+absl::Status Caller::Prepare(Connection& connection, absl::Duration wait, Reach* reach) {
+  if (!connection.WaitForControl(wait)) {
     return Unreachable(connection.address());
   }
   if (connection.is_verified()) return absl::OkStatus();
-  DFS_RETURN_IF_ERROR(HelloOnce(connection, reach).status());
+  DFS_RETURN_IF_ERROR(HelloOnce(connection, wait, reach).status());
   connection.set_verified();
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::HelloResponse> Caller::HelloOnce(Connection& connection, Reach* reach) {
+absl::StatusOr<v1::HelloResponse> Caller::HelloOnce(Connection& connection, absl::Duration wait,
+                                                    Reach* reach) {
   v1::HelloRequest request;
   {
     MutexLock lock(&mutex_);
@@ -112,7 +115,7 @@ absl::StatusOr<v1::HelloResponse> Caller::HelloOnce(Connection& connection, Reac
   }
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() +
-                       absl::ToChronoMicroseconds(options_.connect_timeout));
+                       absl::ToChronoMicroseconds(wait));
   v1::HelloResponse hello;
   const grpc::Status status = connection.cluster().Hello(&context, request, &hello);
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||

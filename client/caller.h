@@ -66,9 +66,9 @@ class Caller {
 
  private:
   std::pair<std::size_t, std::shared_ptr<Connection>> Choose() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Connected, and a member of our cluster. `*reach` as for Attempt.
-  absl::Status Prepare(Connection& connection, Reach* reach);
-  absl::StatusOr<v1::HelloResponse> HelloOnce(Connection& connection, Reach* reach);
+  // Connected, and a member of our cluster; each waits for `wait` at most. `*reach` as for Attempt.
+  absl::Status Prepare(Connection& connection, absl::Duration wait, Reach* reach);
+  absl::StatusOr<v1::HelloResponse> HelloOnce(Connection& connection, absl::Duration wait, Reach* reach);
   absl::Status TakeHello(const v1::HelloResponse& hello, const Connection& connection)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void RecordFailure(std::size_t index, const absl::Status& status, Reach reach)

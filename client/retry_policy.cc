@@ -75,14 +75,18 @@ bool RetryPolicy::IsOver(MonotonicTime now, const absl::Status& status, Reach re
   if (attempts_ >= limits_.attempts_max) return true;
   // An attempt that moved bytes for long is no part of a row of quick failures.
   const bool was_long = moved_ - attempt_began_ > limits_.definite_window;
-  failing_since_ = was_long ? now : std::min(failing_since_, now);
+  const bool is_first = was_long || failing_since_ == absl::InfiniteFuture();
+  // The wait of the first one counts: it has been felt.
+  if (is_first) failing_since_ = moved_;
   // The next attempt will probably wait as long for its answer as this one did.
-  const absl::Duration elapsed = (now - failing_since_) + (now - moved_);
+  const absl::Duration elapsed = (now - failing_since_) + (is_first ? absl::ZeroDuration() : now - moved_);
   if (elapsed >= limits_.timeout) return true;
   if (reach == Reach::kNotSent) {
     const bool was_answered = !last_answer_.ok();
     return elapsed >= (was_answered ? limits_.definite_window : limits_.unreachable_window);
   }
+  const bool is_short = KindOf(status, is_change_) == Kind::kShort;
+  row_ends_ = is_short ? failing_since_ + limits_.definite_window : absl::InfiniteFuture();
   switch (KindOf(status, is_change_)) {
     case Kind::kFinal:
       return true;
@@ -94,6 +98,11 @@ bool RetryPolicy::IsOver(MonotonicTime now, const absl::Status& status, Reach re
       return false;
   }
   return true;
+}
+
+absl::Duration RetryPolicy::WaitBeforeSending(MonotonicTime now, absl::Duration usual) const {
+  constexpr absl::Duration kLeast = absl::Milliseconds(100);  // an endpoint that is there answers within it
+  return std::min(usual, std::max(kLeast, row_ends_ - now));
 }
 
 absl::Duration RetryPolicy::NextBackoff(const absl::Status& status, Random& random) {

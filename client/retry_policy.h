@@ -51,10 +51,14 @@ class RetryPolicy {
   void RecordProgress(MonotonicTime now) {
     moved_ = now;
     failing_since_ = absl::InfiniteFuture();
+    row_ends_ = absl::InfiniteFuture();
   }
   // `endpoints`: how many there are to go through before waiting makes sense.
   [[nodiscard]] Decision HandleFailure(MonotonicTime now, const absl::Status& status, Reach reach,
                                        std::size_t endpoints, Random& random);
+
+  // How long the next attempt may wait before it has sent anything, lest "no quorum" come too late.
+  [[nodiscard]] absl::Duration WaitBeforeSending(MonotonicTime now, absl::Duration usual) const;
 
   // Whether an attempt ended so that it may have changed something, or still may (rule R15).
   [[nodiscard]] bool has_unknown_attempt() const { return has_unknown_attempt_; }
@@ -69,7 +73,8 @@ class RetryPolicy {
   const bool is_change_;
   MonotonicTime attempt_began_;
   MonotonicTime moved_;  // last sign of life of the current attempt, at least its begin
-  MonotonicTime failing_since_ = absl::InfiniteFuture();  // first failure of the present row
+  MonotonicTime failing_since_ = absl::InfiniteFuture();  // begin of the present row of failures
+  MonotonicTime row_ends_ = absl::InfiniteFuture();  // when the present row is too long, if it is one of short kind
   int attempts_ = 0;
   int damaged_attempts_ = 0;
   std::size_t attempts_in_round_ = 0;

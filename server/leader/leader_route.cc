@@ -30,6 +30,11 @@ bool LeaderRoute::HangsWithoutLeader() const {
   return status.is_hanging && status.leader.is_none();
 }
 
+bool LeaderRoute::IsLeaderless() const {
+  const auto status = parts_.consensus->Status();
+  return status.leader.is_none() && status.leader_silence > kLeaderlessMax;
+}
+
 absl::Status LeaderRoute::NoQuorum() const {
   if (HangsWithoutLeader()) {
     return ErrorWithReason(absl::StatusCode::kUnavailable,

@@ -51,6 +51,9 @@ class LeaderRoute {
   // How often a caller that waits looks whether another leads by now, and how long it pauses before it asks again. A
   // leader that was killed is replaced in 100 to 500 ms.
   static constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
+  // A node that has heard of no leader for so long is not merely between two leaders: it may be cut off from those that have
+  // one. It says so, and its clients ask another node while they have time for it.
+  static constexpr absl::Duration kLeaderlessMax = absl::Milliseconds(1'500);
 
   struct Parts {
     NodeId self;
@@ -81,9 +84,9 @@ class LeaderRoute {
   [[nodiscard]] NodeId self() const { return parts_.self; }
 
   // Blocks for at most `timeout`. False: the caller should give up: the route is stopping, or waiting is of no use
-  // because this node's log hangs.
+  // because this node's log hangs or it has had no leader for kLeaderlessMax.
   [[nodiscard]] bool Pause(absl::Duration timeout) {
-    return !HangsWithoutLeader() && !stopping_.WaitFor(timeout);
+    return !HangsWithoutLeader() && !stopping_.WaitFor(timeout) && !IsLeaderless();
   }
   [[nodiscard]] bool is_stopping() { return stopping_.IsSet(); }
   // Callers that wait give up.
@@ -137,6 +140,7 @@ class LeaderRoute {
 
  private:
   [[nodiscard]] bool HangsWithoutLeader() const;
+  [[nodiscard]] bool IsLeaderless() const;
 
   const Parts parts_;
   Event stopping_;

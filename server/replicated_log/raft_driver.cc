@@ -463,6 +463,8 @@ void RaftDriver::Publish() {
   now.peers = core_.Peers();
   MutexLock lock(&status_mutex_);
   status_ = std::move(now);
+  // Once it leads no more, silence counts from then.
+  if (core_.role() == Role::kLeader) last_leader_contact_ = clock_.Now();
   status_leader_contact_ = last_leader_contact_;
   if (told_configuration_) status_configuration_ = told_configuration_;
 }

@@ -8,6 +8,7 @@
 #include "tests/support/child_process.h"
 #include "tests/support/disk_faults.h"
 #include "tests/support/file_checks.h"
+#include "tests/support/link_set.h"
 
 namespace dfs::testing {
 namespace {
@@ -53,6 +54,37 @@ TEST(ChildProcess, IsKilledWithItsObject) {
     EXPECT_TRUE(child.IsAlive());
   }
   EXPECT_EQ(kill(pid, 0), -1);
+}
+
+TEST(LinkSet, HubsReachAMajorityBothWaysAndTheCutOffReachNone) {
+  LinkSet links(5);
+  EXPECT_EQ(links.Hubs().size(), 5U);
+  EXPECT_TRUE(links.CutOff().empty());
+  // 1 - 2 - 3 - 4, and 5 alone.
+  for (const auto& [a, b] : {std::pair{1, 3}, {1, 4}, {2, 4}, {1, 5}, {2, 5}, {3, 5}, {4, 5}}) links.Cut(a, b);
+  EXPECT_EQ(links.Hubs(), (std::set{2, 3}));
+  EXPECT_EQ(links.CutOff(), (std::set{5}));
+  EXPECT_EQ(links.ToString(), "1-2 2-3 3-4");
+  // One direction less is a link less.
+  links.CutOneWay(2, 3);
+  EXPECT_TRUE(links.Hubs().empty());
+  EXPECT_EQ(links.CutOff().size(), 5U);
+  EXPECT_EQ(links.ToString(), "1-2 2<3 3-4");
+  EXPECT_EQ(links.WithExchanged(1, 5).ToString(), "2<3 2-5 3-4");
+}
+
+TEST(LinkSet, RandomOnesAreOfAllKinds) {
+  int with_hub = 0;
+  int one_way = 0;
+  for (std::uint64_t seed = 1; seed <= 64; ++seed) {
+    Random random(seed);
+    with_hub += LinkSet::RandomUndirected(5, random).Hubs().empty() ? 0 : 1;
+    const LinkSet directed = LinkSet::RandomOneWay(5, random);
+    for (const auto& [from, to] : directed.cut()) one_way += directed.Carries(to, from) ? 1 : 0;
+  }
+  EXPECT_GT(with_hub, 16);
+  EXPECT_LT(with_hub, 60);
+  EXPECT_GT(one_way, 64);
 }
 
 TEST(DiskFaults, MeetTheCallsThatTheyName) {

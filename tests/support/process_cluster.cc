@@ -127,12 +127,11 @@ absl::Status ProcessCluster::Up(int nodes) {
 }
 
 std::vector<std::string> ProcessCluster::CommandOf(int n, const std::vector<std::string>& more) {
-  std::vector<std::string> command = {ServerBinary(),
-                                      "--name=" + NameOf(n),
-                                      "--zone=z" + std::to_string(n),
-                                      "--data-dir=" + DataFolder(n),
-                                      "--listen=" + EndpointOf(n),
-                                      "--peer-listen=" + PeerAddressOf(n)};
+  std::vector<std::string> command;
+  if (options_.runner) command = options_.runner(n);
+  command.insert(command.end(), {ServerBinary(), "--name=" + NameOf(n), "--zone=z" + std::to_string(n),
+                                 "--data-dir=" + DataFolder(n), "--listen=" + EndpointOf(n),
+                                 "--peer-listen=" + PeerAddressOf(n)});
   std::filesystem::create_directories(std::filesystem::path(LogFile(n)).parent_path());
   std::string others;
   for (const auto& [other, unused] : nodes_) {
@@ -157,7 +156,7 @@ CommandResult ProcessCluster::StartRefused(int n, const std::vector<std::string>
 
 void ProcessCluster::Renumber(int n) {
   CHECK(!IsRunning(n)) << NameOf(n) << " runs";
-  SetPorts(At(n), FindPorts());
+  SetPorts(n, At(n), FindPorts());
 }
 
 void ProcessCluster::Start(int n, const std::vector<std::string>& more) {
@@ -273,6 +272,18 @@ absl::Status ProcessCluster::WaitUntil(int n, std::string_view what, const Condi
   return status;
 }
 
+absl::Status ProcessCluster::WaitCaughtUp(const std::vector<int>& nodes, absl::Duration timeout) {
+  return Await("the same applied index everywhere", timeout, [&] {
+    std::set<std::uint64_t> indexes;
+    for (const int n : nodes) {
+      const auto status = Status(n);
+      if (!status.ok()) return false;
+      indexes.insert({status->commit_index(), status->applied_index()});
+    }
+    return indexes.size() == 1;
+  });
+}
+
 absl::Status ProcessCluster::WaitFullyReplicated(int n, absl::Duration timeout) {
   return WaitUntil(
       n, "all copies of every file",
@@ -334,19 +345,23 @@ pid_t ProcessCluster::PidOf(int n) const { return At(n).process.pid(); }
 ProcessCluster::Node& ProcessCluster::At(int n) {
   CHECK(n >= 1 && n <= kNodesMax) << n;
   auto [at, is_new] = nodes_.try_emplace(n);
-  if (is_new) SetPorts(at->second, port_base_ + 2 * n);
+  if (is_new) SetPorts(n, at->second, port_base_ + 2 * n);
   return at->second;
 }
 
-void ProcessCluster::SetPorts(Node& node, int first_port) {
+void ProcessCluster::SetPorts(int n, Node& node, int first_port) const {
   node.first_port = first_port;
   // Channels of their own, with short pauses between attempts to connect: tests kill and restart.
   node.client_channel =
-      grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(first_port),
-                                grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kControl));
+      grpc::CreateCustomChannel(AddressOf(n, first_port), grpc::InsecureChannelCredentials(),
+                                ArgumentsFor(ChannelUse::kControl));
   node.peer_channel =
-      grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(first_port + 1),
-                                grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kControl));
+      grpc::CreateCustomChannel(AddressOf(n, first_port + 1), grpc::InsecureChannelCredentials(),
+                                ArgumentsFor(ChannelUse::kControl));
+}
+
+std::string ProcessCluster::AddressOf(int n, int port) const {
+  return (options_.host ? options_.host(n) : "127.0.0.1") + ":" + std::to_string(port);
 }
 
 const ProcessCluster::Node& ProcessCluster::At(int n) const { return nodes_.at(n); }
@@ -354,13 +369,13 @@ const ProcessCluster::Node& ProcessCluster::At(int n) const { return nodes_.at(n
 std::string ProcessCluster::EndpointOf(int n) const {
   const auto found = nodes_.find(n);
   const int port = found == nodes_.end() ? port_base_ + 2 * n : found->second.first_port;
-  return "127.0.0.1:" + std::to_string(port);
+  return AddressOf(n, port);
 }
 
 std::string ProcessCluster::PeerAddressOf(int n) const {
   const auto found = nodes_.find(n);
   const int port = found == nodes_.end() ? port_base_ + 2 * n : found->second.first_port;
-  return "127.0.0.1:" + std::to_string(port + 1);
+  return AddressOf(n, port + 1);
 }
 
 std::vector<std::string> ProcessCluster::Endpoints() const {

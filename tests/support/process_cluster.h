@@ -36,6 +36,10 @@ class ProcessCluster {
     std::vector<std::string> flags;
     // What node `n` gets added to its environment, at each start. May be null.
     std::function<Environment(int n)> environment;
+    // The address of node `n`, without port, where it is not on loopback, and what is put before its command line so that
+    // it runs there. May be null.
+    std::function<std::string(int n)> host;
+    std::function<std::vector<std::string>(int n)> runner;
   };
   ProcessCluster();
   explicit ProcessCluster(Options options);
@@ -71,6 +75,9 @@ class ProcessCluster {
   using Condition = std::function<bool(const v1::StatusResponse&)>;
   [[nodiscard]] absl::Status WaitUntil(int n, std::string_view what, const Condition& is_met,
                                        absl::Duration timeout = kReadyTimeout);
+  // Waits until those nodes have applied the same change, and none is known that they have not.
+  [[nodiscard]] absl::Status WaitCaughtUp(const std::vector<int>& nodes,
+                                          absl::Duration timeout = kReadyTimeout);
   // Waits until the current version of every file has all its copies.
   [[nodiscard]] absl::Status WaitFullyReplicated(int n, absl::Duration timeout = kReadyTimeout);
   // Waits for any condition, polling it every few milliseconds.
@@ -121,7 +128,8 @@ class ProcessCluster {
   };
 
   Node& At(int n);
-  static void SetPorts(Node& node, int first_port);
+  void SetPorts(int n, Node& node, int first_port) const;
+  [[nodiscard]] std::string AddressOf(int n, int port) const;
   std::vector<std::string> CommandOf(int n, const std::vector<std::string>& more);
   [[nodiscard]] const Node& At(int n) const;
   bool IsReady(const std::vector<int>& nodes, std::string* seen);

@@ -52,6 +52,39 @@ class RetryPolicyTest : public ::testing::Test {
       Error(absl::StatusCode::kUnavailable, ErrorDetail::REASON_UNSPECIFIED, ErrorDetail::UNKNOWN);
 };
 
+// A node waits 1.5 s for a leader before it says that there is none, the others say so at once.
+TEST_F(RetryPolicyTest, WaitOfTheFirstAttemptIsPartOfTheWindow) {
+  RetryPolicy policy = New(/*is_change=*/false);
+  const MonotonicTime began = now;
+  ASSERT_FALSE(Fail(policy, no_quorum, absl::Milliseconds(1'500)).is_over);
+  FailUntilOver(policy, no_quorum, absl::Milliseconds(10));
+  EXPECT_GT(now - began, limits.definite_window - limits.backoff_max);
+  EXPECT_LE(now - began, limits.definite_window + limits.backoff_max);
+}
+
+// "No quorum" is due within 5 s, also if the next endpoint is a black hole.
+TEST_F(RetryPolicyTest, ConnectingIsNotWaitedForBeyondTheWindow) {
+  RetryPolicy policy = New(/*is_change=*/false);
+  const absl::Duration usual = absl::Seconds(1);
+  EXPECT_EQ(policy.WaitBeforeSending(now, usual), usual);
+  Fail(policy, no_quorum, absl::Milliseconds(10));
+  EXPECT_EQ(policy.WaitBeforeSending(now, usual), usual);
+  now += limits.definite_window - absl::Milliseconds(300);
+  EXPECT_LE(policy.WaitBeforeSending(now, usual), absl::Milliseconds(300));
+  EXPECT_GT(policy.WaitBeforeSending(now + absl::Seconds(9), usual), absl::ZeroDuration());
+  // What came nearer to its end has all the time again.
+  policy.RecordProgress(now);
+  EXPECT_EQ(policy.WaitBeforeSending(now, usual), usual);
+}
+
+// A change whose outcome is unknown goes on until the timeout.
+TEST_F(RetryPolicyTest, ChangeOfUnknownEndMayWaitForConnections) {
+  RetryPolicy policy = New(/*is_change=*/true);
+  Fail(policy, no_quorum, absl::Milliseconds(10));
+  Fail(policy, broken, absl::Seconds(4));
+  EXPECT_EQ(policy.WaitBeforeSending(now, absl::Seconds(1)), absl::Seconds(1));
+}
+
 TEST_F(RetryPolicyTest, AnswersThatWillNotChangeAreFinal) {
   for (const auto code : {absl::StatusCode::kInvalidArgument, absl::StatusCode::kNotFound,
                           absl::StatusCode::kAlreadyExists, absl::StatusCode::kFailedPrecondition,

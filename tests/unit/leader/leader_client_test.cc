@@ -195,6 +195,10 @@ class Belief final : public ConsensusPort {
     MutexLock lock(&mutex_);
     status_.is_hanging = is_hanging;
   }
+  void SetSilence(absl::Duration silence) {
+    MutexLock lock(&mutex_);
+    status_.leader_silence = silence;
+  }
   replicated_log::RaftStatus Status() const override {
     MutexLock lock(&mutex_);
     return status_;
@@ -299,6 +303,34 @@ TEST_F(LeaderClientTest, ANodeWhoseLogHangsSendsItsCallersElsewhereAtOnce) {
   }
   // A leader that it knows can be asked all the same.
   belief_.Set(NodeId(2), Term(5));
+  EXPECT_TRUE(client_->ReadIndex(kLong).ok());
+}
+
+// A node that is cut off says so while its clients have time to ask another one.
+TEST_F(LeaderClientTest, NodeWithoutALeaderForLongDoesNotWaitForOne) {
+  belief_.Set(NodeId(), Term(5));
+  belief_.SetSilence(LeaderRoute::kLeaderlessMax + absl::Milliseconds(1));
+  const MonotonicTime start = SystemClock().Now();
+  for (const absl::Status& status :
+       {client_->ReadIndex(kLong).status(), client_->Submit(Remove(1), kLong).status(),
+        client_->Begin(BucketId(1), {}, {}, kLong).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    const auto detail = DetailOf(status);
+    ASSERT_TRUE(detail.has_value());
+    EXPECT_EQ(detail->reason(), api::ErrorDetail::NO_QUORUM);
+    EXPECT_EQ(detail->outcome(), api::ErrorDetail::NOTHING_CHANGED);
+  }
+  EXPECT_LT(SystemClock().Now() - start, kLong);
+}
+
+TEST_F(LeaderClientTest, NodeBetweenTwoLeadersWaitsForTheNext) {
+  belief_.Set(NodeId(), Term(5));
+  belief_.SetSilence(LeaderRoute::kLeaderlessMax - absl::Milliseconds(100));
+  threads_.Post([&] {
+    Event never;
+    never.WaitFor(5 * LeaderRoute::kLookEvery);
+    belief_.Set(NodeId(3), Term(6));
+  });
   EXPECT_TRUE(client_->ReadIndex(kLong).ok());
 }
 

@@ -168,6 +168,22 @@ TEST(RaftHost, ACutOffLeaderDoesNotKnowTheOutcome) {
   ASSERT_NE(cluster.WaitForLeader(old->id), nullptr);
 }
 
+// Whoever waits for a leader at this node is told that there is none for long, not that there was none before it led.
+TEST(RaftHost, SilenceOfTheLeaderCountsFromTheEndOfLeading) {
+  LogTestCluster cluster(3, MembersOf(kThree));
+  cluster.StartAll();
+  LogTestNode* old = cluster.WaitForLeader();
+  ASSERT_NE(old, nullptr);
+  const MonotonicTime isolated = SystemClock().Now();
+  cluster.network.Isolate(old->id);
+  RaftStatus status;
+  ASSERT_TRUE(WaitUntil([&] {
+    status = old->host->Status();
+    return status.leader.is_none();
+  }));
+  EXPECT_LT(status.leader_silence, SystemClock().Now() - isolated);
+}
+
 TEST(RaftHost, ABrokenLeadershipIsHealedAndTheReplacedProposalSurelyDidNotHappen) {
   consensus::Options options;
   // Long enough for the old leader to learn the fate of its proposal after it was healed.
