@@ -4,23 +4,16 @@
 //   history_integration_test [--operations=N]    until so many operations have been recorded
 //
 // Without it the runs take a time that suits tests/run; DFS_TEST_NIGHTLY=1 asks for 100,000 operations.
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/clock.h"
-#include "tests/integration/cluster_fixture.h"
-#include "tests/support/history_load.h"
+#include "common/random.h"
+#include "tests/integration/history_fixture.h"
 
 namespace dfs::testing {
 namespace {
-
-#ifdef DFS_HAS_ADDRESS_SANITIZER
-constexpr bool kIsSlow = true;
-#else
-constexpr bool kIsSlow = false;
-#endif
 
 constexpr int kNodes = 5;
 const std::vector<int> kAllNodes = {1, 2, 3, 4, 5};
@@ -37,67 +30,22 @@ struct Length {
   absl::Duration time;
 };
 
-class Histories : public ::testing::Test {
+class Histories : public HistoryFixture {
  protected:
   void SetUp() override { ASSERT_OK(cluster_.Up(kNodes)); }
 
-  Length LengthOf(absl::Duration time) const {
+  [[nodiscard]] static Length LengthOf(absl::Duration time) {
     return {operations_wanted, kIsSlow ? time / 2 : time};
   }
-  bool IsOver(const Length& length) const {
+  [[nodiscard]] bool IsOver(const Length& length) const {
     return length.operations != 0 ? history_->counts().operations >= length.operations
                                   : SystemClock().Now() - began_ >= length.time;
   }
   // The machine's time, not a wait for something: the load goes on meanwhile.
   void LetRun(absl::Duration time) { never_.WaitFor(time); }
 
-  void Judge(HistoryLoad& load) {
-    load.Stop();
-    ASSERT_OK(cluster_.WaitReady(kAllNodes));
-    ASSERT_OK(load.ReadAll(kAllNodes));
-    const MonotonicTime start = SystemClock().Now();
-    const absl::Status verdict = history_->Check();
-    check_time_ = SystemClock().Now() - start;
-    EXPECT_OK(verdict);
-    if (!verdict.ok()) {
-      std::string all;
-      for (const auto& name : history_->Names()) all += "== " + name + "\n" + history_->Describe(name);
-      WriteFile(cluster_.folder().File("history.txt"), all);
-      ADD_FAILURE() << "all operations: " << cluster_.folder().File("history.txt");
-    }
-    CheckAllCopies();
-  }
-
-  // Each copy of each file, as it lies in the stores, is what a strong read gives.
-  void CheckAllCopies() {
-    ASSERT_OK(cluster_.WaitFullyReplicated(1, absl::Seconds(60)));
-    client::FileClient client(cluster_.Endpoints());
-    for (const std::string& name : history_->Names()) {
-      FingerprintSink sink;
-      const auto got = client.Get(name, sink);
-      if (absl::IsNotFound(got.status())) continue;
-      ASSERT_OK(got.status());
-      const auto where = client.Locate(name);
-      ASSERT_OK(where.status());
-      std::vector<int> holders;
-      for (const auto& row : where->locations()) holders.push_back(std::stoi(row.node().substr(1)));
-      ASSERT_EQ(holders.size(), 3u) << name;
-      ASSERT_OK(CheckCopies(cluster_, client, holders, name, sink.fingerprint()));
-      ++files_checked_;
-    }
-  }
-
-  [[nodiscard]] std::string Evidence() const {
-    return history_->Summary() + "; all explained by one order for each file (checked in " +
-           std::to_string(absl::ToInt64Milliseconds(check_time_)) + " ms); 3 right copies of each of the " +
-           std::to_string(files_checked_) + " files left";
-  }
-
-  const std::shared_ptr<ClientHistory> history_ = std::make_shared<ClientHistory>();
-  ProcessCluster cluster_;
+ private:
   const MonotonicTime began_ = SystemClock().Now();
-  absl::Duration check_time_;
-  int files_checked_ = 0;
   Event never_;
 };
 
@@ -115,7 +63,7 @@ TEST_F(Histories, AreLinearizableWhileTheLeaderIsKilledEveryThreeSeconds) {
     ASSERT_OK(load.AwaitOperations(50, kProgressTimeout));
     cluster_.Start(*leader);
   }
-  Judge(load);
+  Judge(load, kAllNodes);
   EXPECT_EQ(history_->counts().failed, 0u) << "a majority was there all the time";
   Proved("5 processes, 20 clients, 50 files, kill -9 of the leader every 3 s (" + std::to_string(kills) +
          " times): " + Evidence());
@@ -144,10 +92,21 @@ TEST_F(Histories, AreLinearizableWhileNodesArePausedForSeconds) {
     LetRun(absl::Milliseconds(random.Between(1'000, longest_ms)));
     for (const int n : paused) cluster_.Resume(n);
   }
-  Judge(load);
+  Judge(load, kAllNodes);
   EXPECT_GT(pauses_of_leader, 0);
   Proved("5 processes, 20 clients, 50 files, SIGSTOP of " + std::to_string(pauses) + " nodes (" +
          std::to_string(pauses_of_leader) + " times the leader) for 1 s and more: " + Evidence());
+}
+
+// The judge judges: reads that do not ask the leader see a follower that lags, and that shows.
+TEST_F(Histories, OfReadsThatDoNotAskTheLeaderAreRefused) {
+  HistoryLoad load(history_, cluster_, {.seed = 23, .pinned_reads = v1::EVENTUAL});
+  ASSERT_OK(load.AwaitOperations(2'000, kProgressTimeout));
+  load.Stop();
+  const absl::Status verdict = history_->Check();
+  EXPECT_FALSE(verdict.ok());
+  Proved("the same clients with eventual reads, " + std::to_string(history_->counts().operations) +
+         " operations: refused: " + verdict.ToString());
 }
 
 }  // namespace
@@ -155,10 +114,7 @@ TEST_F(Histories, AreLinearizableWhileNodesArePausedForSeconds) {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  const char* const nightly = std::getenv("DFS_TEST_NIGHTLY");
-  if (nightly != nullptr && std::string_view(nightly) == "1") {
-    dfs::testing::operations_wanted = dfs::testing::kNightlyOperations;
-  }
+  if (dfs::testing::IsNightly()) dfs::testing::operations_wanted = dfs::testing::kNightlyOperations;
   constexpr std::string_view kFlag = "--operations=";
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];

@@ -125,14 +125,14 @@ bool HistoryLoad::ReadAt(int number, const std::shared_ptr<grpc::Channel>& chann
   std::optional<Hash128> hash;
   std::uint64_t version = 0;
   if (action == Action::kStat) {
-    const auto info = StatAt(channel, name);
+    const auto info = StatAt(channel, name, options_.pinned_reads);
     status = info.status();
     if (info.ok()) {
       hash = HashOf(*info).value_or(Hash128());
       version = info->version();
     }
   } else {
-    const auto bytes = GetAt(channel, name);
+    const auto bytes = GetAt(channel, name, options_.pinned_reads);
     status = bytes.status();
     if (bytes.ok()) hash = Xxh3(bytes->data(), bytes->size());
   }

@@ -34,6 +34,8 @@ class HistoryLoad {
     int clients = 20;
     int names = 50;
     bool has_pinned = true;
+    // Of the reads of pinned clients. Anything but STRONG makes a history that must be refused soon.
+    v1::Consistency pinned_reads = v1::STRONG;
     // Most contents are of some hundred bytes; one in 32 has up to so many, which do not lie in RocksDB any more.
     std::size_t big_bytes = std::size_t{600} << 10;
   };
