@@ -89,22 +89,31 @@ void PrintProgress(Session& session, const v1::RepairProgress& progress) {
   }
 }
 
+// Whether the look at all versions that the leader, asked at `asked`, told the result of ended after `since`. An earlier
+// one may not have seen that something was lost, or that the node which repair waited for was replaced.
+bool IsFromAfter(MonotonicTime since, MonotonicTime asked, const v1::RepairProgress& progress) {
+  return !progress.is_counting() && absl::Milliseconds(progress.age_ms()) < asked - since;
+}
+
 int RunRepair(Session& session, bool waits) {
+  const MonotonicTime began = SystemClock().Now();
   MotionWatch watch(session);
   bool was_idle = false;
   bool was_complete = false;
   while (true) {
+    const MonotonicTime asked = SystemClock().Now();
     const auto response = session.client().Repair();
     if (!response.ok()) return session.Fail(response.status());
     const v1::RepairProgress& progress = response->progress();
-    const bool is_complete = !progress.is_counting() && progress.chunks_incomplete() == 0;
-    // Twice in a row: the leader may not have looked yet at what has just been lost.
+    const bool is_fresh = IsFromAfter(began, asked, progress);
+    const bool is_complete = is_fresh && progress.chunks_incomplete() == 0;
+    // Twice in a row: that look may have begun before.
     if (!waits || (is_complete && was_complete)) {
       PrintProgress(session, progress);
       return kExitOk;
     }
     was_complete = is_complete;
-    const bool is_idle = !is_complete && !progress.is_counting() && progress.copies_under_way() == 0 &&
+    const bool is_idle = !is_complete && is_fresh && progress.copies_under_way() == 0 &&
                          progress.chunks_waiting() >= progress.chunks_incomplete();
     if (is_idle && was_idle) {
       PrintProgress(session, progress);
@@ -118,7 +127,7 @@ int RunRepair(Session& session, bool waits) {
       PrintProgress(session, progress);
       return session.Fail(NothingMoves("copies are missing still"));
     }
-    if (!is_complete) {
+    if (progress.chunks_incomplete() > 0) {
       session.Say(std::to_string(progress.copies_missing()) + " copies missing, " +
                   FormatBytes(progress.bytes_per_s(), true) + "/s, ETA " +
                   EtaText(progress.eta_ms()));

@@ -312,18 +312,21 @@ void RepairLoop::Publish() {
   }
   progress.set_is_counting(!survey_.is_finished());
   progress.set_is_yielding(pace_.IsYielding(now) && progress.copies_missing() > 0);
-  if (look_ended_ != absl::InfinitePast()) {
-    progress.set_age_ms(static_cast<std::uint64_t>(absl::ToInt64Milliseconds(now - look_ended_)));
-  }
   MutexLock lock(&mutex_);
   progress_ = std::move(progress);
+  progress_from_ = look_ended_;
   handovers_ = totals.handovers;
   handover_nodes_ = was_full_ ? surveyed_nodes_ : "";
 }
 
 api::RepairProgress RepairLoop::Progress() const {
+  const MonotonicTime now = state_->Now();
   MutexLock lock(&mutex_);
-  return progress_;
+  api::RepairProgress progress = progress_;
+  if (progress_from_ != absl::InfinitePast()) {
+    progress.set_age_ms(static_cast<std::uint64_t>(absl::ToInt64Milliseconds(now - progress_from_)));
+  }
+  return progress;
 }
 
 std::optional<Handover> RepairLoop::HandoverOf(NodeId node) const {

@@ -99,7 +99,8 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
   std::uint64_t bytes_made_since_look_ = 0;
 
   mutable Mutex mutex_;
-  api::RepairProgress progress_ ABSL_GUARDED_BY(mutex_);
+  api::RepairProgress progress_ ABSL_GUARDED_BY(mutex_);  // without its age
+  MonotonicTime progress_from_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::map<NodeId, Handover> handovers_ ABSL_GUARDED_BY(mutex_);
   std::string handover_nodes_ ABSL_GUARDED_BY(mutex_);  // the members as they were for handovers_
 };

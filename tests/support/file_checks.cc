@@ -163,9 +163,25 @@ absl::StatusOr<std::string> Get(client::FileClient& client, std::string_view nam
   return sink.bytes();
 }
 
-absl::StatusOr<Fingerprint> ReadCopy(ProcessCluster& cluster, client::FileClient& client, int n,
-                                     const std::string& name) {
-  DFS_ASSIGN_OR_RETURN(const v1::LocateResponse where, client.Locate(name));
+namespace {
+
+// The ids of the chunks that a node lists, by (name, version) and index.
+using Held = std::map<std::pair<std::string, std::uint64_t>, std::map<std::uint32_t, ChunkId>>;
+
+absl::StatusOr<Held> HeldAt(ProcessCluster& cluster, int n) {
+  DFS_ASSIGN_OR_RETURN(const auto chunks, ChunksAt(cluster, n));
+  Held held;
+  for (const auto& chunk : chunks) {
+    if (chunk.name().empty()) continue;
+    const auto id = ParseChunkId(chunk.chunk());
+    if (!id) return absl::InternalError("not a chunk id: " + chunk.chunk());
+    held[{chunk.name(), chunk.version()}][id->index] = *id;
+  }
+  return held;
+}
+
+absl::StatusOr<Fingerprint> ReadCopyOf(ProcessCluster& cluster, const v1::LocateResponse& where, const Held& held, int n) {
+  const std::string& name = where.info().name();
   const std::string node = "n" + std::to_string(n);
   std::map<std::uint32_t, v1::Location> wanted;  // by index; what this node should hold
   for (const auto& row : where.locations()) {
@@ -176,14 +192,8 @@ absl::StatusOr<Fingerprint> ReadCopy(ProcessCluster& cluster, client::FileClient
   if (wanted.size() != where.info().chunks()) {
     return absl::NotFoundError(node + " is not named for each chunk of " + name);
   }
-  DFS_ASSIGN_OR_RETURN(const auto held, ChunksAt(cluster, n));
-  std::map<std::uint32_t, ChunkId> found;
-  for (const auto& chunk : held) {
-    if (chunk.name() != name || chunk.version() != where.info().version()) continue;
-    const auto id = ParseChunkId(chunk.chunk());
-    if (!id) return absl::InternalError("not a chunk id: " + chunk.chunk());
-    found[id->index] = *id;
-  }
+  const auto listed = held.find({name, where.info().version()});
+  const std::map<std::uint32_t, ChunkId> found = listed == held.end() ? std::map<std::uint32_t, ChunkId>() : listed->second;
   Xxh3Stream content;
   std::uint64_t size = 0;
   for (const auto& [index, row] : wanted) {
@@ -191,18 +201,33 @@ absl::StatusOr<Fingerprint> ReadCopy(ProcessCluster& cluster, client::FileClient
       return absl::NotFoundError(absl::StrCat(node, " does not list chunk ", index, " of ", name));
     }
     DFS_RETURN_IF_ERROR(
-        ReadChunk(cluster, n, found[index], row.chunk_size(), row.chunk_hash(), content));
+        ReadChunk(cluster, n, found.at(index), row.chunk_size(), row.chunk_hash(), content));
     size += row.chunk_size();
   }
   return Fingerprint{size, content.Digest()};
 }
 
+}  // namespace
+
+absl::StatusOr<Fingerprint> ReadCopy(ProcessCluster& cluster, client::FileClient& client, int n,
+                                     const std::string& name) {
+  DFS_ASSIGN_OR_RETURN(const v1::LocateResponse where, client.Locate(name));
+  DFS_ASSIGN_OR_RETURN(const Held held, HeldAt(cluster, n));
+  return ReadCopyOf(cluster, where, held, n);
+}
+
 absl::Status CheckCopies(ProcessCluster& cluster, client::FileClient& client,
-                         const std::vector<int>& nodes, const std::string& name,
-                         const Fingerprint& expected) {
+                         const std::vector<int>& nodes,
+                         const std::map<std::string, Fingerprint>& files) {
+  std::map<std::string, v1::LocateResponse> where;
+  for (const auto& [name, expected] : files) {
+    DFS_ASSIGN_OR_RETURN(where[name], client.Locate(name));
+  }
   for (const int n : nodes) {
-    DFS_ASSIGN_OR_RETURN(const Fingerprint copy, ReadCopy(cluster, client, n, name));
-    if (copy != expected) {
+    DFS_ASSIGN_OR_RETURN(const Held held, HeldAt(cluster, n));
+    for (const auto& [name, expected] : files) {
+      DFS_ASSIGN_OR_RETURN(const Fingerprint copy, ReadCopyOf(cluster, where[name], held, n));
+      if (copy == expected) continue;
       return absl::DataLossError("the copy of " + name + " at n" + std::to_string(n) + " has " +
                                  std::to_string(copy.size) + " bytes with hash " +
                                  ToString(copy.hash) + ", not " + std::to_string(expected.size) +
@@ -210,6 +235,12 @@ absl::Status CheckCopies(ProcessCluster& cluster, client::FileClient& client,
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckCopies(ProcessCluster& cluster, client::FileClient& client,
+                         const std::vector<int>& nodes, const std::string& name,
+                         const Fingerprint& expected) {
+  return CheckCopies(cluster, client, nodes, {{name, expected}});
 }
 
 absl::StatusOr<std::vector<std::string>> NamesHere(ProcessCluster& cluster, int n) {

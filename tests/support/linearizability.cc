@@ -15,28 +15,30 @@ namespace {
 using Kind = RegisterOperation::Kind;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-// Makes the unknown writes as definite as the reads allow. One whose value nobody read may be taken
+// Makes the unknown writes as definite as the reads allow. One whose value nobody saw may be taken
 // as never done: whoever overwrote it might as well have overwritten what was there before. One
-// whose value only it can have written was done before the first read of it returned.
+// whose value only it can have written was done before the first that saw it returned. Seen by: a
+// read of it, and a write that is known to have replaced it.
 std::vector<RegisterOperation> Simplify(std::vector<RegisterOperation> history) {
   std::map<std::uint64_t, std::int64_t> first_read_end;
   std::map<std::uint64_t, int> writers;
   for (const RegisterOperation& op : history) {
-    if (op.kind == Kind::kWrite) {
-      ++writers[op.value];
-    } else {
-      const auto [read, is_first] = first_read_end.emplace(op.value, op.end);
-      if (!is_first) read->second = std::min(read->second, op.end);
-    }
+    if (op.kind == Kind::kWrite) ++writers[op.value];
+    const auto seen = op.kind == Kind::kRead ? std::optional(op.value) : op.over;
+    if (!seen) continue;
+    const std::int64_t end = op.is_outcome_unknown ? kNever : op.end;
+    const auto [read, is_first] = first_read_end.emplace(*seen, end);
+    if (!is_first) read->second = std::min(read->second, end);
   }
   std::erase_if(history, [&](const RegisterOperation& op) {
     return op.is_outcome_unknown && !first_read_end.contains(op.value);
   });
   for (RegisterOperation& op : history) {
     if (!op.is_outcome_unknown) continue;
-    const bool is_sole_writer = writers[op.value] == 1 && op.value != 0;
-    op.end = is_sole_writer ? std::max(first_read_end[op.value], op.start + 1) : kNever;
-    op.is_outcome_unknown = !is_sole_writer;
+    const std::int64_t seen_by = first_read_end[op.value];
+    const bool has_happened = writers[op.value] == 1 && op.value != 0 && seen_by != kNever;
+    op.end = has_happened ? std::max(seen_by, op.start + 1) : kNever;
+    op.is_outcome_unknown = !has_happened;
   }
   return history;
 }
@@ -45,6 +47,7 @@ std::string Describe(const RegisterOperation& op) {
   std::ostringstream text;
   text << "client " << op.client << (op.kind == Kind::kRead ? " read " : " wrote ") << op.value
        << " in [" << op.start << ", " << (op.end == kNever ? -1 : op.end) << "]";
+  if (op.over) text << " over " << *op.over;
   return text.str();
 }
 
@@ -130,10 +133,11 @@ absl::Status CheckZones(const std::vector<RegisterOperation>& history) {
   return absl::OkStatus();
 }
 
-bool HasUniqueValues(const std::vector<RegisterOperation>& history) {
+// Whether CheckZones can decide about it.
+bool HasZones(const std::vector<RegisterOperation>& history) {
   std::set<std::uint64_t> written = {0};
   return std::all_of(history.begin(), history.end(), [&](const RegisterOperation& op) {
-    return op.kind != Kind::kWrite || written.insert(op.value).second;
+    return op.kind != Kind::kWrite || (!op.over && written.insert(op.value).second);
   });
 }
 
@@ -164,6 +168,7 @@ class Search {
       previous_[n] = n == 0 ? events_.size() : n - 1;
     }
     done_.assign((ops_.size() + 63) / 64, 0);
+    FindAlike();
   }
 
   absl::Status Run(std::int64_t steps_max) {
@@ -198,15 +203,38 @@ class Search {
     bool is_return = false;
     std::size_t op = 0;
   };
+  static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
   struct Choice {
     std::size_t node = 0;
     std::uint64_t value_before = 0;
   };
 
+  // In the order of calls.
+  void FindAlike() {
+    alike_before_.assign(ops_.size(), kNone);
+    std::map<std::pair<std::uint64_t, std::optional<std::uint64_t>>, std::size_t> last;
+    for (const Event& event : events_) {
+      const RegisterOperation& op = ops_[event.op];
+      if (event.is_return || !op.is_outcome_unknown) continue;
+      const auto [at, is_first] = last.emplace(std::pair(op.value, op.over), event.op);
+      if (is_first) continue;
+      alike_before_[event.op] = at->second;
+      at->second = event.op;
+    }
+  }
+
+  [[nodiscard]] bool IsDone(std::size_t op) const {
+    return op == kNone || (done_[op / 64] >> (op % 64) & 1) != 0;
+  }
+
   bool TryLinearize(std::size_t node) {
     const std::size_t op = events_[node - 1].op;
     const RegisterOperation& o = ops_[op];
     if (o.kind == Kind::kRead && o.value != value_) return false;
+    if (o.over && *o.over != value_) return false;
+    // What may never happen need not, unless it changes something; and of several alike the one
+    // that was called first may as well be first.
+    if (o.is_outcome_unknown && (o.value == value_ || !IsDone(alike_before_[op]))) return false;
     const std::uint64_t after = o.kind == Kind::kWrite ? o.value : value_;
     done_[op / 64] ^= std::uint64_t{1} << (op % 64);
     if (!seen_.emplace(done_, after).second) {
@@ -256,6 +284,8 @@ class Search {
   std::vector<std::size_t> previous_;
   std::vector<std::size_t> return_of_;  // node of an operation's return
   std::vector<std::uint64_t> done_;     // bit per operation: linearized
+  // Of a write of unknown outcome: the one called last before it that is like it in all but time.
+  std::vector<std::size_t> alike_before_;
   std::set<std::pair<std::vector<std::uint64_t>, std::uint64_t>> seen_;
   std::vector<Choice> chosen_;
   std::uint64_t value_ = 0;
@@ -265,7 +295,7 @@ class Search {
 }  // namespace
 
 absl::Status CheckLinearizable(std::vector<RegisterOperation> history, std::int64_t steps_max) {
-  if (!HasUniqueValues(history)) return SearchLinearization(std::move(history), steps_max);
+  if (!HasZones(history)) return SearchLinearization(std::move(history), steps_max);
   return CheckZones(Simplify(std::move(history)));
 }
 

@@ -1,9 +1,8 @@
 // Decides whether a history of one register is linearizable (Herlihy and Wing 1990).
 //
-// If no two writes wrote the same value and none wrote 0, by the zones of Gibbons and Korach
-// ("Testing shared memories", 1997), in n log n; else by the search of Wing and Gong with the
-// memory of Lowe
-// ("Testing for linearizability", 2016).
+// If no two writes wrote the same value, none wrote 0 and none is known to have replaced a certain
+// value, by the zones of Gibbons and Korach ("Testing shared memories", 1997), in n log n; else by
+// the search of Wing and Gong with the memory of Lowe ("Testing for linearizability", 2016).
 //
 // Exact: a history is refused if and only if no order of its operations explains it. A register is
 // one key; registers are independent, so a store is checked key by key.
@@ -11,6 +10,7 @@
 #define DFS_TESTS_SUPPORT_LINEARIZABILITY_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,6 +31,8 @@ struct RegisterOperation {
   // without an answer says nothing; leave it out.)
   bool is_outcome_unknown = false;
   int client = 0;  // for messages only
+  // Of a write: the value that it replaced, if the writer was told. It can only happen over that.
+  std::optional<std::uint64_t> over = std::nullopt;
 };
 
 // kFailedPrecondition if no order explains the history; the text shows where the search got stuck.

@@ -56,7 +56,7 @@ void Workload::Write(int writer) {
   client::FileClient client(EndpointsFrom(writer));
   client::FileClient other(EndpointsFrom(writer + 1));
   Random random(options_.seed * 1'000 + static_cast<std::uint64_t>(writer));
-  Overwritten file{.name = "overwritten/" + std::to_string(writer), .allowed = {}};
+  Overwritten file{.name = options_.prefix + "overwritten/" + std::to_string(writer), .allowed = {}};
   for (int number = 0; !is_stopping_; ++number) {
     if (number % 4 == 3) {
       Overwrite(client, other, writer, number, file);
@@ -67,7 +67,7 @@ void Workload::Write(int writer) {
 }
 
 void Workload::PutNew(client::FileClient& client, Random& random, int writer, int number) {
-  Record record{.name = "new/" + std::to_string(writer) + "/" + std::to_string(number),
+  Record record{.name = options_.prefix + "new/" + std::to_string(writer) + "/" + std::to_string(number),
                 .seed = random.Next(),
                 .size = 0,
                 .fate = Fate::kUnknown,

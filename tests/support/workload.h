@@ -26,6 +26,7 @@ class Workload {
  public:
   struct Options {
     std::uint64_t seed = 1;
+    std::string prefix;  // of all names; different workloads of one cluster need different ones
     int writers = 3;
     int readers = 2;
     // Most files are far smaller; one in sixteen has about this size.

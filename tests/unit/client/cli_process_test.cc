@@ -245,6 +245,23 @@ TEST_F(CliTest, StatusFailsIfTheHealthIsError) {
   EXPECT_EQ(Run("report").code, 1);
 }
 
+// What the leader knows may be from before the node was replaced, or lost, that the user waits for.
+TEST_F(CliTest, WaitingForRepairBelievesOnlyWhatWasLookedAtSince) {
+  constexpr std::uint64_t kMinute = 60'000;
+  const auto say = [](std::uint64_t incomplete, std::uint64_t waiting, std::uint64_t age_ms) {
+    v1::RepairProgress progress;
+    progress.set_chunks_incomplete(incomplete);
+    progress.set_copies_missing(incomplete);
+    progress.set_chunks_waiting(waiting);
+    progress.set_age_ms(age_ms);
+    return progress;
+  };
+  a.SayOfRepair({say(7, 7, kMinute), say(7, 7, kMinute), say(7, 7, kMinute), say(7, 0, 1), say(0, 0, 1)});
+  EXPECT_EQ(Run("repair --wait").code, 0) << "all waited for a node; then they did not";
+  a.SayOfRepair({say(0, 0, kMinute), say(0, 0, kMinute), say(0, 0, kMinute), say(7, 7, 1)});
+  EXPECT_EQ(Run("repair --wait").code, 2) << "nothing was missing; then it was";
+}
+
 TEST_F(CliTest, LocalErrorsAreTold) {
   EXPECT_EQ(Run("put none").code, 74);
   EXPECT_EQ(Run("put .").code, 74);

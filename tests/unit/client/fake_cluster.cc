@@ -399,4 +399,19 @@ grpc::Status FakeNode::Members(grpc::ServerContext* context, const v1::MembersRe
   return Fill(response->add_nodes());
 }
 
+void FakeNode::SayOfRepair(std::deque<v1::RepairProgress> answers) {
+  MutexLock lock(&mutex_);
+  repair_ = std::move(answers);
+}
+
+grpc::Status FakeNode::Repair(grpc::ServerContext* context, const v1::RepairRequest*,
+                              v1::RepairResponse* response) {
+  const Begun begun = Begin("Repair", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&mutex_);
+  *response->mutable_progress() = repair_.front();
+  if (repair_.size() > 1) repair_.pop_front();
+  return grpc::Status::OK;
+}
+
 }  // namespace dfs::client

@@ -62,6 +62,8 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   // The next calls of "Put", "Get", … meet these, one after another.
   void Inject(const std::string& method, std::vector<Fault> faults) ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] int calls(const std::string& method) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What Repair answers, one after another; the last of them from then on. At least one.
+  void SayOfRepair(std::deque<v1::RepairProgress> answers) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddEndpoint(const std::string& address) ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::Status Put(grpc::ServerContext* context, grpc::ServerReader<v1::PutRequest>* reader,
@@ -88,6 +90,8 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
                       v1::StatusResponse* response) override;
   grpc::Status Members(grpc::ServerContext* context, const v1::MembersRequest* request,
                        v1::MembersResponse* response) override;
+  grpc::Status Repair(grpc::ServerContext* context, const v1::RepairRequest* request,
+                      v1::RepairResponse* response) override;
 
  private:
   struct Begun {
@@ -111,6 +115,7 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   std::map<std::string, std::deque<Fault>> faults_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> endpoints_ ABSL_GUARDED_BY(mutex_);
+  std::deque<v1::RepairProgress> repair_ ABSL_GUARDED_BY(mutex_) = {v1::RepairProgress()};
 };
 
 }  // namespace dfs::client
