@@ -38,8 +38,8 @@ class ProcessCluster {
     std::function<Environment(int n)> environment;
     // The address of node `n`, without port, where it is not on loopback, and what is put before its command line so that
     // it runs there. May be null.
-    std::function<std::string(int n)> host;
-    std::function<std::vector<std::string>(int n)> runner;
+    std::function<std::string(int n)> host = nullptr;
+    std::function<std::vector<std::string>(int n)> runner = nullptr;
   };
   ProcessCluster();
   explicit ProcessCluster(Options options);
