@@ -15,6 +15,7 @@
 #include "tests/bench/client_load.h"
 #include "tests/bench/node_faults.h"
 #include "tests/bench/raw_limits.h"
+#include "tests/bench/repair_speed.h"
 #include "tests/bench/report.h"
 #include "tests/support/file_checks.h"
 #include "tests/support/process_cluster.h"
@@ -205,15 +206,51 @@ void AddSettings(const Report& report, const testing::ProcessCluster& cluster) {
   });
 }
 
+void AddRepair(Report& report, bool is_quick) {
+  RepairOptions options;
+  if (is_quick) options.files = 10;
+  const std::string lost = Size(options.file_bytes * static_cast<std::uint64_t>(options.files));
+  const std::string gets = "get " + Size(options.get_bytes) + ", " + std::to_string(options.get_clients) + " clients, p99";
+  const auto speed = MeasureRepair(options);
+  if (!speed.ok()) {
+    report.Add({.name = "repair of " + lost, .value = 0, .unit = "MB/s", .raw = std::nullopt,
+                .target = AtLeast(1), .note = speed.status().ToString()});
+    return;
+  }
+  report.Add({.name = "repair of " + lost + ", no clients",
+              .value = speed->bytes_per_s() / 1e6,
+              .unit = "MB/s",
+              .raw = speed->raw_bytes_per_s / 1e6,
+              .target = AtLeast(0.5),
+              .note = "in " + absl::FormatDuration(absl::Trunc(speed->elapsed, absl::Milliseconds(100)))});
+  const double alone_ms = speed->gets_alone.latencies.QuantileMs(0.99);
+  report.Add({.name = gets + ", nothing to repair", .value = alone_ms, .unit = "ms", .raw = std::nullopt,
+              .target = std::nullopt, .note = ErrorsOf(speed->gets_alone)});
+  report.Add({.name = gets + ", beside repair",
+              .value = speed->gets_beside.latencies.QuantileMs(0.99),
+              .unit = "ms",
+              .raw = alone_ms,
+              .target = AtMost(2),
+              .note = ErrorsOf(speed->gets_beside) + (speed->has_lasted ? "" : "REPAIR ENDED BEFORE THE GETS, OR THE LEADER CHANGED")});
+  report.Add({.name = "repair beside these clients", .value = speed->beside_bytes_per_s / 1e6, .unit = "MB/s",
+              .raw = std::nullopt, .target = std::nullopt, .note = ""});
+}
+
 void MeasureAll(const Options& options) {
   const auto wants = [&](const std::string& section) {
     return std::find(options.sections.begin(), options.sections.end(), section) != options.sections.end();
   };
   testing::ProcessCluster cluster;
-  const absl::Status up = cluster.Up(3);
-  CHECK(up.ok()) << up;
   Report report(options.is_json);
   AddSettings(report, cluster);
+  if (wants("repair")) {
+    report.Section("A lost node's copies (raw: bytes to disk a second of three files at once)");
+    AddRepair(report, options.is_quick);
+  }
+  if (options.sections != std::vector<std::string>{"repair"}) {
+    const absl::Status up = cluster.Up(3);
+    CHECK(up.ok()) << up;
+  }
   if (wants("idle")) {
     report.Section("Three idle nodes");
     MeasureIdle(cluster, absl::Seconds(3));  // lets them come to rest
@@ -263,7 +300,7 @@ int main(int argc, char** argv) {
   CLI::App app("Measures three nodes on loopback beside the raw limits of the machine.", "dfs_bench");
   app.add_flag("--json", options.is_json, "one JSON object a line");
   app.add_flag("--quick", options.is_quick, "fewer rounds: for a look, not for publication");
-  app.add_option("--only", options.sections, "sections: idle, bulk, small, faults")->delimiter(',');
+  app.add_option("--only", options.sections, "sections: idle, bulk, small, faults; repair only if named")->delimiter(',');
   app.add_option("--serve-raw-stream", options.raw_stream_port_file)->group("");
   CLI11_PARSE(app, argc, argv);
   FLAGS_logtostderr = true;
