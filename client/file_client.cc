@@ -366,6 +366,30 @@ absl::StatusOr<std::uint64_t> FileClient::Remove(std::string_view name,
   return out.version();
 }
 
+absl::StatusOr<v1::FileInfo> FileClient::Undelete(std::string_view name,
+                                                  std::optional<std::uint64_t> version,
+                                                  bool replaces) {
+  v1::UndeleteRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_name(std::string(name));
+  if (version.has_value()) request.set_version(*version);
+  request.set_replace(replaces);
+  v1::UndeleteResponse out;
+  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
+                           const v1::RequestId& id, RetryPolicy&) {
+    *request.mutable_request_id() = id;
+    auto response = CallOnce<v1::UndeleteRequest, v1::UndeleteResponse>(
+        connection, request,
+        [](Connection& to, grpc::ClientContext* context, const v1::UndeleteRequest& in,
+           v1::UndeleteResponse* result) { return to.files().Undelete(context, in, result); });
+    if (response.ok()) out = *response;
+    return response.status();
+  };
+  DFS_RETURN_IF_ERROR(
+      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.undelete(); }));
+  return out.info();
+}
+
 absl::StatusOr<std::uint64_t> FileClient::Clear(std::string_view prefix) {
   v1::ClearRequest request;
   request.set_bucket(options_.bucket);

@@ -29,6 +29,8 @@ Verb PutVerb();
 Verb GetVerb();
 Verb RemoveVerb();
 Verb ClearVerb();
+// trash_verbs.cc
+Verb UndeleteVerb();
 // listing_verbs.cc
 Verb LocateVerb();
 Verb LsVerb();

@@ -10,7 +10,7 @@ namespace {
 // Bounds one Purge: versions, and the chunks that it names (each has a purge row for each node).
 constexpr int kPurgeVersionsMax = 100;
 constexpr int kPurgeChunksMax = 1'000;
-constexpr std::uint32_t kClearRows = 300;
+constexpr std::uint32_t kClearRows = 240;
 constexpr std::size_t kSamplesMax = 1'000;
 
 }  // namespace
