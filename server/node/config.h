@@ -24,7 +24,9 @@ struct Config {
   bool recover_as_voter = false;  // rule R6: the only voter is lost for good
 
   // The long waits, settable for tests.
-  absl::Duration trash_time = absl::Minutes(10);      // removed bytes are kept so long, in the log's trash and again in the node's
+  absl::Duration trash_time = absl::Hours(24);        // removed files are kept so long (undelete); the leader's counts
+  absl::Duration trash_time_min = absl::Minutes(10);  // the same while a disk is nearly full
+  absl::Duration chunk_trash_time = absl::Minutes(10);  // what no file needs any more is kept so long by its node
   absl::Duration question_age = absl::Minutes(10);    // a transaction must be untouched so long before its chunks are asked about
   absl::Duration purge_quiet = absl::Minutes(10);     // a new leader purges nothing for so long
   absl::Duration collect_every = absl::Minutes(1);    // a node looks for garbage so often

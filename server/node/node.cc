@@ -287,6 +287,7 @@ absl::Status Node::Impl::BuildRaft() {
   leader.peers = chunk_peers_.get();
   leader.membership = membership_.get();
   leader.options.trash_time = config_.trash_time;
+  leader.options.trash_time_min = config_.trash_time_min;
   leader.options.purge_quiet = config_.purge_quiet;
   leader.options.out_after = config_.out_after;
   leader_host_ = std::make_unique<leader::LeaderHost>(std::move(leader));
@@ -326,7 +327,7 @@ void Node::Impl::BuildLeader() {
   collector.leader = leader_client_.get();
   collector.own_ack = [this] { return OwnAck(); };
   collector.options.question_age = config_.question_age;
-  collector.options.trash_time = config_.trash_time;
+  collector.options.trash_time = config_.chunk_trash_time;
   collector.options.interval = config_.collect_every;
   collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 
