@@ -109,6 +109,12 @@ absl::StatusOr<v1::ScrubResponse> FileClient::Scrub(const std::string& node, boo
                   v1::ScrubResponse* out) { return connection.cluster().Scrub(context, in, out); });
 }
 
+absl::StatusOr<v1::CollectResponse> FileClient::Collect(const v1::CollectRequest& request) {
+  return Read<v1::CollectRequest, v1::CollectResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context, const v1::CollectRequest& in,
+                  v1::CollectResponse* out) { return connection.cluster().Collect(context, in, out); });
+}
+
 absl::StatusOr<v1::MembersResponse> FileClient::Members() {
   return Read<v1::MembersRequest, v1::MembersResponse>(
       {}, [](Connection& connection, grpc::ClientContext* context, const v1::MembersRequest& in,

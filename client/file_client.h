@@ -98,6 +98,9 @@ class FileClient {
   // Of the node with this name or number, or of all if it is empty. `starts`: a whole pass from now.
   absl::StatusOr<v1::ScrubResponse> Scrub(const std::string& node, bool starts);
 
+  // Garbage: what each node has deleted and withholds; see CollectRequest.
+  absl::StatusOr<v1::CollectResponse> Collect(const v1::CollectRequest& request);
+
   // Of the leader, through any node. ChangeMember is repeated like a read: asked again it says how far it has come.
   absl::StatusOr<v1::RepairResponse> Repair();
   absl::StatusOr<v1::ExplainResponse> Explain(std::string_view name);

@@ -31,6 +31,7 @@ Verb RemoveVerb();
 Verb ClearVerb();
 // trash_verbs.cc
 Verb UndeleteVerb();
+Verb GcVerb();
 // listing_verbs.cc
 Verb LocateVerb();
 Verb LsVerb();

@@ -100,6 +100,9 @@ ParsedConfig ParseConfig(int argc, char** argv) {
       ->check(CLI::Range(std::uint64_t{1} << 16, std::uint64_t{1} << 40))
       ->capture_default_str();
   AddDuration(app, "--collect-every", &config.collect_every, "how often garbage is looked for");
+  app.add_option("--fuse-bytes-min", config.fuse_bytes_min,
+                 "garbage of doubtful kinds beyond this and 5 % of what is stored waits for dfs-cli gc --confirm")
+      ->capture_default_str();
   AddDuration(app, "--out-after", &config.out_after,
               "how long a node is dead before its copies are made anew elsewhere");
   app.set_version_flag("--version", std::string("dfs-server ") + kVersion);

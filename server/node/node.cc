@@ -31,6 +31,7 @@
 #include "server/node/disk_probe.h"
 #include "server/node/doors.h"
 #include "server/node/own_identity.h"
+#include "server/node/part_options.h"
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
 #include "server/node/registration.h"
@@ -286,10 +287,7 @@ absl::Status Node::Impl::BuildRaft() {
   leader.machine = machine_.get();
   leader.peers = chunk_peers_.get();
   leader.membership = membership_.get();
-  leader.options.trash_time = config_.trash_time;
-  leader.options.trash_time_min = config_.trash_time_min;
-  leader.options.purge_quiet = config_.purge_quiet;
-  leader.options.out_after = config_.out_after;
+  leader.options = LeaderOptionsOf(config_);
   leader_host_ = std::make_unique<leader::LeaderHost>(std::move(leader));
 
   replicated_log::RaftHost::Parts raft;
@@ -326,9 +324,7 @@ void Node::Impl::BuildLeader() {
   collector.machine = machine_.get();
   collector.leader = leader_client_.get();
   collector.own_ack = [this] { return OwnAck(); };
-  collector.options.question_age = config_.question_age;
-  collector.options.trash_time = config_.chunk_trash_time;
-  collector.options.interval = config_.collect_every;
+  collector.options = CollectorOptionsOf(config_);
   collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 
   wanted_ = std::make_unique<leader::WantedReplicas>(self_, machine_.get());
@@ -344,9 +340,7 @@ void Node::Impl::BuildLeader() {
     change.set_state(bad.is_missing ? api::MISSING : api::CORRUPT);
     leader_client_->ReportReplica(std::move(change));
   };
-  scrubber.options.period = config_.scrub_period;
-  scrubber.options.bytes_per_second_max = config_.scrub_rate;
-  scrubber.options.busy_bytes_per_second_max = config_.scrub_rate / 16;
+  scrubber.options = ScrubOptionsOf(config_);
   scrubber_ = std::make_unique<chunk::Scrubber>(std::move(scrubber));
 }
 
@@ -386,6 +380,7 @@ void Node::Impl::BuildServices() {
   doors.replica.peers = chunk_peers_.get();
   doors.replica.confirmer = this;
   doors.replica.scrubber = scrubber_.get();
+  doors.replica.collect = [this](const auto& request) { return collector_->Answer(request); };
   doors.replica.own_ack = [this] { return OwnAck(); };
   doors.coordinator = &parts_;
   doors.channels = &channels_;
@@ -396,6 +391,7 @@ void Node::Impl::BuildServices() {
   cluster.membership = membership_.get();
   cluster.store = store_.get();
   cluster.scrubber = scrubber_.get();
+  cluster.collect = doors.replica.collect;
   cluster.peers = chunk_peers_.get();
   cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
@@ -527,6 +523,7 @@ void Node::Impl::Upkeep() {
       health_.applied_index = view->applied_index().value();
       health_.corrupt_chunks = scrub.bad_chunks;
       health_.quarantined_objects = scrub.quarantined_objects;
+      health_.withheld_bytes = collector_->GetStatus().withheld_bytes();
     }
     for (const auto& row : view->Nodes()) {
       const NodeId node(row.node_id());
