@@ -68,7 +68,7 @@ CallWatch::~CallWatch() {
   for (const auto& probe : probes_) probe->context.TryCancel();
   // The answers of cancelled probes still come, on threads of gRPC's.
   MutexLock lock(&mutex_);
-  while (probes_running_ > 0) probes_done_.Wait(&mutex_);
+  while (answers_outstanding_ > 0) answered_.Wait(&mutex_);
 }
 
 void CallWatch::Look() {
@@ -107,23 +107,28 @@ void CallWatch::StartProbe(const std::shared_ptr<Connection>& connection, Monoto
   probes_.push_back(probe);
   {
     MutexLock lock(&mutex_);
-    ++probes_running_;
+    ++answers_outstanding_;
   }
+  // The call owns nothing: its thread must not destroy a channel (client/README.md).
   connection->cluster().async()->Hello(
       &probe->context, &probe->request, &probe->response,
-      [this, probe](const grpc::Status& status) {
+      [this, asked = probe.get()](const grpc::Status& status) {
         // Any word of the server's is a sign of life.
         const bool is_alive = status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED &&
                               status.error_code() != grpc::StatusCode::UNAVAILABLE;
-        executor_.Post([this, probe, is_alive] { HandleProbe(probe, is_alive); });
+        executor_.Post([this, asked, is_alive] { HandleProbe(asked, is_alive); });
         // After this the watch may be gone.
         MutexLock lock(&mutex_);
-        --probes_running_;
-        probes_done_.SignalAll();
+        --answers_outstanding_;
+        answered_.SignalAll();
       });
 }
 
-void CallWatch::HandleProbe(const std::shared_ptr<Probe>& probe, bool is_alive) {
+void CallWatch::HandleProbe(const Probe* asked, bool is_alive) {
+  // It stays in the list until this, or the end of the watch.
+  const auto at = std::find_if(probes_.begin(), probes_.end(),
+                               [&](const auto& probe) { return probe.get() == asked; });
+  const std::shared_ptr<Probe> probe = *at;
   if (is_alive) {
     // The next one is due after another silence, which keeping this entry for so long makes sure.
     executor_.PostAt(probe->began + limits_.silence, [this, probe] { std::erase(probes_, probe); });

@@ -88,7 +88,7 @@ class CallWatch {
   void Look() ABSL_LOCKS_EXCLUDED(mutex_);
   void LookAt(WatchedCall& call, MonotonicTime now);
   void StartProbe(const std::shared_ptr<Connection>& connection, MonotonicTime now);
-  void HandleProbe(const std::shared_ptr<Probe>& probe, bool is_alive);
+  void HandleProbe(const Probe* asked, bool is_alive);
   void Cancel(WatchedCall& call, WatchedCall::End end);
 
   const WatchLimits limits_;
@@ -97,10 +97,10 @@ class CallWatch {
   Mutex mutex_;
   std::list<std::shared_ptr<WatchedCall>> calls_ ABSL_GUARDED_BY(mutex_);
   bool is_armed_ ABSL_GUARDED_BY(mutex_) = false;
-  int probes_running_ ABSL_GUARDED_BY(mutex_) = 0;
-  CondVar probes_done_;
+  int answers_outstanding_ ABSL_GUARDED_BY(mutex_) = 0;  // of probes
+  CondVar answered_;
 
-  // The executor's thread only.
+  // The executor's thread only. Each stays until its answer was handled.
   std::vector<std::shared_ptr<Probe>> probes_;
 
   ThreadExecutor executor_;  // last: its thread uses the rest

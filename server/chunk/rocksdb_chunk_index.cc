@@ -52,6 +52,7 @@ rocksdb::DBOptions MakeOptions() {
   options.keep_log_file_num = 2;
   options.max_log_file_size = kInfoLogBytes;
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.enable_write_thread_adaptive_yield = false;  // spinning takes the processor from who is waited for
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   return options;

@@ -218,6 +218,7 @@ absl::StatusOr<LogIndex> RaftDriver::Install(std::unique_ptr<PreparedState> prep
   if (!keep_tail) {
     durable_term_ = description.term;
     durable_index_ = description.index;
+    ShowDurable();
   }
   Gather(Step(consensus::SnapshotInstalled{description.index, description.term,
                                            description.configuration}));
@@ -317,6 +318,7 @@ bool RaftDriver::PersistAndSend() {
         durable_term_ = entries.back().term;
         durable_index_ = entries.back().index;
       }
+      ShowDurable();  // before others hear of it: they may be asked what this node has shown (rule R3)
     }
     Send(std::exchange(gathered_.messages_after_persist, {}));
     if (!is_write) break;
@@ -463,6 +465,11 @@ void RaftDriver::Publish() {
   status_ = std::move(now);
   status_leader_contact_ = last_leader_contact_;
   if (told_configuration_) status_configuration_ = told_configuration_;
+}
+
+void RaftDriver::ShowDurable() {
+  MutexLock lock(&status_mutex_);
+  status_.durable = {durable_hard_state_.term, durable_term_, durable_index_};
 }
 
 RaftStatus RaftDriver::Status() const {

@@ -118,6 +118,7 @@ class RaftDriver {
   [[nodiscard]] LogIndex CutTarget(LogIndex applied) const;
   void CarryOut();
   void Publish() ABSL_LOCKS_EXCLUDED(status_mutex_);
+  void ShowDurable() ABSL_LOCKS_EXCLUDED(status_mutex_);
 
   const Parts parts_;
   const Clock& clock_;

@@ -30,6 +30,7 @@ rocksdb::DBOptions MetadataDbOptions(rocksdb::Env* env) {
   options.max_manifest_file_size = kManifestBytesMax;
   options.max_background_jobs = 2;
   options.bytes_per_sync = std::uint64_t{1} << 20;
+  options.enable_write_thread_adaptive_yield = false;  // spinning takes the processor from who is waited for
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;

@@ -23,12 +23,16 @@ std::atomic<std::uint64_t> next_file = 0;
 
 }  // namespace
 
-ClientLoad::ClientLoad(const std::vector<std::string>& endpoints, int clients)
+ClientLoad::ClientLoad(const std::vector<std::string>& endpoints, int clients, Connections connections)
     : names_(static_cast<std::size_t>(clients)) {
   for (int i = 0; i < clients; ++i) {
+    if (i > 0 && connections == Connections::kShared) {
+      clients_.push_back(clients_[0]);
+      continue;
+    }
     std::vector<std::string> rotated = endpoints;
     std::rotate(rotated.begin(), rotated.begin() + i % static_cast<int>(rotated.size()), rotated.end());
-    clients_.push_back(std::make_unique<client::FileClient>(rotated));
+    clients_.push_back(std::make_shared<client::FileClient>(rotated));
     // Connections are made before the clock runs.
     CHECK(clients_.back()->Hello().ok());
   }

@@ -1,4 +1,4 @@
-// Clients as threads of one process, each with a client library object of its own.
+// Clients as threads of one process.
 #ifndef DFS_TESTS_BENCH_CLIENT_LOAD_H_
 #define DFS_TESTS_BENCH_CLIENT_LOAD_H_
 
@@ -17,7 +17,11 @@ namespace dfs::bench {
 
 class ClientLoad {
  public:
-  ClientLoad(const std::vector<std::string>& endpoints, int clients);
+  enum class Connections {
+    kShared,  // one object of the client library for all, as it advises: one node takes all requests
+    kOwn,     // one each, spread over the nodes: as if they were processes
+  };
+  ClientLoad(const std::vector<std::string>& endpoints, int clients, Connections connections);
 
   // The clients put new files of `size` bytes, each one after another, `count` times as many as they are or until
   // `limit` has passed, whichever comes first (each at least one). Names are never used twice.
@@ -28,7 +32,7 @@ class ClientLoad {
  private:
   [[nodiscard]] std::uint64_t CountOf(int count) const;
 
-  std::vector<std::unique_ptr<client::FileClient>> clients_;
+  std::vector<std::shared_ptr<client::FileClient>> clients_;
   // Names by client.
   std::vector<std::vector<std::pair<std::uint64_t, std::string>>> names_;
 };

@@ -215,6 +215,7 @@ absl::StatusOr<rpc::CommandResult> FakeLeader::Submit(rpc::Command command, absl
   if (!has_quorum) return absl::UnavailableError("no quorum");
   if (command.has_commit_put() && rebegins > 0) {
     --rebegins;
+    before_rebegin();
     term = term.Next();
     rpc::CommandResult result;
     result.set_code(rpc::CommandResult::REBEGIN);

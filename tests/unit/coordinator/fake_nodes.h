@@ -96,6 +96,7 @@ class FakeLeader final : public leader::LeaderClient {
   std::vector<std::uint32_t> replicas = {1, 2, 3};
   std::vector<std::uint32_t> spares;
   int rebegins = 0;         // how many CommitPuts are answered REBEGIN, each with a new term
+  std::function<void()> before_rebegin = [] {};
   std::vector<rpc::ReplicaChange> reported;
   std::vector<std::pair<TxnId, bool>> done;
   std::vector<std::vector<NodeId>> holders_named;

@@ -205,6 +205,7 @@ TEST(PutOperation, RebeginDoesNotWaitForAHolderThatHangs) {
   const std::uint32_t crc = Crc32c(bytes.data(), bytes.size());
   ASSERT_TRUE(put.Append(Slices::CopyOf(bytes), crc).ok());
   nodes.leader.rebegins = 1;
+  nodes.leader.before_rebegin = [&] { nodes.Drain(); };  // all three copies are there by then
   nodes.peers.silent = {2};
   api::PutFinish finish;
   finish.set_size(bytes.size());

@@ -5,6 +5,7 @@
 #include <glog/logging.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,18 +16,21 @@
 namespace dfs::replicated_log {
 namespace {
 
-// Writes down what leaves.
+// Writes down what leaves, and whether the node itself shows by then what a message says it holds.
 class RecordingTransport final : public RaftTransport {
  public:
   explicit RecordingTransport(std::vector<std::string>* story) : story_(story) {}
+  std::function<LogPosition()> shown;
   void SetReceiver(Receiver /*receiver*/, Refused /*refused*/) override {}
   void SetMembers(const consensus::Configuration& /*configuration*/) override {}
   void Send(std::vector<consensus::Message> messages) override {
     for (const auto& m : messages) {
+      EXPECT_GE(shown().term, m.term);
       if (const auto* vote = std::get_if<consensus::VoteReply>(&m.body)) {
         story_->push_back(vote->is_granted ? "vote leaves" : "refusal leaves");
       } else if (const auto* append = std::get_if<consensus::AppendReply>(&m.body)) {
         story_->push_back("holds " + std::to_string(append->index.value()) + " leaves");
+        EXPECT_GE(shown().last_index, append->index);
       }
     }
   }
@@ -58,6 +62,7 @@ class RaftDriverTest : public ::testing::Test {
     consensus::InitialState initial;
     initial.base_configuration = MembersOf({NodeId(1), kSelf, NodeId(3)});
     driver_ = std::make_unique<RaftDriver>(std::move(parts), std::move(initial));
+    transport_.shown = [this] { return driver_->Status().durable; };
     driver_->Tick();
     driver_->Finish();
   }
@@ -90,6 +95,14 @@ using Story = std::vector<std::string>;
 TEST_F(RaftDriverTest, AVoteLeavesBehindItsWrite) {
   AskForVote();
   EXPECT_EQ(story_, (Story{"disk writes", "vote leaves"}));
+}
+
+// Who is asked by a start check right after (rule R3) would else be told of more than this node says it has, and the
+// data of a healthy node would be set aside.
+TEST_F(RaftDriverTest, ANodeShowsWhatItHoldsBeforeOthersHearOfIt) {
+  BringAnEntry();  // the transport compares
+  EXPECT_EQ(story_.back(), "holds 1 leaves");
+  EXPECT_EQ(driver_->Status().durable.last_index, LogIndex(1));
 }
 
 TEST_F(RaftDriverTest, AnAcknowledgementLeavesBehindItsWrite) {
