@@ -7,7 +7,9 @@
 #include <iostream>
 
 #include "absl/synchronization/mutex.h"
+#include "common/posix_disk.h"
 #include "server/node/config.h"
+#include "server/node/disk_space.h"
 #include "server/node/node.h"
 
 namespace {
@@ -50,6 +52,7 @@ int main(int argc, char** argv) {
     return sigtimedwait(&signals, nullptr, &time) > 0;
   };
   dfs::node::Config config = parsed.config;
+  if (!dfs::node::AwaitSpaceToRun(dfs::PosixDisk(), config.data_dir, interrupted)) return 0;
   for (int anew = 0;; ++anew) {
     auto node = dfs::node::Node::Start(config, interrupted);
     if (!node.ok()) {
@@ -60,6 +63,7 @@ int main(int argc, char** argv) {
     sigwait(&signals, &received);
     LOG(INFO) << "stopping on signal " << received;
     (*node)->Stop();
+    if ((*node)->was_full()) dfs::node::RestartProgram();
     if (!(*node)->begins_anew() || anew == kAnewMax) return (*node)->has_failed() ? 1 : 0;
     config.join = (*node)->KnownAddresses();
     config.bootstrap = false;

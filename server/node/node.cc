@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/disk_full.h"
 #include "common/executor.h"
 #include "common/peer_channels.h"
 #include "common/peer_registry.h"
@@ -29,7 +30,9 @@
 #include "server/leader/leader_host.h"
 #include "server/leader/wanted_replicas.h"
 #include "server/node/disk_probe.h"
+#include "server/node/disk_space.h"
 #include "server/node/doors.h"
+#include "server/node/own_health.h"
 #include "server/node/own_identity.h"
 #include "server/node/part_options.h"
 #include "server/node/peer_finder.h"
@@ -65,6 +68,7 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status Start() {
     replicated_log::RocksdbLogStore::Options log_options;
     log_options.data_dir = config_.data_dir;
+    log_options.on_failure = FailStopOf(PosixDisk(), config_.data_dir);
     DFS_RETURN_IF_ERROR(CarryOutSetAside(PosixDisk(), config_.data_dir));
     DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
     if (config_.recover_as_voter) {
@@ -98,6 +102,7 @@ class Node::Impl final : public chunk::Confirmer {
   void Stop();
   [[nodiscard]] bool has_failed() const { return has_failed_.load(); }
   [[nodiscard]] bool begins_anew() const { return begins_anew_.load(); }
+  [[nodiscard]] bool was_full() const { return was_full_.load(); }
   [[nodiscard]] std::vector<std::string> KnownAddresses() const {
     std::vector<std::string> addresses = OtherAddresses();
     for (const auto& [node, member] : raft_->Status().configuration.members) {
@@ -152,6 +157,7 @@ class Node::Impl final : public chunk::Confirmer {
   consensus::Configuration first_configuration_;  // as Join told it
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
+  std::atomic<bool> was_full_{false};
   std::atomic<bool> is_taking_part_{false};  // rule R3
   std::atomic<bool> begins_anew_{false};
   std::vector<membership::MemberAddress> ring_members_;  // finder's thread
@@ -499,6 +505,7 @@ void Node::Impl::OnLiveness(NodeId node, membership::LivenessState to) {
 
 void Node::Impl::OnFatal(const absl::Status& status) {
   LOG(ERROR) << "this node must stop: " << status;
+  was_full_ = IsDiskFull(status) || !HasSpaceToRun(PosixDisk(), config_.data_dir);
   has_failed_ = true;
   kill(getpid(), SIGTERM);
 }
@@ -513,17 +520,10 @@ membership::NodeHealth Node::Impl::OwnHealth() {
 void Node::Impl::Upkeep() {
   upkeep_->Post([this] {
     const auto view = machine_->View();
-    const chunk::Space space = store_->GetSpace();
-    const chunk::ScrubStatus scrub = scrubber_->GetStatus();
+    const auto health = HealthOf(*store_, *scrubber_, *collector_, view->applied_index());
     {
       MutexLock lock(&health_mutex_);
-      health_.free_bytes = space.free_bytes;
-      health_.total_bytes = space.total_bytes;
-      health_.fsync_p99 = store_->SyncP99();
-      health_.applied_index = view->applied_index().value();
-      health_.corrupt_chunks = scrub.bad_chunks;
-      health_.quarantined_objects = scrub.quarantined_objects;
-      health_.withheld_bytes = collector_->GetStatus().withheld_bytes();
+      health_ = health;
     }
     for (const auto& row : view->Nodes()) {
       const NodeId node(row.node_id());
@@ -539,6 +539,10 @@ void Node::Impl::Upkeep() {
       LOG(WARNING) << "this node stops: " << retired.message();
       kill(getpid(), SIGTERM);
       return;
+    }
+    // Was full, and has space again: only a new start makes the store take chunks.
+    if (const auto failure = store_->Health(); IsDiskFull(failure) && HasSpaceToRun(PosixDisk(), config_.data_dir)) {
+      return OnFatal(failure);
     }
     if (is_taking_part_) CheckRegistered();
     if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
@@ -588,6 +592,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const Config& config,
 
 void Node::Stop() { impl_->Stop(); }
 bool Node::has_failed() const { return impl_->has_failed(); }
+bool Node::was_full() const { return impl_->was_full(); }
 bool Node::begins_anew() const { return impl_->begins_anew(); }
 std::vector<std::string> Node::KnownAddresses() const { return impl_->KnownAddresses(); }
 
