@@ -45,6 +45,7 @@ void RestartProgram() {
   }
   if (arguments.empty() || line.back() != '\0') return;
   arguments.push_back(nullptr);
+  LOG(ERROR) << "this program begins anew";
   google::FlushLogFiles(google::INFO);
   execv("/proc/self/exe", arguments.data());
   PLOG(ERROR) << "cannot begin anew";

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "absl/synchronization/mutex.h"
+#include "common/disk_full.h"
 #include "common/posix_disk.h"
 #include "server/node/config.h"
 #include "server/node/disk_space.h"
@@ -55,6 +56,11 @@ int main(int argc, char** argv) {
   if (!dfs::node::AwaitSpaceToRun(dfs::PosixDisk(), config.data_dir, interrupted)) return 0;
   for (int anew = 0;; ++anew) {
     auto node = dfs::node::Node::Start(config, interrupted);
+    if (!node.ok() && dfs::IsDiskFull(node.status())) {
+      LOG(ERROR) << "the disk is full: " << node.status();
+      if (interrupted(absl::Seconds(1))) return 0;
+      dfs::node::RestartProgram();
+    }
     if (!node.ok()) {
       std::cerr << "dfs-server: " << node.status().message() << "\n";
       return node.status().code() == absl::StatusCode::kInvalidArgument ? 64 : 1;
