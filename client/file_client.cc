@@ -109,6 +109,12 @@ absl::StatusOr<v1::ScrubResponse> FileClient::Scrub(const std::string& node, boo
                   v1::ScrubResponse* out) { return connection.cluster().Scrub(context, in, out); });
 }
 
+absl::StatusOr<v1::CollectResponse> FileClient::Collect(const v1::CollectRequest& request) {
+  return Read<v1::CollectRequest, v1::CollectResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context, const v1::CollectRequest& in,
+                  v1::CollectResponse* out) { return connection.cluster().Collect(context, in, out); });
+}
+
 absl::StatusOr<v1::MembersResponse> FileClient::Members() {
   return Read<v1::MembersRequest, v1::MembersResponse>(
       {}, [](Connection& connection, grpc::ClientContext* context, const v1::MembersRequest& in,
@@ -364,6 +370,30 @@ absl::StatusOr<std::uint64_t> FileClient::Remove(std::string_view name,
   DFS_RETURN_IF_ERROR(
       Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.remove(); }));
   return out.version();
+}
+
+absl::StatusOr<v1::FileInfo> FileClient::Undelete(std::string_view name,
+                                                  std::optional<std::uint64_t> version,
+                                                  bool replaces) {
+  v1::UndeleteRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_name(std::string(name));
+  if (version.has_value()) request.set_version(*version);
+  request.set_replace(replaces);
+  v1::UndeleteResponse out;
+  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
+                           const v1::RequestId& id, RetryPolicy&) {
+    *request.mutable_request_id() = id;
+    auto response = CallOnce<v1::UndeleteRequest, v1::UndeleteResponse>(
+        connection, request,
+        [](Connection& to, grpc::ClientContext* context, const v1::UndeleteRequest& in,
+           v1::UndeleteResponse* result) { return to.files().Undelete(context, in, result); });
+    if (response.ok()) out = *response;
+    return response.status();
+  };
+  DFS_RETURN_IF_ERROR(
+      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.undelete(); }));
+  return out.info();
 }
 
 absl::StatusOr<std::uint64_t> FileClient::Clear(std::string_view prefix) {

@@ -74,6 +74,11 @@ class FileClient {
   // Removes the current version, and returns its number. kNotFound if there is none.
   absl::StatusOr<std::uint64_t> Remove(std::string_view name,
                                        std::optional<std::uint64_t> if_version = std::nullopt);
+  // Takes a version back from the trash, the newest one unless told; returns what is current now. kNotFound: it is not
+  // there (any more). kFailedPrecondition: there is a file of this name, and `replaces` is false.
+  absl::StatusOr<v1::FileInfo> Undelete(std::string_view name,
+                                        std::optional<std::uint64_t> version = std::nullopt,
+                                        bool replaces = false);
   absl::StatusOr<v1::FileInfo> Stat(std::string_view name,
                                     v1::Consistency consistency = v1::STRONG);
   absl::StatusOr<v1::LocateResponse> Locate(std::string_view name,
@@ -92,6 +97,9 @@ class FileClient {
   absl::StatusOr<v1::MembersResponse> Members();
   // Of the node with this name or number, or of all if it is empty. `starts`: a whole pass from now.
   absl::StatusOr<v1::ScrubResponse> Scrub(const std::string& node, bool starts);
+
+  // Garbage: what each node has deleted and withholds; see CollectRequest.
+  absl::StatusOr<v1::CollectResponse> Collect(const v1::CollectRequest& request);
 
   // Of the leader, through any node. ChangeMember is repeated like a read: asked again it says how far it has come.
   absl::StatusOr<v1::RepairResponse> Repair();

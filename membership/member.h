@@ -34,6 +34,7 @@ struct NodeHealth {
   std::uint32_t local_health = 0;  // Lifeguard's multiplier, 0 (well) to 8
   std::uint64_t corrupt_chunks = 0;       // found damaged or gone, not healed yet
   std::uint64_t quarantined_objects = 0;
+  std::uint64_t withheld_bytes = 0;       // garbage that waits for an operator's word (rule R20)
 };
 
 // A disk that is tried twice a second and has not ended a try for so long hangs. No evidence against the node: its heartbeats

@@ -31,6 +31,7 @@ void HealthToWire(const NodeHealth& health, rpc::NodeHealth* wire) {
   wire->set_local_health(health.local_health);
   wire->set_corrupt_chunks(health.corrupt_chunks);
   wire->set_quarantined_objects(health.quarantined_objects);
+  wire->set_withheld_bytes(health.withheld_bytes);
 }
 
 NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
@@ -44,6 +45,7 @@ NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
   health.local_health = wire.local_health();
   health.corrupt_chunks = wire.corrupt_chunks();
   health.quarantined_objects = wire.quarantined_objects();
+  health.withheld_bytes = wire.withheld_bytes();
   return health;
 }
 

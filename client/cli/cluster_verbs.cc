@@ -32,19 +32,20 @@ std::string FormatAge(std::uint64_t ms) {
 std::vector<std::vector<std::string>> RowsOf(
     const google::protobuf::RepeatedPtrField<v1::NodeStatus>& nodes, bool is_human) {
   std::vector<std::vector<std::string>> rows = {{"ID", "NAME", "STATE", "ROLE", "ADDRESS", "ZONE",
-                                                 "FREE", "TOTAL", "HEARD", "SUCCESSORS",
+                                                 "FREE", "TOTAL", "SPACE", "HEARD", "SUCCESSORS",
                                                  "PREDECESSORS"}};
   for (const auto& node : nodes) {
     rows.push_back({std::to_string(node.node_id()), node.name(), node.state(), OrDash(node.role()),
                     OrDash(node.address()), OrDash(node.zone()),
                     FormatBytes(node.free_bytes(), is_human),
-                    FormatBytes(node.total_bytes(), is_human), FormatAge(node.state_age_ms()),
+                    FormatBytes(node.total_bytes(), is_human), OrDash(node.space()),
+                    FormatAge(node.state_age_ms()),
                     Joined(node.successors()), Joined(node.predecessors())});
   }
   return rows;
 }
 
-constexpr char kNodeAlignment[] = "><<<<<>>><<";
+constexpr char kNodeAlignment[] = "><<<<<>><><<";
 
 void PrintStatus(Session& session, const v1::StatusResponse& status) {
   session.Print("health    " + Colored(session, status.health()) + "\n");

@@ -28,6 +28,8 @@ Json NodeFields(const v1::NodeStatus& node) {
   out["applied_index"] = node.applied_index();
   out["storage_uuid"] = node.storage_uuid();
   out["fsync_p99_us"] = node.fsync_p99_us();
+  out["space"] = node.space();
+  out["withheld_bytes"] = node.withheld_bytes();
   out["corrupt"] = node.corrupt_chunks();
   out["quarantined"] = node.quarantined_objects();
   out["is_out"] = node.is_out();
@@ -96,6 +98,27 @@ Json JsonOf(const v1::HereChunk& chunk, const std::string& node) {
 Json JsonOf(const v1::NodeStatus& node) {
   Json out = Success();
   out.update(NodeFields(node));
+  return out;
+}
+
+Json JsonOf(const v1::CollectStatus& collection) {
+  Json out = Success();
+  out["node"] = collection.node();
+  out["id"] = collection.node_id();
+  if (!collection.error().empty()) {
+    out["status"] = "error";
+    out["state"] = "unreachable";
+    out["error"] = {{"message", collection.error()}};
+    return out;
+  }
+  out["state"] = collection.is_stopped() ? "stopped" : "ok";
+  out["withheld_bytes"] = collection.withheld_bytes();
+  out["limit_bytes"] = collection.limit_bytes();
+  out["trash_chunks"] = collection.trash_chunks();
+  out["trash_bytes"] = collection.trash_bytes();
+  out["removed_chunks"] = collection.removed_chunks();
+  out["removed_bytes"] = collection.removed_bytes();
+  out["finished_us"] = collection.finished_us();
   return out;
 }
 

@@ -21,6 +21,7 @@ Json JsonOf(const v1::HereChunk& chunk, const std::string& node);
 Json JsonOf(const v1::NodeStatus& node);
 Json JsonOf(const v1::StatusResponse& status);
 Json JsonOf(const v1::ScrubStatus& scrub);  // a row of scrub
+Json JsonOf(const v1::CollectStatus& collection);  // a row of gc
 // Without `status`.
 Json JsonOf(const v1::RepairProgress& progress);
 // {"status":"error","error":{…}}; `name` is what the error is about, may be empty.

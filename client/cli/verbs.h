@@ -29,6 +29,9 @@ Verb PutVerb();
 Verb GetVerb();
 Verb RemoveVerb();
 Verb ClearVerb();
+// trash_verbs.cc
+Verb UndeleteVerb();
+Verb GcVerb();
 // listing_verbs.cc
 Verb LocateVerb();
 Verb LsVerb();

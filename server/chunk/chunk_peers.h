@@ -85,6 +85,11 @@ class ChunkPeers {
                                                                absl::Duration /*timeout*/) {
     return absl::UnimplementedError("this kind of peer has no scrubber");
   }
+  // What the node's collector of garbage has done; see CollectNodeRequest. Blocks.
+  [[nodiscard]] virtual absl::StatusOr<api::CollectStatus> Collect(
+      NodeId /*node*/, const rpc::CollectNodeRequest& /*request*/, absl::Duration /*timeout*/) {
+    return absl::UnimplementedError("this kind of peer has no collector");
+  }
 };
 
 }  // namespace dfs::chunk

@@ -146,7 +146,7 @@ class ChunkStore {
   [[nodiscard]] virtual Space GetSpace() = 0;
   // 99th percentile of recent syncs.
   [[nodiscard]] virtual absl::Duration SyncP99() = 0;
-  // Not OK after a failed sync: the store refuses all writes until it is opened anew.
+  // Not OK after a failed sync: the store refuses all writes until it is opened anew. IsDiskFull (common/disk_full.h): for want of space.
   [[nodiscard]] virtual absl::Status Health() = 0;
 
   // ---- for the scrubber ----

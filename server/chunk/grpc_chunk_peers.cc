@@ -285,6 +285,18 @@ absl::StatusOr<api::ScrubStatus> GrpcChunkPeers::Scrub(NodeId node, bool start,
   return response;
 }
 
+absl::StatusOr<api::CollectStatus> GrpcChunkPeers::Collect(NodeId node,
+                                                           const rpc::CollectNodeRequest& request,
+                                                           absl::Duration timeout) {
+  const auto methods = MethodsOf(node, ChannelUse::kControl);
+  if (methods == nullptr) return NoAddress(node);
+  grpc::ClientContext context;
+  SetTimeout(&context, timeout);
+  api::CollectStatus response;
+  DFS_RETURN_IF_ERROR(FromGrpc(methods->collect.Call(&context, request, &response)));
+  return response;
+}
+
 absl::Status GrpcChunkPeers::List(NodeId node,
                                   const std::function<bool(const rpc::SmallChunk&)>& visit,
                                   absl::Duration timeout) {

@@ -39,6 +39,8 @@ class GrpcChunkPeers final : public ChunkPeers {
   // One answer, no sign of life before it: `progress_timeout` is for the whole copy.
   absl::StatusOr<api::ScrubStatus> Scrub(NodeId node, bool start,
                                          absl::Duration timeout) override;
+  absl::StatusOr<api::CollectStatus> Collect(NodeId node, const rpc::CollectNodeRequest& request,
+                                             absl::Duration timeout) override;
   absl::StatusOr<rpc::ChunkAck> Copy(NodeId node, const rpc::CopyChunkRequest& request,
                                      absl::Duration progress_timeout) override;
   absl::Status List(NodeId node, const std::function<bool(const rpc::SmallChunk&)>& visit,

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/checksum.h"
+#include "common/disk_full.h"
 #include "common/posix_disk.h"
 #include "common/random.h"
 #include "common/status_macros.h"
@@ -114,6 +115,7 @@ absl::Status LocalChunkStore::Poison(const absl::Status& cause) {
     poison_ = absl::DataLossError(
         absl::StrCat("the disk failed; nothing is written until a restart: ",
                      std::string(cause.message())));
+    if (IsDiskFull(cause)) poison_ = MarkDiskFull(poison_);
   }
   return poison_;
 }

@@ -33,6 +33,8 @@ struct ReplicaMethods {
       channel, "/dfs.internal.v1.Replicas/ListChunks"};
   UnaryMethod<rpc::ScrubNodeRequest, api::ScrubStatus> scrub{
       channel, "/dfs.internal.v1.Replicas/Scrub"};
+  UnaryMethod<rpc::CollectNodeRequest, api::CollectStatus> collect{
+      channel, "/dfs.internal.v1.Replicas/Collect"};
 };
 
 }  // namespace dfs::chunk

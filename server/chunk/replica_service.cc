@@ -56,6 +56,7 @@ ReplicaService::ReplicaService(Parts parts) : parts_(std::move(parts)) {
   AddUnary("/dfs.internal.v1.Replicas/CopyChunk", &ReplicaService::CopyChunk);
   AddServerStreaming("/dfs.internal.v1.Replicas/ListChunks", &ReplicaService::ListChunks);
   AddUnary("/dfs.internal.v1.Replicas/Scrub", &ReplicaService::Scrub);
+  AddUnary("/dfs.internal.v1.Replicas/Collect", &ReplicaService::Collect);
 }
 
 grpc::Status ReplicaService::Answer(const absl::Status& status) const {
@@ -274,6 +275,14 @@ grpc::Status ReplicaService::Scrub(grpc::ServerContext* /*context*/,
   if (request->start()) parts_.scrubber->StartPass();
   *response = chunk::ToWire(parts_.scrubber->GetStatus());
   response->set_node_id(parts_.own_ack().node_id());
+  return grpc::Status::OK;
+}
+
+grpc::Status ReplicaService::Collect(grpc::ServerContext* /*context*/,
+                                     const rpc::CollectNodeRequest* request,
+                                     api::CollectStatus* response) {
+  if (!parts_.collect) return Answer(absl::UnimplementedError("no collector here"));
+  *response = parts_.collect(*request);
   return grpc::Status::OK;
 }
 

@@ -26,6 +26,8 @@ class ReplicaService final : public RawService {
     ChunkPeers* peers = nullptr;      // for CopyChunk
     Confirmer* confirmer = nullptr;
     Scrubber* scrubber = nullptr;     // null: Scrub is refused
+    // The node's collector of garbage; null: Collect is refused. Thread-safe, never blocks.
+    std::function<api::CollectStatus(const rpc::CollectNodeRequest&)> collect;
     // This node's identity as of now: what its acknowledgements carry. Thread-safe, never blocks.
     std::function<rpc::Ack()> own_ack;
     // A stream on which nothing moves for so long is cancelled.
@@ -59,6 +61,8 @@ class ReplicaService final : public RawService {
                           grpc::ServerWriter<rpc::ListChunksResponse>* writer);
   grpc::Status Scrub(grpc::ServerContext* context, const rpc::ScrubNodeRequest* request,
                      api::ScrubStatus* response);
+  grpc::Status Collect(grpc::ServerContext* context, const rpc::CollectNodeRequest* request,
+                       api::CollectStatus* response);
 
   absl::Status ReceiveChunk(grpc::ServerContext* context,
                             grpc::ServerReader<WithData<rpc::WriteChunkRequest>>* reader,

@@ -190,7 +190,9 @@ void SmallWriteBatcher::Write(const chunk::ChunkInfo& info, Slices data,
     if (!is_full) waiting_.push_back({info, std::move(data), std::move(done)});
   }
   if (is_full) {
-    done(absl::ResourceExhaustedError("too many small writes wait for this node's disk"));
+    done(ErrorWithReason(absl::StatusCode::kResourceExhausted,
+                         "too many small writes wait for this node's disk",
+                         api::ErrorDetail::OVERLOADED));
   } else if (is_first) {
     executor_.Post([this] { Drain(); });
   }

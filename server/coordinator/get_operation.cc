@@ -136,6 +136,10 @@ rpc::ConfirmResponse::Verdict ConfirmHere(const Parts& parts, LogIndex read_inde
   return is_same ? rpc::ConfirmResponse::CONFIRMED : rpc::ConfirmResponse::PURGED;
 }
 
+GetOperation::~GetOperation() {
+  if (!pinned_.is_none()) parts_.leader->Unpin(pinned_);
+}
+
 absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request,
                                                   absl::Duration lag_max) {
   DFS_RETURN_IF_ERROR(CheckFileName(request.name()));
@@ -153,6 +157,11 @@ absl::StatusOr<api::FileInfo> GetOperation::Begin(const api::GetRequest& request
   offset_ = request.offset();
   const std::uint64_t left = version_.size() - offset_;
   end_ = offset_ + (request.has_length() ? std::min(request.length(), left) : left);
+  // What is read at once needs no pin.
+  if (end_ - offset_ > chunk::kSmallBytesMax) {
+    pinned_ = FromWire(version_.txn());
+    parts_.leader->Pin(pinned_);
+  }
   return InfoOf(version_, bucket_);
 }
 

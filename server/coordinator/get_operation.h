@@ -28,6 +28,9 @@ class GetOperation {
   using Sink = std::function<bool(const Slices& data, std::uint64_t offset, std::uint32_t crc)>;
 
   explicit GetOperation(const Parts& parts) : parts_(parts) {}
+  ~GetOperation();
+  GetOperation(const GetOperation&) = delete;
+  GetOperation& operator=(const GetOperation&) = delete;
 
   // Finds and confirms the version. kNotFound; kInvalidArgument; kOutOfRange (offset beyond the end);
   // kUnavailable NO_QUORUM within kQuorumTimeout, naming the nodes that did not answer; kUnavailable that IsLagging.
@@ -66,6 +69,7 @@ class GetOperation {
   std::unique_ptr<metadata::MetadataView> view_;
   std::uint64_t offset_ = 0;
   std::uint64_t end_ = 0;
+  TxnId pinned_;  // none: nothing is pinned
 };
 
 // The members of a version's set that are not retired: the union of its chunks' sets (0 bytes: the set that

@@ -6,6 +6,7 @@
 #include <glog/logging.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/mutant.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
@@ -331,6 +332,13 @@ absl::Status PutOperation::WaitForRoom() {
 }
 
 absl::Status PutOperation::LostQuorum(std::uint32_t index) {
+  if (progress_->LacksSpace(index)) {
+    return ErrorWithReason(
+        absl::StatusCode::kResourceExhausted,
+        absl::StrCat("put needs ", quorum_, " durable copies, and disks are full; nothing was stored: ",
+                     absl::StrJoin(NamesOf(*view_, progress_->MissingOf(index)), ", ")),
+        api::ErrorDetail::NO_SPACE);
+  }
   return NoQuorum(*view_,
                   absl::StrCat("put needs ", quorum_, " durable copies; nothing was stored"),
                   progress_->MissingOf(index));

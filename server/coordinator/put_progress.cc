@@ -5,7 +5,19 @@
 
 #include <glog/logging.h>
 
+#include "proto/error_detail.h"
+
 namespace dfs::coordinator {
+namespace {
+
+// A node that refuses a chunk says RESOURCE_EXHAUSTED: for want of space, unless it gives another reason.
+bool IsForWantOfSpace(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return false;
+  const auto detail = DetailOf(status);
+  return !detail || detail->reason() == api::ErrorDetail::NO_SPACE;
+}
+
+}  // namespace
 
 std::size_t PutProgress::Chunk::CopiesUnder(const TxnId& txn) const {
   return static_cast<std::size_t>(std::count_if(
@@ -81,6 +93,7 @@ void PutProgress::RecordAnswer(std::uint32_t index, NodeId node,
       if (committed_under_ == written_under_) late = LateCopyLocked(index, *answer);
     } else {
       chunk.tally.RecordRefused(node);
+      chunk.lacks_space = chunk.lacks_space || IsForWantOfSpace(answer.status());
     }
     NotifyLocked();
   }
@@ -115,6 +128,11 @@ std::vector<NodeId> PutProgress::MissingOf(std::uint32_t index) const {
     }
   }
   return missing;
+}
+
+bool PutProgress::LacksSpace(std::uint32_t index) const {
+  MutexLock lock(&mutex_);
+  return chunks_[index].lacks_space;
 }
 
 bool PutProgress::is_complete() const {

@@ -58,6 +58,8 @@ class PutProgress {
   // Those who are why the chunk has no quorum: they refused, or if too few did, they did not answer.
   [[nodiscard]] std::vector<NodeId> MissingOf(std::uint32_t index) const
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether one of them refused the chunk for want of space.
+  [[nodiscard]] bool LacksSpace(std::uint32_t index) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether every node that was asked for any chunk has answered.
   [[nodiscard]] bool is_complete() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -102,6 +104,7 @@ class PutProgress {
     Hash128 hash;
     std::map<NodeId, Copy> copies;
     std::vector<NodeId> asked;
+    bool lacks_space = false;  // a node refused it because its disk is full
 
     [[nodiscard]] std::size_t CopiesUnder(const TxnId& txn) const;
   };

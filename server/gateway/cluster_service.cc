@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/wire_status.h"
 #include "server/chunk/replica_service.h"
+#include "server/placement/placement_policy.h"
 
 namespace dfs::gateway {
 namespace {
@@ -39,6 +40,20 @@ std::string TextOf(rpc::Departure departure) {
     default:
       return "";
   }
+}
+
+// The words of placement's watermarks.
+std::string SpaceOf(const api::NodeStatus& node) {
+  if (node.total_bytes() == 0) return "";
+  switch (placement::FullnessOf(node.free_bytes(), node.total_bytes())) {
+    case placement::Fullness::kRoomy:
+      return "ok";
+    case placement::Fullness::kNearlyFull:
+      return "low";
+    case placement::Fullness::kFull:
+      break;
+  }
+  return "full";
 }
 
 std::string RoleOf(NodeId node, const replicated_log::RaftStatus& raft) {
@@ -83,6 +98,7 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
         static_cast<std::uint32_t>(absl::ToInt64Microseconds(member.health.fsync_p99)));
     row.set_corrupt_chunks(member.health.corrupt_chunks);
     row.set_quarantined_objects(member.health.quarantined_objects);
+    row.set_withheld_bytes(member.health.withheld_bytes);
     row.set_incarnation(member.incarnation);
     if (id == parts_.self) {
       const chunk::Space space = parts_.store->GetSpace();
@@ -93,10 +109,12 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
           parts_.scrubber != nullptr ? parts_.scrubber->GetStatus() : chunk::ScrubStatus();
       row.set_corrupt_chunks(scrub.bad_chunks);
       row.set_quarantined_objects(scrub.quarantined_objects);
+      if (parts_.collect) row.set_withheld_bytes(parts_.collect({}).withheld_bytes());
     } else if (member.last_heard != absl::InfinitePast()) {
       row.set_state_age_ms(static_cast<std::uint64_t>(
           std::max<std::int64_t>(0, absl::ToInt64Milliseconds(parts_.clock->Now() - member.last_heard))));
     }
+    row.set_space(SpaceOf(row));
     for (const NodeId next : member.successors) row.add_successors(names[next]);
     for (const NodeId previous : member.predecessors) row.add_predecessors(names[previous]);
   }
@@ -257,6 +275,21 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
           absl::StrCat(node.name(), " (", node.address(), ") is ", node.departure()),
           node.departure() == "draining" ? absl::StrCat("dfs-cli drain --undo ", node.name())
                                          : "nothing to do: it goes on by itself");
+    }
+    if (node.space() == "low" || node.space() == "full") {
+      const bool is_full = node.space() == "full";
+      add(is_full ? "DISK_FULL" : "DISK_NEARLY_FULL", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " (", node.address(), ") has room for ", node.free_bytes(),
+                       " bytes more; new files go elsewhere, and removed ones are freed after minutes",
+                       is_full ? ". It gets no copies" : ""),
+          "free space on its disk, remove files, or add a node; it recovers by itself");
+    }
+    if (node.withheld_bytes() > 0) {
+      add("GC_STOPPED", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " found ", node.withheld_bytes(),
+                       " bytes to delete at once and has stopped; removed files are freed all the same"),
+          absl::StrCat("if that is right (it was away, or its files were moved): dfs-cli gc --confirm ",
+                       node.name(), "; else keep it as it is and ask"));
     }
     if (node.corrupt_chunks() > 0) {
       add("CORRUPT", api::HEALTH_WARN,

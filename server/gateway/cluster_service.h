@@ -25,7 +25,9 @@ struct ClusterParts {
   const membership::MembershipHost* membership = nullptr;
   chunk::ChunkStore* store = nullptr;
   chunk::Scrubber* scrubber = nullptr;
-  chunk::ChunkPeers* peers = nullptr;  // to ask the other nodes' scrubbers
+  // This node's collector of garbage. Never blocks.
+  std::function<api::CollectStatus(const rpc::CollectNodeRequest&)> collect;
+  chunk::ChunkPeers* peers = nullptr;  // to ask the other nodes' scrubbers and collectors
   leader::LeaderClient* leader = nullptr;
   const Clock* clock = nullptr;
   std::string server_version;
@@ -41,6 +43,8 @@ class ClusterService final : public api::Cluster::Service {
                       api::StatusResponse* response) override;
   grpc::Status Scrub(grpc::ServerContext* context, const api::ScrubRequest* request,
                      api::ScrubResponse* response) override;
+  grpc::Status Collect(grpc::ServerContext* context, const api::CollectRequest* request,
+                       api::CollectResponse* response) override;
   grpc::Status Members(grpc::ServerContext* context, const api::MembersRequest* request,
                        api::MembersResponse* response) override;
   grpc::Status Repair(grpc::ServerContext* context, const api::RepairRequest* request,

@@ -1,6 +1,7 @@
-// The calls of dfs.v1.Cluster that the leader answers: passed on to it.
+// The calls of dfs.v1.Cluster that the leader answers, which are passed on to it, and garbage, of which each node tells.
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
 
 #include "proto/wire_status.h"
@@ -12,6 +13,7 @@ namespace {
 // A look at every version of a large cluster takes seconds; without a leader the caller is told within 5 s.
 constexpr absl::Duration kAskMax = absl::Seconds(30);
 constexpr absl::Duration kBriefAskMax = absl::Seconds(5);
+constexpr absl::Duration kCollectTimeout = absl::Seconds(3);  // of each node
 
 absl::Duration TimeoutOf(const grpc::ServerContext& context, absl::Duration limit) {
   return std::min(limit, absl::FromChrono(context.deadline() - std::chrono::system_clock::now()));
@@ -57,6 +59,37 @@ grpc::Status ClusterService::OkToStop(grpc::ServerContext* context,
   auto answer = parts_.leader->Manage(ask, TimeoutOf(*context, kAskMax));
   if (answer.ok()) *response = std::move(*answer->mutable_ok_to_stop());
   return ToGrpc(answer.status());
+}
+
+grpc::Status ClusterService::Collect(grpc::ServerContext* /*context*/,
+                                     const api::CollectRequest* request,
+                                     api::CollectResponse* response) {
+  const auto view = parts_.machine->View();
+  rpc::CollectNodeRequest ask;
+  ask.set_start(request->start());
+  ask.set_confirm(request->confirm());
+  for (const auto& node : view->Nodes()) {
+    if (node.state() != rpc::ACTIVE) continue;
+    const bool is_meant = request->node().empty() || request->node() == node.name() ||
+                          request->node() == std::to_string(node.node_id());
+    if (!is_meant) continue;
+    api::CollectStatus& row = *response->add_nodes();
+    const NodeId id(node.node_id());
+    auto answer = id == parts_.self ? parts_.collect(ask)
+                                    : parts_.peers->Collect(id, ask, kCollectTimeout);
+    if (answer.ok()) {
+      row = *std::move(answer);
+    } else {
+      row.set_error(std::string(answer.status().message()));
+    }
+    row.set_node_id(node.node_id());
+    row.set_node(node.name());
+  }
+  if (response->nodes().empty()) {
+    return ToGrpc(absl::NotFoundError("there is no node " + request->node()));
+  }
+  response->set_trashed_files(view->GetTotals().trashed);
+  return grpc::Status::OK;
 }
 
 }  // namespace dfs::gateway

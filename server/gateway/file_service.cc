@@ -20,6 +20,14 @@ absl::Status TooManyStreams() {
                          api::ErrorDetail::OVERLOADED);
 }
 
+// A result names no chunks, but says how many copies there are, and an Undelete's how many chunks.
+api::FileInfo InfoOfResult(const rpc::CommandResult& result, const rpc::BucketRow& bucket) {
+  api::FileInfo info = coordinator::InfoOf(result.version(), bucket);
+  info.set_replicas_ok(result.replicas());
+  info.set_chunks(static_cast<std::uint32_t>(result.count()));
+  return info;
+}
+
 }  // namespace
 
 FileService::FileService(const coordinator::Parts& parts, PeerChannels* channels)
@@ -27,6 +35,7 @@ FileService::FileService(const coordinator::Parts& parts, PeerChannels* channels
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
+  AddUnary("/dfs.v1.Files/Undelete", &FileService::Undelete);
   AddUnary("/dfs.v1.Files/Stat", &FileService::Stat);
   AddUnary("/dfs.v1.Files/Locate", &FileService::Locate);
   AddServerStreaming("/dfs.v1.Files/List", &FileService::List);
@@ -145,6 +154,30 @@ grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
   return ToGrpc(remove());
 }
 
+grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,
+                                   const api::UndeleteRequest* request,
+                                   api::UndeleteResponse* response) {
+  const auto undelete = [&]() -> absl::Status {
+    DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->name()));
+    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
+    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
+                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
+    rpc::Command command;
+    rpc::UndeleteFile& file = *command.mutable_undelete_file();
+    *file.mutable_request_id() = request->request_id();
+    file.set_bucket_id(bucket.id());
+    file.set_name(request->name());
+    if (request->has_version()) file.set_version(request->version());
+    file.set_replaces(request->replace());
+    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
+                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
+    DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
+    *response->mutable_info() = InfoOfResult(result, bucket);
+    return absl::OkStatus();
+  };
+  return ToGrpc(undelete());
+}
+
 grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
                                    const api::ListHereRequest* request,
                                    grpc::ServerWriter<api::ListHereResponse>* writer) {
@@ -247,13 +280,14 @@ grpc::Status FileService::Settle(grpc::ServerContext* /*context*/,
     }
     response->set_fate(api::SettleResponse::HAPPENED);
     const auto kind = static_cast<rpc::Command::KindCase>(result.settled_kind());
+    const rpc::BucketRow bucket = parts_.machine->View()
+                                      ->FindBucket(BucketId(result.version().bucket_id()))
+                                      .value_or(rpc::BucketRow());
     if (kind == rpc::Command::kCommitPut) {
-      const auto view = parts_.machine->View();
-      const auto bucket = view->FindBucket(BucketId(result.version().bucket_id()));
-      *response->mutable_put()->mutable_info() =
-          coordinator::InfoOf(result.version(), bucket ? *bucket : rpc::BucketRow());
-      response->mutable_put()->mutable_info()->set_replicas_ok(result.replicas());
+      *response->mutable_put()->mutable_info() = InfoOfResult(result, bucket);
       response->mutable_put()->set_replicas(result.replicas());
+    } else if (kind == rpc::Command::kUndeleteFile) {
+      *response->mutable_undelete()->mutable_info() = InfoOfResult(result, bucket);
     } else if (kind == rpc::Command::kRemoveFile) {
       response->mutable_remove()->set_version(result.version().number());
     } else {

@@ -36,6 +36,8 @@ class FileService final : public RawService {
                    grpc::ServerWriter<WithData<api::GetResponse>>* writer);
   grpc::Status Remove(grpc::ServerContext* context, const api::RemoveRequest* request,
                       api::RemoveResponse* response);
+  grpc::Status Undelete(grpc::ServerContext* context, const api::UndeleteRequest* request,
+                        api::UndeleteResponse* response);
   grpc::Status Stat(grpc::ServerContext* context, const api::StatRequest* request,
                     api::StatResponse* response);
   grpc::Status Locate(grpc::ServerContext* context, const api::LocateRequest* request,

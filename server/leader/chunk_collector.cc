@@ -15,6 +15,19 @@ constexpr std::size_t kChunksPerView = 1'000;
 // Reports of one pass; the rest follows in the next.
 constexpr std::size_t kReportsMax = 10;
 
+// The kinds that a mistaken leader could give for what is needed (rule R20).
+bool IsDoubtful(const rpc::VerdictAnswer& answer) {
+  switch (answer.verdict()) {
+    case rpc::VerdictAnswer::DEAD:
+      return answer.ground() != rpc::VerdictAnswer::PURGED &&
+             answer.ground() != rpc::VerdictAnswer::CLOSED;
+    case rpc::VerdictAnswer::EXCESS:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 ChunkCollector::~ChunkCollector() { Stop(); }
@@ -35,22 +48,92 @@ void ChunkCollector::Loop() {
   });
 }
 
+void ChunkCollector::CollectSoon() {
+  if (executor_ == nullptr || is_asked_.exchange(true)) return;
+  executor_->Post([this] {
+    is_asked_ = false;
+    RunOnce();
+  });
+}
+
+void ChunkCollector::Confirm() {
+  MutexLock lock(&mutex_);
+  LOG_IF(WARNING, fuse_.is_blown()) << "collection: " << fuse_.withheld_bytes()
+                                    << " bytes that were withheld may go, an operator says";
+  fuse_.Confirm();
+}
+
+api::CollectStatus ChunkCollector::GetStatus() const {
+  MutexLock lock(&mutex_);
+  api::CollectStatus status = status_;
+  status.set_is_stopped(fuse_.is_blown());
+  status.set_withheld_bytes(fuse_.withheld_bytes());
+  status.set_limit_bytes(fuse_.limit_bytes());
+  return status;
+}
+
+void ChunkCollector::BeginWalk() {
+  walk_ = Walk();
+  const std::uint64_t stored_bytes = parts_.store->GetSpace().stored_bytes;
+  MutexLock lock(&mutex_);
+  fuse_.BeginWalk(stored_bytes);
+}
+
+void ChunkCollector::EndWalk() {
+  MutexLock lock(&mutex_);
+  fuse_.EndWalk();
+  status_.set_trash_chunks(walk_.trash_chunks);
+  status_.set_trash_bytes(walk_.trash_bytes);
+  status_.set_finished_us(absl::ToUnixMicros(parts_.clock->WallNow()));
+}
+
+bool ChunkCollector::FuseAllows(const std::vector<Suspect>& doubtful) {
+  std::uint64_t bytes = 0;
+  for (const Suspect& suspect : doubtful) bytes += suspect.is_trashed ? 0 : suspect.bytes;
+  MutexLock lock(&mutex_);
+  const bool was_blown = fuse_.is_blown();
+  const bool is_allowed = fuse_.Allow(bytes);
+  LOG_IF(ERROR, fuse_.is_blown() && !was_blown)
+      << "COLLECTION STOPPED: verdicts would take " << fuse_.withheld_bytes()
+      << " bytes at once, more than " << fuse_.limit_bytes()
+      << ". If that is right (a node came back, say): dfs-cli gc --confirm";
+  return is_allowed;
+}
+
 ChunkCollector::PassCounts ChunkCollector::RunOnce() {
   PassCounts counts;
+  if (!cursor_) BeginWalk();
   const std::vector<Suspect> suspects = FindSuspects(counts);
+  std::vector<Suspect> doubtful;
+  const bool has_leader = AskAll(suspects, &doubtful, counts);
+  const std::size_t asked = counts.asked;
+  if (FuseAllows(doubtful)) {
+    AskAll(doubtful, nullptr, counts);
+    counts.asked = asked;  // the same ones again
+  } else {
+    counts.withheld = doubtful.size();
+  }
+  walk_.is_whole = walk_.is_whole && has_leader;
+  if (!cursor_ && walk_.is_whole) EndWalk();
+  ReportPurged(counts);
+  if (counts.trashed + counts.removed + counts.reported + counts.withheld > 0) {
+    LOG(INFO) << "collection: looked at " << counts.looked_at << " chunks, asked about "
+              << counts.asked << ", " << counts.trashed << " to the trash, " << counts.removed
+              << " removed, " << counts.withheld << " withheld, " << counts.reported
+              << " purged ones reported";
+  }
+  return counts;
+}
+
+bool ChunkCollector::AskAll(const std::vector<Suspect>& suspects, std::vector<Suspect>* doubtful,
+                            PassCounts& counts) {
   for (std::size_t i = 0; i < suspects.size(); i += kQuestionsPerRequestMax) {
     const std::size_t end = std::min<std::size_t>(suspects.size(), i + kQuestionsPerRequestMax);
     const std::vector<Suspect> batch(suspects.begin() + static_cast<std::ptrdiff_t>(i),
                                      suspects.begin() + static_cast<std::ptrdiff_t>(end));
-    if (!Ask(batch, counts)) break;
+    if (!Ask(batch, doubtful, counts)) return false;
   }
-  ReportPurged(counts);
-  if (counts.trashed + counts.removed + counts.reported > 0) {
-    LOG(INFO) << "collection: looked at " << counts.looked_at << " chunks, asked about "
-              << counts.asked << ", " << counts.trashed << " to the trash, " << counts.removed
-              << " removed, " << counts.reported << " purged ones reported";
-  }
-  return counts;
+  return true;
 }
 
 bool ChunkCollector::IsNamedHere(const metadata::MetadataView& view, const ChunkId& chunk) const {
@@ -74,10 +157,14 @@ std::vector<ChunkCollector::Suspect> ChunkCollector::FindSuspects(PassCounts& co
     }
     if (counts.looked_at++ % kChunksPerView == 0) view = parts_.machine->View();
     cursor_ = held.info.id;
+    if (held.is_trashed) {
+      ++walk_.trash_chunks;
+      walk_.trash_bytes += held.info.size;
+    }
     const bool is_due = held.is_trashed ? now - held.trashed >= parts_.options.trash_time
                                         : now - held.touched >= parts_.options.question_age;
     if (is_due && !IsNamedHere(*view, held.info.id)) {
-      suspects.push_back({held.info.id, held.is_trashed});
+      suspects.push_back({held.info.id, held.info.size, held.is_trashed});
     }
     return true;
   });
@@ -85,7 +172,8 @@ std::vector<ChunkCollector::Suspect> ChunkCollector::FindSuspects(PassCounts& co
   return suspects;
 }
 
-bool ChunkCollector::Ask(const std::vector<Suspect>& suspects, PassCounts& counts) {
+bool ChunkCollector::Ask(const std::vector<Suspect>& suspects, std::vector<Suspect>* doubtful,
+                         PassCounts& counts) {
   rpc::VerdictsRequest request;
   *request.mutable_node() = parts_.own_ack();
   std::map<ChunkId, const Suspect*> by_chunk;
@@ -106,7 +194,12 @@ bool ChunkCollector::Ask(const std::vector<Suspect>& suspects, PassCounts& count
   counts.asked += static_cast<std::size_t>(request.questions_size());
   for (const auto& answer : *answers) {
     const auto found = by_chunk.find(FromWire(answer.chunk()));
-    if (found != by_chunk.end()) Act(*found->second, answer, counts);
+    if (found == by_chunk.end()) continue;
+    if (doubtful != nullptr && IsDoubtful(answer)) {
+      doubtful->push_back(*found->second);
+    } else {
+      Act(*found->second, answer, counts);
+    }
   }
   return true;
 }
@@ -126,6 +219,10 @@ void ChunkCollector::Act(const Suspect& suspect, const rpc::VerdictAnswer& answe
     return;
   }
   ++(suspect.is_trashed ? counts.removed : counts.trashed);
+  if (!suspect.is_trashed) return;
+  MutexLock lock(&mutex_);
+  status_.set_removed_chunks(status_.removed_chunks() + 1);
+  status_.set_removed_bytes(status_.removed_bytes() + suspect.bytes);
 }
 
 // Chunks that the log wants unlinked here and that are not here (any more).

@@ -23,6 +23,8 @@ const api::RequestId* RequestIdOf(const rpc::Command& command) {
       return &command.settle().request_id();
     case rpc::Command::kClearPrefix:
       return &command.clear_prefix().request_id();
+    case rpc::Command::kUndeleteFile:
+      return &command.undelete_file().request_id();
     default:
       return nullptr;
   }

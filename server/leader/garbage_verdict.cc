@@ -33,4 +33,10 @@ Verdict DecideVerdict(const VerdictFacts& facts) {
   return facts.is_set_fully_ok ? Verdict::kExcess : Verdict::kPending;
 }
 
+Ground GroundOf(const VerdictFacts& facts) {
+  if (facts.has_purge_row) return Ground::kPurged;
+  if (facts.is_named) return Ground::kNotInSet;
+  return facts.txn.term < facts.own_term ? Ground::kOlderTerm : Ground::kClosed;
+}
+
 }  // namespace dfs::leader

@@ -31,6 +31,15 @@ struct VerdictFacts {
 
 [[nodiscard]] Verdict DecideVerdict(const VerdictFacts& facts);
 
+// Why a chunk about which kDead or kExcess is decided may go. The kinds differ in what a mistake would cost (rule R20).
+enum class Ground {
+  kClosed,     // its transaction, of the own term, has ended without a version
+  kOlderTerm,  // no version names it, and its transaction is of an older term
+  kPurged,     // the log has a purge row for it
+  kNotInSet,   // the version that names it has its copies elsewhere
+};
+[[nodiscard]] Ground GroundOf(const VerdictFacts& facts);
+
 }  // namespace dfs::leader
 
 #endif  // DFS_SERVER_LEADER_GARBAGE_VERDICT_H_

@@ -28,7 +28,7 @@ class LeaderClient {
   // call joins only one that has not been sent yet (rule R10).
   [[nodiscard]] virtual absl::StatusOr<LogIndex> ReadIndex(absl::Duration timeout) = 0;
 
-  // Decides one change (CommitPut, RemoveFile, SettleRequestCommand, ClearPrefix). Calls from many threads are sent
+  // Decides one change (CommitPut, RemoveFile, SettleRequestCommand, ClearPrefix, UndeleteFile). Calls from many threads are sent
   // in batches. kDeadlineExceeded: outcome unknown. A result REBEGIN is returned as such.
   [[nodiscard]] virtual absl::StatusOr<rpc::CommandResult> Submit(rpc::Command command,
                                                                   absl::Duration timeout) = 0;
@@ -43,6 +43,11 @@ class LeaderClient {
   // The put with this transaction is over; `is_committed` false: the leader closes it (it is cancelled with the next
   // renewal). Never blocks.
   virtual void Done(const TxnId& txn, bool is_committed) = 0;
+
+  // A get reads this version for a while: told to the leader once a second, so that it is not purged meanwhile (rule R17).
+  // As many Unpin as Pin. Never block.
+  virtual void Pin(const TxnId& /*txn*/) {}
+  virtual void Unpin(const TxnId& /*txn*/) {}
 
   // Queues late acknowledgements and damage reports; sent in batches every 100 ms or 1,000. Bounded: the oldest are
   // dropped (repair finds what was lost).

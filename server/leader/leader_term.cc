@@ -3,11 +3,13 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/mutant.h"
 #include "common/status_macros.h"
 #include "proto/error_detail.h"
 #include "server/placement/placement_policy.h"
@@ -38,9 +40,12 @@ absl::Status TooFewNodes(const NodeRows& rows, const std::vector<placement::Cand
       detail);
 }
 
-// Those that are to be emptied, or just failed, are taken only where W cannot be reached without them.
+// Those that are nearly full, are to be emptied, or just failed, are taken only where W cannot be reached without them.
 placement::Placement PlaceWithin(placement::Question& question, std::uint64_t quorum) {
   placement::Placement placement = placement::Place(question);
+  if (placement.replicas.size() >= quorum) return placement;
+  question.takes_nearly_full = !DFS_MUTANT(822, "nearly full nodes make the cluster read-only");
+  placement = placement::Place(question);
   if (placement.replicas.size() >= quorum) return placement;
   for (auto& candidate : question.candidates) candidate.is_withdrawn = false;
   placement = placement::Place(question);
@@ -217,7 +222,8 @@ absl::StatusOr<rpc::OpenTransactionsResponse> LeaderTerm::Open(
 void LeaderTerm::RenewTransactions(const rpc::RenewTransactionsRequest& request,
                                    absl::Duration /*timeout*/,
                                    Answer<rpc::RenewTransactionsResponse> done) {
-  if (request.held_size() > kHeldPerRenewalMax || request.cancelled_size() > kHeldPerRenewalMax) {
+  if (request.held_size() > kHeldPerRenewalMax || request.cancelled_size() > kHeldPerRenewalMax ||
+      request.pinned_size() > kHeldPerRenewalMax) {
     done(absl::InvalidArgumentError("more than 10,000 transactions"));
     return;
   }
@@ -226,6 +232,8 @@ void LeaderTerm::RenewTransactions(const rpc::RenewTransactionsRequest& request,
   std::vector<TxnId> held;
   held.reserve(static_cast<std::size_t>(request.held_size()));
   for (const auto& txn : request.held()) held.push_back(FromWire(txn));
+  std::set<TxnId> pinned;
+  for (const auto& txn : request.pinned()) pinned.insert(FromWire(txn));
   absl::StatusOr<rpc::RenewTransactionsResponse> response = rpc::RenewTransactionsResponse();
   {
     MutexLock lock(&state_->mutex);
@@ -238,6 +246,7 @@ void LeaderTerm::RenewTransactions(const rpc::RenewTransactionsRequest& request,
       for (const auto& txn : request.cancelled()) {
         state_->transactions.Cancel(coordinator, run, FromWire(txn));
       }
+      state_->pins.Set(coordinator, std::move(pinned), state_->Now());
     }
   }
   done(std::move(response));

@@ -2,7 +2,11 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <set>
+
+#include "common/mutant.h"
+#include "server/placement/placement_policy.h"
 
 namespace dfs::leader {
 namespace {
@@ -10,7 +14,8 @@ namespace {
 // Bounds one Purge: versions, and the chunks that it names (each has a purge row for each node).
 constexpr int kPurgeVersionsMax = 100;
 constexpr int kPurgeChunksMax = 1'000;
-constexpr std::uint32_t kClearRows = 300;
+constexpr int kPinnedMax = 10'000;  // that one look passes over
+constexpr std::uint32_t kClearRows = 240;
 constexpr std::size_t kSamplesMax = 1'000;
 
 }  // namespace
@@ -36,15 +41,32 @@ void LogUpkeep::Tick() {
   MaybeExpireSessions(*view, log_time_us);
 }
 
+absl::Duration LogUpkeep::TrashTime() const {
+  const LeaderOptions& options = state_->options;
+  const auto nodes = state_->world.liveness();
+  const bool is_short = std::any_of(nodes.begin(), nodes.end(), [](const NodeLiveness& node) {
+    return node.is_usable && node.total_bytes > 0 &&
+           placement::FullnessOf(node.free_bytes, node.total_bytes) != placement::Fullness::kRoomy;
+  });
+  return is_short ? std::min(options.trash_time, options.trash_time_min) : options.trash_time;
+}
+
+bool LogUpkeep::IsPinned(const TxnId& txn) {
+  if (DFS_MUTANT(821, "what is being read is purged (rule R17)")) return false;
+  MutexLock lock(&state_->mutex);
+  return state_->pins.IsPinned(txn, state_->Now());
+}
+
 void LogUpkeep::MaybePurge(const metadata::MetadataView& view, std::uint64_t log_time_us) {
   if (is_purging_ || state_->Now() - state_->began < state_->options.purge_quiet) return;
-  const auto trash_us =
-      static_cast<std::uint64_t>(absl::ToInt64Microseconds(state_->options.trash_time));
+  const auto trash_us = static_cast<std::uint64_t>(absl::ToInt64Microseconds(TrashTime()));
   rpc::Command command;
   rpc::Purge& purge = *command.mutable_purge();
   int chunks = 0;
+  int pinned = 0;
   view.ListTrashed([&](const rpc::VersionRow& version) {
     if (version.trashed_time_us() + trash_us > log_time_us) return false;  // oldest first
+    if (IsPinned(FromWire(version.txn()))) return ++pinned < kPinnedMax;
     rpc::PurgeVersion& item = *purge.add_versions();
     *item.mutable_txn() = version.txn();
     item.set_trashed_index(version.trashed_index());

@@ -28,6 +28,9 @@ class LogUpkeep : public std::enable_shared_from_this<LogUpkeep> {
 
   // Log time now, or earlier. Entries carry it; between them this term's own monotonic clock goes on.
   [[nodiscard]] std::uint64_t LogTimeUs(const metadata::MetadataView& view);
+  // How long what is removed stays in the trash: less while a disk is nearly full.
+  [[nodiscard]] absl::Duration TrashTime() const;
+  [[nodiscard]] bool IsPinned(const TxnId& txn);
   void MaybePurge(const metadata::MetadataView& view, std::uint64_t log_time_us);
   void MaybeClear(const metadata::MetadataView& view);
   void MaybeExpireSessions(const metadata::MetadataView& view, std::uint64_t log_time_us);

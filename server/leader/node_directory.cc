@@ -59,7 +59,10 @@ std::vector<placement::Candidate> Candidates(const NodeRows& rows,
     if (const auto found = by_node.find(node); found != by_node.end()) {
       candidate.is_usable = found->second->is_usable;
       candidate.is_slow = found->second->is_slow;
-      if (found->second->total_bytes > 0) candidate.free_bytes = found->second->free_bytes;
+      if (found->second->total_bytes > 0) {
+        candidate.free_bytes = found->second->free_bytes;
+        candidate.total_bytes = found->second->total_bytes;
+      }
     }
     candidates.push_back(std::move(candidate));
   }

@@ -18,11 +18,12 @@ struct Target {
 };
 
 // Members of the set whose copy is to be made again, the least loaded first.
-std::optional<Target> TargetInSet(const IncompleteChunk& chunk, const RepairMembers& members,
+template <class MayTake>
+std::optional<Target> TargetInSet(const IncompleteChunk& chunk, MayTake may_take,
                                   const RepairLimits& limits, RepairLoad& load) {
   std::optional<NodeId> best;
   for (const auto& [node, state] : chunk.set) {
-    if (state == CopyState::kOk || !members.TakesCopies(node)) continue;
+    if (state == CopyState::kOk || !may_take(node)) continue;
     if (load.by_target[node] >= limits.per_target_max) continue;
     if (!best || load.by_target[node] < load.by_target[*best]) best = node;
   }
@@ -59,8 +60,10 @@ std::optional<NodeId> PlaceInSet(const IncompleteChunk& chunk, const RepairMembe
 }
 
 // A node outside the set, from a zone that is not in it if there is one, with the least to do and the most room.
+template <class MayTake>
 std::optional<Target> TargetOutside(const IncompleteChunk& chunk, const RepairMembers& members,
-                                    const RepairLimits& limits, RepairLoad& load) {
+                                    MayTake may_take, const RepairLimits& limits,
+                                    RepairLoad& load) {
   const auto replaces = PlaceInSet(chunk, members);
   if (!replaces) return std::nullopt;
   std::set<std::string> zones;
@@ -71,7 +74,7 @@ std::optional<Target> TargetOutside(const IncompleteChunk& chunk, const RepairMe
   std::optional<NodeId> best;
   std::tuple<bool, std::size_t, std::uint64_t> best_rank;
   for (const auto& [node, candidate] : members.all()) {
-    if (chunk.set.contains(node) || !members.TakesCopies(node)) continue;
+    if (chunk.set.contains(node) || !may_take(node)) continue;
     if (load.by_target[node] >= limits.per_target_max) continue;
     const std::tuple rank{zones.contains(candidate.zone), load.by_target[node],
                           ~candidate.free_bytes};
@@ -86,8 +89,13 @@ std::optional<Target> TargetOutside(const IncompleteChunk& chunk, const RepairMe
 
 std::optional<Target> ChooseTarget(const IncompleteChunk& chunk, const RepairMembers& members,
                                    const RepairLimits& limits, RepairLoad& load) {
-  const auto inside = TargetInSet(chunk, members, limits, load);
-  return inside ? inside : TargetOutside(chunk, members, limits, load);
+  const auto has_room = [&](NodeId node) { return members.HasRoom(node); };
+  const auto takes_copies = [&](NodeId node) { return members.TakesCopies(node); };
+  auto target = TargetInSet(chunk, has_room, limits, load);
+  if (!target) target = TargetOutside(chunk, members, has_room, limits, load);
+  if (!target) target = TargetInSet(chunk, takes_copies, limits, load);
+  if (!target) target = TargetOutside(chunk, members, takes_copies, limits, load);
+  return target;
 }
 
 std::vector<NodeId> Sources(const IncompleteChunk& chunk, const RepairMembers& members,
@@ -144,7 +152,13 @@ bool RepairMembers::Counts(NodeId node) const {
 bool RepairMembers::TakesCopies(NodeId node) const {
   const placement::Candidate* const member = Find(node);
   return member != nullptr && member->is_usable && !member->is_withdrawn &&
-         member->free_bytes >= placement::kFreeBytesMin;
+         placement::FullnessOf(member->free_bytes, member->total_bytes) != placement::Fullness::kFull;
+}
+
+bool RepairMembers::HasRoom(NodeId node) const {
+  const placement::Candidate* const member = Find(node);
+  return TakesCopies(node) && placement::FullnessOf(member->free_bytes, member->total_bytes) ==
+                                  placement::Fullness::kRoomy;
 }
 
 ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members) {

@@ -37,8 +37,10 @@ class RepairMembers {
   [[nodiscard]] bool IsUsable(NodeId node) const;
   // A copy there counts, whether the node is alive or not: it is a member that is to stay.
   [[nodiscard]] bool Counts(NodeId node) const;
-  // May get new copies now.
+  // May get new copies now. Repair uses the room of nodes that are nearly full, which new files avoid.
   [[nodiscard]] bool TakesCopies(NodeId node) const;
+  // The same, and is not nearly full.
+  [[nodiscard]] bool HasRoom(NodeId node) const;
 
  private:
   std::map<NodeId, placement::Candidate> members_;
@@ -76,7 +78,7 @@ struct CopyTask {
   NodeId replaces;  // the node of the set whose place the copy takes; none: its own, or one that is free
 };
 
-// At most one task for a chunk; chunks with the fewest copies on live nodes first. The target is a member of the set
+// At most one task for a chunk; chunks with the fewest copies on live nodes first. Targets that are nearly full come after all others. The target is a member of the set
 // whose copy is missing or corrupt and that takes copies; failing that a node outside the set, from a zone that has no
 // copy if there is one. Outside, the copy takes a free place of the set; else that of a retired node, of
 // one that is OUT or on its way out, or of a missing or corrupt copy on a live node that takes none (it is full).

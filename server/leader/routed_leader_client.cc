@@ -119,6 +119,9 @@ void RoutedLeaderClient::Done(const TxnId& txn, bool is_committed) {
   transactions_->Done(txn, is_committed);
 }
 
+void RoutedLeaderClient::Pin(const TxnId& txn) { transactions_->Pin(txn); }
+void RoutedLeaderClient::Unpin(const TxnId& txn) { transactions_->Unpin(txn); }
+
 void RoutedLeaderClient::ReportReplica(rpc::ReplicaChange change) {
   reports_->Add(std::move(change));
 }

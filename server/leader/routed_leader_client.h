@@ -38,6 +38,8 @@ class RoutedLeaderClient final : public LeaderClient {
                                                            const std::vector<NodeId>& holders,
                                                            absl::Duration timeout) override;
   void Done(const TxnId& txn, bool is_committed) override;
+  void Pin(const TxnId& txn) override;
+  void Unpin(const TxnId& txn) override;
   void ReportReplica(rpc::ReplicaChange change) override;
   [[nodiscard]] absl::StatusOr<std::vector<rpc::VerdictAnswer>> AskVerdicts(
       const rpc::VerdictsRequest& request, absl::Duration timeout) override;

@@ -22,6 +22,7 @@
 #include "dfs/internal/v1/replica.pb.h"
 #include "server/leader/consensus_port.h"
 #include "server/leader/copy_orders.h"
+#include "server/leader/pin_table.h"
 #include "server/leader/repair_plan.h"
 #include "server/leader/request_ledger.h"
 #include "server/leader/transaction_table.h"
@@ -41,7 +42,9 @@ struct NodeLiveness {
 };
 
 struct LeaderOptions {
-  absl::Duration trash_time = absl::Minutes(10);
+  absl::Duration trash_time = absl::Hours(24);
+  // The same while a member that is there is nearly full; the shorter of the two counts.
+  absl::Duration trash_time_min = absl::Minutes(10);
   // A new leader purges nothing for so long: gets begun under the one before may still read.
   absl::Duration purge_quiet = absl::Minutes(10);
   absl::Duration session_unused = absl::Hours(24);
@@ -100,6 +103,7 @@ struct TermState {
   TransactionTable transactions ABSL_GUARDED_BY(mutex);
   RequestLedger requests ABSL_GUARDED_BY(mutex);
   CopyOrders orders ABSL_GUARDED_BY(mutex);
+  PinTable pins ABSL_GUARDED_BY(mutex);
 
   // When a client was last at work here. Repair yields to clients.
   std::atomic<std::int64_t> last_client_ns{0};  // since the Unix epoch; 0: never

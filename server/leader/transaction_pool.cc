@@ -153,6 +153,17 @@ void TransactionPool::Done(const TxnId& txn, bool is_committed) {
   }
 }
 
+void TransactionPool::Pin(const TxnId& txn) {
+  MutexLock lock(&mutex_);
+  ++pins_[txn];
+}
+
+void TransactionPool::Unpin(const TxnId& txn) {
+  MutexLock lock(&mutex_);
+  const auto found = pins_.find(txn);
+  if (found != pins_.end() && --found->second == 0) pins_.erase(found);
+}
+
 void TransactionPool::Tick() {
   const auto target = route_->Find();
   rpc::RenewTransactionsRequest request;
@@ -175,8 +186,16 @@ void TransactionPool::Tick() {
       if (txn.term == target->term) *request.add_cancelled() = ToWire(txn);
     }
     cancelled_.clear();
+    for (const auto& [txn, gets] : pins_) {
+      if (request.pinned_size() == kHeldPerRenewalMax) break;
+      *request.add_pinned() = ToWire(txn);
+    }
+    // Once more when there are none left: the leader lets go of what it was told before.
+    const bool had_pins = std::exchange(has_told_pins_, !pins_.empty());
+    if (request.held_size() == 0 && request.cancelled_size() == 0 && pins_.empty() && !had_pins) {
+      return;
+    }
   }
-  if (request.held_size() == 0 && request.cancelled_size() == 0) return;
   target->operations->RenewTransactions(
       request, kRenewTimeout,
       [self = shared_from_this()](const absl::StatusOr<rpc::RenewTransactionsResponse>& response) {

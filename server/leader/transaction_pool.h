@@ -1,4 +1,5 @@
-// The transactions that this coordinator holds: opened in advance, in use, and to be cancelled (rule R11).
+// The transactions that this coordinator holds: opened in advance, in use, and to be cancelled (rule R11); and the
+// versions that its gets read (rule R17).
 #ifndef DFS_SERVER_LEADER_TRANSACTION_POOL_H_
 #define DFS_SERVER_LEADER_TRANSACTION_POOL_H_
 
@@ -34,6 +35,10 @@ class TransactionPool : public std::enable_shared_from_this<TransactionPool> {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Done(const TxnId& txn, bool is_committed) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Versions that gets of this node are reading.
+  void Pin(const TxnId& txn) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Unpin(const TxnId& txn) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Once a second: renews what is held, cancels what is over, drops what has become too old.
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -64,6 +69,8 @@ class TransactionPool : public std::enable_shared_from_this<TransactionPool> {
   std::map<BucketId, Bucket> buckets_ ABSL_GUARDED_BY(mutex_);
   std::set<TxnId> held_ ABSL_GUARDED_BY(mutex_);  // in advance and in use
   std::deque<TxnId> cancelled_ ABSL_GUARDED_BY(mutex_);
+  std::map<TxnId, int> pins_ ABSL_GUARDED_BY(mutex_);
+  bool has_told_pins_ ABSL_GUARDED_BY(mutex_) = false;  // the leader may hold some of this node
 };
 
 }  // namespace dfs::leader

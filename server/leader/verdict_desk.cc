@@ -23,6 +23,20 @@ rpc::VerdictAnswer::Verdict ToWire(Verdict verdict) {
   return rpc::VerdictAnswer::PENDING;
 }
 
+rpc::VerdictAnswer::Ground ToWire(Ground ground) {
+  switch (ground) {
+    case Ground::kClosed:
+      return rpc::VerdictAnswer::CLOSED;
+    case Ground::kPurged:
+      return rpc::VerdictAnswer::PURGED;
+    case Ground::kNotInSet:
+      return rpc::VerdictAnswer::NOT_IN_SET;
+    case Ground::kOlderTerm:
+      break;
+  }
+  return rpc::VerdictAnswer::OLDER_TERM;
+}
+
 // Copies on nodes that are retired or OUT do not count: they may be gone for good.
 bool IsGoodCopy(const metadata::MetadataView& view, const rpc::Replica& replica) {
   if (replica.state() != api::OK) return false;
@@ -114,7 +128,11 @@ rpc::VerdictsResponse VerdictDesk::Decide(const rpc::VerdictsRequest& request) {
     rpc::VerdictAnswer& answer = *response.add_answers();
     *answer.mutable_chunk() = question.chunk();
     answer.set_nonce(question.nonce());
-    answer.set_verdict(ToWire(DecideVerdict(facts)));
+    const Verdict verdict = DecideVerdict(facts);
+    answer.set_verdict(ToWire(verdict));
+    if (verdict == Verdict::kDead || verdict == Verdict::kExcess) {
+      answer.set_ground(ToWire(GroundOf(facts)));
+    }
   }
   return response;
 }

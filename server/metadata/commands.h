@@ -26,6 +26,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ChangeReplicas& comma
 // trash_commands.cc
 rpc::CommandResult Apply(ApplyContext* context, const rpc::Purge& command);
 rpc::CommandResult Apply(ApplyContext* context, const rpc::Unlinked& command);
+rpc::CommandResult Apply(ApplyContext* context, const rpc::UndeleteFile& command);
 // clear_commands.cc
 rpc::CommandResult Apply(ApplyContext* context, const rpc::ClearPrefix& command);
 rpc::CommandResult Apply(ApplyContext* context, const rpc::ClearStep& command);

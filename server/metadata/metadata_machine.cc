@@ -76,6 +76,8 @@ rpc::CommandResult Dispatch(ApplyContext* context, const rpc::Command& command) 
       return Apply(context, command.retire_node());
     case rpc::Command::kRetireStep:
       return Apply(context, command.retire_step());
+    case rpc::Command::kUndeleteFile:
+      return Apply(context, command.undelete_file());
     case rpc::Command::KIND_NOT_SET:
       break;
   }

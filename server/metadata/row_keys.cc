@@ -69,6 +69,22 @@ std::string TrashKey(LogIndex trashed, const TxnId& txn) {
   return key;
 }
 
+std::string TrashedNamesKey(BucketId bucket, std::string_view prefix) {
+  std::string key = TableKey(kTrashedNameTable);
+  AppendBigEndian64(&key, bucket.value());
+  return key.append(prefix);
+}
+
+std::string TrashedNameKey(BucketId bucket, std::string_view name) {
+  return TrashedNamesKey(bucket, name).append(1, '\0');
+}
+
+std::string TrashedNameKey(BucketId bucket, std::string_view name, std::uint64_t number) {
+  std::string key = TrashedNameKey(bucket, name);
+  AppendBigEndian64(&key, ~number);
+  return key;
+}
+
 std::string IncompleteKey(const TxnId& txn) {
   std::string key = TableKey(kIncompleteTable);
   AppendTxn(&key, txn);
@@ -131,6 +147,12 @@ std::string EndOfPrefix(std::string_view prefix) {
 TxnId TxnAtEnd(std::string_view key) {
   const std::size_t offset = key.size() - kTxnBytes;
   return {Term(ReadBigEndian64(key, offset)), ReadBigEndian64(key, offset + 8)};
+}
+
+std::string EncodeTxn(const TxnId& txn) {
+  std::string value;
+  AppendTxn(&value, txn);
+  return value;
 }
 
 std::string EncodePlace(const VersionPlace& place) {

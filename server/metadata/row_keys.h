@@ -19,6 +19,7 @@ inline constexpr char kBucketTable = 'B';
 inline constexpr char kBucketNameTable = 'b';
 inline constexpr char kCountersTable = 'C';
 inline constexpr char kSettingsTable = 'E';
+inline constexpr char kTrashedNameTable = 'D';
 inline constexpr char kFileTable = 'F';
 inline constexpr char kClusterTable = 'G';
 inline constexpr char kNodeTable = 'N';
@@ -43,6 +44,10 @@ std::string BucketNameKey(std::string_view name);
 std::string FileKey(BucketId bucket, std::string_view name);
 std::string TxnKey(const TxnId& txn);
 std::string TrashKey(LogIndex trashed, const TxnId& txn);
+// Trashed versions of a name, the newest first: names have no zero byte, and the number is written inverted.
+std::string TrashedNameKey(BucketId bucket, std::string_view name, std::uint64_t number);
+std::string TrashedNameKey(BucketId bucket, std::string_view name);  // what those of the name begin with
+std::string TrashedNamesKey(BucketId bucket, std::string_view prefix);  // what those of names so begun begin with
 std::string IncompleteKey(const TxnId& txn);
 std::string PurgeKey(NodeId node, const TxnId& txn);
 std::string PurgeKey(NodeId node);  // first of the node's
@@ -54,8 +59,9 @@ std::string ClearKey(LogIndex index);
 
 // The least key that is greater than every key beginning with `prefix`; empty if there is none.
 std::string EndOfPrefix(std::string_view prefix);
-// The txn that ends the key.
+// The txn that ends the key, or the value.
 TxnId TxnAtEnd(std::string_view key);
+std::string EncodeTxn(const TxnId& txn);
 
 // Where a version is: a current one by its name, a trashed one by the entry that trashed it.
 struct VersionPlace {

@@ -1,11 +1,18 @@
-// Purge and Unlinked: how bytes of trashed versions become free (rule R17).
+// Purge and Unlinked: how bytes of trashed versions become free; UndeleteFile: how they do not (rule R17).
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
+
+#include "absl/status/status.h"
 
 #include "common/mutant.h"
+#include "server/metadata/clear_range.h"
 #include "server/metadata/commands.h"
+#include "server/metadata/metadata_machine.h"
 #include "server/metadata/purge_bitmap.h"
+#include "server/metadata/session_table.h"
 #include "server/metadata/version_table.h"
 
 namespace dfs::metadata {
@@ -36,16 +43,44 @@ bool PurgeOne(ApplyContext* context, const rpc::PurgeVersion& purge) {
   if (!is_same_stay) return false;
   const auto unlinks = UnlinksOf(*context, located->row);
   // The first one always fits: a version names few nodes.
-  if (!context->HasRoomFor(unlinks.size() + 3) && !context->rows->changes().empty()) return false;
+  if (!context->HasRoomFor(unlinks.size() + 4) && !context->rows->changes().empty()) return false;
   for (const auto& [node, bitmap] : unlinks) {
     context->rows->Put(PurgeKey(NodeId(node), txn), bitmap);
   }
-  context->rows->Delete(TrashKey(located->place.trashed, txn));
+  LeaveTrash(context, *located);
   context->rows->Delete(TxnKey(txn));
   context->rows->Delete(IncompleteKey(txn));
-  rpc::CountersRow& counters = context->cache->counters;
-  counters.set_trashed(counters.trashed() - 1);
   return true;
+}
+
+// The version that is meant. `hidden`: the one that a clear has hidden under the name; it counts as trashed wherever
+// its row still is, and is the newest of its name.
+std::optional<TxnId> FindRemoved(const ApplyContext& context, const rpc::UndeleteFile& command,
+                                 const std::optional<rpc::VersionRow>& hidden) {
+  const bool is_any = !command.has_version();
+  if (hidden && (is_any || command.version() == hidden->number())) return FromWire(hidden->txn());
+  const auto trashed =
+      FindTrashed(*context.rows, BucketId(command.bucket_id()), command.name(),
+                  is_any ? std::nullopt : std::optional(command.version()));
+  return trashed ? std::optional(FromWire(trashed->row.txn())) : std::nullopt;
+}
+
+// From the trash to its name, which has no row now.
+rpc::VersionRow TakeBack(ApplyContext* context, const TxnId& txn) {
+  const auto trashed = ReadVersion(*context->rows, txn);
+  LeaveTrash(context, *trashed);
+  rpc::VersionRow version = trashed->row;
+  rpc::CountersRow& counters = context->cache->counters;
+  counters.set_last_version(counters.last_version() + 1);
+  // A change of the file like any other: numbers only increase, and no earlier clear hides it.
+  version.set_number(counters.last_version());
+  const bool keeps_index = DFS_MUTANT(820, "Undelete leaves the version as old as it was (rule R17)");
+  if (!keeps_index) version.set_commit_index(context->index.value());
+  version.set_time_us(context->log_time_us());
+  version.clear_trashed_index();
+  version.clear_trashed_time_us();
+  AddCurrent(context, version);
+  return version;
 }
 
 rpc::CommandResult Counted(const ApplyContext& context, std::uint64_t count) {
@@ -61,7 +96,7 @@ rpc::CommandResult Counted(const ApplyContext& context, std::uint64_t count) {
 rpc::CommandResult Apply(ApplyContext* context, const rpc::Purge& command) {
   std::uint64_t count = 0;
   for (const rpc::PurgeVersion& purge : command.versions()) {
-    if (!context->HasRoomFor(3)) break;
+    if (!context->HasRoomFor(4)) break;
     if (PurgeOne(context, purge)) ++count;
   }
   return Counted(*context, count);
@@ -83,6 +118,43 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::Unlinked& command) {
     ++count;
   }
   return Counted(*context, count);
+}
+
+rpc::CommandResult Apply(ApplyContext* context, const rpc::UndeleteFile& command) {
+  constexpr std::uint32_t kKind = rpc::Command::kUndeleteFile;
+  const api::RequestId& request = command.request_id();
+  if (auto answer = Admit(*context, request, kKind)) return *std::move(answer);
+  if (const absl::Status name = CheckName(command.name()); !name.ok()) {
+    return Refusal(*context, rpc::CommandResult::INVALID,
+                   std::string(name.message().data(), name.message().size()));
+  }
+  if (context->FindBucket(command.bucket_id()) == nullptr) {
+    return Refusal(*context, rpc::CommandResult::INVALID, "no such bucket");
+  }
+  const auto fail = [&](rpc::CommandResult::Code code, const char* message) {
+    rpc::CommandResult result;
+    result.set_code(code);
+    result.set_message(message);
+    return StoreResult(context, request, kKind, std::move(result));
+  };
+  const auto under_name =
+      ReadFile(*context->rows, BucketId(command.bucket_id()), command.name());
+  const bool is_visible =
+      under_name && FirstHiding(context->cache->clears, *under_name) == nullptr;
+  if (is_visible && !command.replaces()) {
+    return fail(rpc::CommandResult::PRECONDITION_FAILED, "there is a file of this name");
+  }
+  const auto txn = FindRemoved(*context, command, is_visible ? std::nullopt : under_name);
+  if (!txn) return fail(rpc::CommandResult::NOT_FOUND, "not in the trash (any more)");
+
+  if (under_name) TrashCurrent(context, *under_name);
+  const rpc::VersionRow version = TakeBack(context, *txn);
+  rpc::CommandResult result;
+  result.set_code(rpc::CommandResult::DONE);
+  *result.mutable_version() = Summary(version);
+  result.set_replicas(PoorestCopies(version));
+  result.set_count(static_cast<std::uint64_t>(version.chunks_size()));
+  return StoreResult(context, request, kKind, std::move(result));
 }
 
 }  // namespace dfs::metadata

@@ -151,8 +151,32 @@ void TrashCurrent(ApplyContext* context, rpc::VersionRow version) {
   context->rows->Delete(FileKey(BucketId(version.bucket_id()), version.name()));
   context->rows->Put(TrashKey(trashed, txn), EncodeRow(version));
   context->rows->Put(TxnKey(txn), EncodePlace({trashed, {}, {}}));
+  context->rows->Put(
+      TrashedNameKey(BucketId(version.bucket_id()), version.name(), version.number()),
+      EncodeTxn(txn));
   rpc::CountersRow& counters = context->cache->counters;
   counters.set_trashed(counters.trashed() + 1);
+}
+
+void LeaveTrash(ApplyContext* context, const LocatedVersion& trashed) {
+  const rpc::VersionRow& row = trashed.row;
+  context->rows->Delete(TrashKey(trashed.place.trashed, FromWire(row.txn())));
+  context->rows->Delete(TrashedNameKey(BucketId(row.bucket_id()), row.name(), row.number()));
+  rpc::CountersRow& counters = context->cache->counters;
+  counters.set_trashed(counters.trashed() - 1);
+}
+
+std::optional<LocatedVersion> FindTrashed(const RowReader& rows, BucketId bucket,
+                                          std::string_view name,
+                                          std::optional<std::uint64_t> number) {
+  std::optional<TxnId> found;
+  const std::string first = number ? TrashedNameKey(bucket, name, *number) : TrashedNameKey(bucket, name);
+  rows.Scan(first, EndOfPrefix(first), [&](std::string_view, std::string_view value) {
+    found = TxnAtEnd(value);
+    return false;
+  });
+  if (!found) return std::nullopt;
+  return ReadVersion(rows, *found);
 }
 
 void Update(ApplyContext* context, const LocatedVersion& before, const rpc::VersionRow& after) {

@@ -1,7 +1,8 @@
 // The rows of file versions and the counters that follow them: current, trashed, incomplete.
 //
 // A version has one row, under its name while it is current and under (entry that trashed it, txn) afterwards, and
-// one row that finds it by its txn. It never changes but for the states of its replicas.
+// one row that finds it by its txn; a trashed one has another that finds it by its name. It never changes but for the
+// states of its replicas, and for its number and its times when it is taken back from the trash.
 #ifndef DFS_SERVER_METADATA_VERSION_TABLE_H_
 #define DFS_SERVER_METADATA_VERSION_TABLE_H_
 
@@ -41,8 +42,14 @@ void CountOut(ApplyContext* context, const rpc::VersionRow& version);
 
 // Makes it the current version of its name. The caller trashed the one before. 3 rows.
 void AddCurrent(ApplyContext* context, const rpc::VersionRow& version);
-// Current -> trashed, by this entry or by the clear that hid it. 3 rows.
+// Current -> trashed, by this entry or by the clear that hid it. 4 rows.
 void TrashCurrent(ApplyContext* context, rpc::VersionRow version);
+// Takes the rows away that a version has while it is trashed, and only then. 2 rows.
+void LeaveTrash(ApplyContext* context, const LocatedVersion& trashed);
+// The newest trashed version of the name, or the one with this number. One that a pending clear hides is not looked at.
+std::optional<LocatedVersion> FindTrashed(const RowReader& rows, BucketId bucket,
+                                          std::string_view name,
+                                          std::optional<std::uint64_t> number);
 // Writes it back after replicas changed. 2 rows. `before`: as it was.
 void Update(ApplyContext* context, const LocatedVersion& before, const rpc::VersionRow& after);
 

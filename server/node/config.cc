@@ -83,7 +83,12 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_flag("--recover-as-voter", config.recover_as_voter,
                "once, on the second of two members, when the only voter is lost for good: this node becomes the only "
                "member and voter. Refused while anything answers at the voter's or a --join address");
-  AddDuration(app, "--trash-time", &config.trash_time, "how long removed bytes are kept");
+  AddDuration(app, "--trash-time", &config.trash_time,
+              "how long removed files can be taken back (undelete); the leader's word counts");
+  AddDuration(app, "--trash-time-min", &config.trash_time_min,
+              "the same while a node's disk is nearly full");
+  AddDuration(app, "--chunk-trash-time", &config.chunk_trash_time,
+              "how long a node keeps bytes that no file needs any more before it deletes them");
   AddDuration(app, "--question-age", &config.question_age,
               "how long a put must be silent before its bytes may be collected");
   AddDuration(app, "--purge-quiet", &config.purge_quiet,
@@ -95,6 +100,9 @@ ParsedConfig ParseConfig(int argc, char** argv) {
       ->check(CLI::Range(std::uint64_t{1} << 16, std::uint64_t{1} << 40))
       ->capture_default_str();
   AddDuration(app, "--collect-every", &config.collect_every, "how often garbage is looked for");
+  app.add_option("--fuse-bytes-min", config.fuse_bytes_min,
+                 "garbage of doubtful kinds beyond this and 5 % of what is stored waits for dfs-cli gc --confirm")
+      ->capture_default_str();
   AddDuration(app, "--out-after", &config.out_after,
               "how long a node is dead before its copies are made anew elsewhere");
   app.set_version_flag("--version", std::string("dfs-server ") + kVersion);

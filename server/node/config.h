@@ -24,12 +24,15 @@ struct Config {
   bool recover_as_voter = false;  // rule R6: the only voter is lost for good
 
   // The long waits, settable for tests.
-  absl::Duration trash_time = absl::Minutes(10);      // removed bytes are kept so long, in the log's trash and again in the node's
+  absl::Duration trash_time = absl::Hours(24);        // removed files are kept so long (undelete); the leader's counts
+  absl::Duration trash_time_min = absl::Minutes(10);  // the same while a disk is nearly full
+  absl::Duration chunk_trash_time = absl::Minutes(10);  // what no file needs any more is kept so long by its node
   absl::Duration question_age = absl::Minutes(10);    // a transaction must be untouched so long before its chunks are asked about
   absl::Duration purge_quiet = absl::Minutes(10);     // a new leader purges nothing for so long
   absl::Duration collect_every = absl::Minutes(1);    // a node looks for garbage so often
   absl::Duration scrub_period = absl::Hours(24 * 7);  // every stored block is read and checked at least so often
   std::uint64_t scrub_rate = std::uint64_t{64} << 20;  // bytes a second that scrubbing reads at most
+  std::uint64_t fuse_bytes_min = std::uint64_t{1} << 30;  // a pass of collection that deletes less is never stopped (rule R20)
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 

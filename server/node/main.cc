@@ -8,7 +8,10 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/callback_threads.h"
+#include "common/disk_full.h"
+#include "common/posix_disk.h"
 #include "server/node/config.h"
+#include "server/node/disk_space.h"
 #include "server/node/node.h"
 
 namespace {
@@ -52,8 +55,14 @@ int main(int argc, char** argv) {
     return sigtimedwait(&signals, nullptr, &time) > 0;
   };
   dfs::node::Config config = parsed.config;
+  if (!dfs::node::AwaitSpaceToRun(dfs::PosixDisk(), config.data_dir, interrupted)) return 0;
   for (int anew = 0;; ++anew) {
     auto node = dfs::node::Node::Start(config, interrupted);
+    if (!node.ok() && dfs::IsDiskFull(node.status())) {
+      LOG(ERROR) << "the disk is full: " << node.status();
+      if (interrupted(absl::Seconds(1))) return 0;
+      dfs::node::RestartProgram();
+    }
     if (!node.ok()) {
       std::cerr << "dfs-server: " << node.status().message() << "\n";
       return node.status().code() == absl::StatusCode::kInvalidArgument ? 64 : 1;
@@ -62,6 +71,7 @@ int main(int argc, char** argv) {
     sigwait(&signals, &received);
     LOG(INFO) << "stopping on signal " << received;
     (*node)->Stop();
+    if ((*node)->was_full()) dfs::node::RestartProgram();
     if (!(*node)->begins_anew() || anew == kAnewMax) return (*node)->has_failed() ? 1 : 0;
     config.join = (*node)->KnownAddresses();
     config.bootstrap = false;

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/disk_full.h"
 #include "common/executor.h"
 #include "common/peer_channels.h"
 #include "common/peer_registry.h"
@@ -29,8 +30,11 @@
 #include "server/leader/leader_host.h"
 #include "server/leader/wanted_replicas.h"
 #include "server/node/disk_probe.h"
+#include "server/node/disk_space.h"
 #include "server/node/doors.h"
+#include "server/node/own_health.h"
 #include "server/node/own_identity.h"
+#include "server/node/part_options.h"
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
 #include "server/node/registration.h"
@@ -64,6 +68,7 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status Start() {
     replicated_log::RocksdbLogStore::Options log_options;
     log_options.data_dir = config_.data_dir;
+    log_options.on_failure = FailStopOf(PosixDisk(), config_.data_dir);
     DFS_RETURN_IF_ERROR(CarryOutSetAside(PosixDisk(), config_.data_dir));
     DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
     if (config_.recover_as_voter) {
@@ -97,6 +102,7 @@ class Node::Impl final : public chunk::Confirmer {
   void Stop();
   [[nodiscard]] bool has_failed() const { return has_failed_.load(); }
   [[nodiscard]] bool begins_anew() const { return begins_anew_.load(); }
+  [[nodiscard]] bool was_full() const { return was_full_.load(); }
   [[nodiscard]] std::vector<std::string> KnownAddresses() const {
     std::vector<std::string> addresses = OtherAddresses();
     for (const auto& [node, member] : raft_->Status().configuration.members) {
@@ -151,6 +157,7 @@ class Node::Impl final : public chunk::Confirmer {
   consensus::Configuration first_configuration_;  // as Join told it
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
+  std::atomic<bool> was_full_{false};
   std::atomic<bool> is_taking_part_{false};  // rule R3
   std::atomic<bool> begins_anew_{false};
   std::vector<membership::MemberAddress> ring_members_;  // finder's thread
@@ -286,9 +293,7 @@ absl::Status Node::Impl::BuildRaft() {
   leader.machine = machine_.get();
   leader.peers = chunk_peers_.get();
   leader.membership = membership_.get();
-  leader.options.trash_time = config_.trash_time;
-  leader.options.purge_quiet = config_.purge_quiet;
-  leader.options.out_after = config_.out_after;
+  leader.options = LeaderOptionsOf(config_);
   leader_host_ = std::make_unique<leader::LeaderHost>(std::move(leader));
 
   replicated_log::RaftHost::Parts raft;
@@ -325,9 +330,7 @@ void Node::Impl::BuildLeader() {
   collector.machine = machine_.get();
   collector.leader = leader_client_.get();
   collector.own_ack = [this] { return OwnAck(); };
-  collector.options.question_age = config_.question_age;
-  collector.options.trash_time = config_.trash_time;
-  collector.options.interval = config_.collect_every;
+  collector.options = CollectorOptionsOf(config_);
   collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 
   wanted_ = std::make_unique<leader::WantedReplicas>(self_, machine_.get());
@@ -343,9 +346,7 @@ void Node::Impl::BuildLeader() {
     change.set_state(bad.is_missing ? api::MISSING : api::CORRUPT);
     leader_client_->ReportReplica(std::move(change));
   };
-  scrubber.options.period = config_.scrub_period;
-  scrubber.options.bytes_per_second_max = config_.scrub_rate;
-  scrubber.options.busy_bytes_per_second_max = config_.scrub_rate / 16;
+  scrubber.options = ScrubOptionsOf(config_);
   scrubber_ = std::make_unique<chunk::Scrubber>(std::move(scrubber));
 }
 
@@ -385,6 +386,7 @@ void Node::Impl::BuildServices() {
   doors.replica.peers = chunk_peers_.get();
   doors.replica.confirmer = this;
   doors.replica.scrubber = scrubber_.get();
+  doors.replica.collect = [this](const auto& request) { return collector_->Answer(request); };
   doors.replica.own_ack = [this] { return OwnAck(); };
   doors.coordinator = &parts_;
   doors.channels = &channels_;
@@ -395,6 +397,7 @@ void Node::Impl::BuildServices() {
   cluster.membership = membership_.get();
   cluster.store = store_.get();
   cluster.scrubber = scrubber_.get();
+  cluster.collect = doors.replica.collect;
   cluster.peers = chunk_peers_.get();
   cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
@@ -502,6 +505,7 @@ void Node::Impl::OnLiveness(NodeId node, membership::LivenessState to) {
 
 void Node::Impl::OnFatal(const absl::Status& status) {
   LOG(ERROR) << "this node must stop: " << status;
+  was_full_ = IsDiskFull(status) || !HasSpaceToRun(PosixDisk(), config_.data_dir);
   has_failed_ = true;
   kill(getpid(), SIGTERM);
 }
@@ -516,16 +520,10 @@ membership::NodeHealth Node::Impl::OwnHealth() {
 void Node::Impl::Upkeep() {
   upkeep_->Post([this] {
     const auto view = machine_->View();
-    const chunk::Space space = store_->GetSpace();
-    const chunk::ScrubStatus scrub = scrubber_->GetStatus();
+    const auto health = HealthOf(*store_, *scrubber_, *collector_, view->applied_index());
     {
       MutexLock lock(&health_mutex_);
-      health_.free_bytes = space.free_bytes;
-      health_.total_bytes = space.total_bytes;
-      health_.fsync_p99 = store_->SyncP99();
-      health_.applied_index = view->applied_index().value();
-      health_.corrupt_chunks = scrub.bad_chunks;
-      health_.quarantined_objects = scrub.quarantined_objects;
+      health_ = health;
     }
     for (const auto& row : view->Nodes()) {
       const NodeId node(row.node_id());
@@ -541,6 +539,10 @@ void Node::Impl::Upkeep() {
       LOG(WARNING) << "this node stops: " << retired.message();
       kill(getpid(), SIGTERM);
       return;
+    }
+    // Was full, and has space again: only a new start makes the store take chunks.
+    if (const auto failure = store_->Health(); IsDiskFull(failure) && HasSpaceToRun(PosixDisk(), config_.data_dir)) {
+      return OnFatal(failure);
     }
     if (is_taking_part_) CheckRegistered();
     if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
@@ -590,6 +592,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(const Config& config,
 
 void Node::Stop() { impl_->Stop(); }
 bool Node::has_failed() const { return impl_->has_failed(); }
+bool Node::was_full() const { return impl_->was_full(); }
 bool Node::begins_anew() const { return impl_->begins_anew(); }
 std::vector<std::string> Node::KnownAddresses() const { return impl_->KnownAddresses(); }
 

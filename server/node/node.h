@@ -28,6 +28,8 @@ class Node {
   void Stop();
   // The disk failed or the state differs from that of the others: the process should end with an error.
   [[nodiscard]] bool has_failed() const;
+  // It failed because its disk is full: worth a new start once there is space (disk_space.h).
+  [[nodiscard]] bool was_full() const;
   // The data directory must be set aside (rule R3; ordered, the next Start carries it out): the process should start
   // a node anew, which joins through these.
   [[nodiscard]] bool begins_anew() const;

@@ -42,7 +42,9 @@ class Picker {
     return it == members_.end() ? nullptr : *it;
   }
   [[nodiscard]] bool HasSpace(const Candidate& c) const {
-    return c.free_bytes >= question_.free_bytes_min;
+    const Fullness fullness = FullnessOf(c.free_bytes, c.total_bytes);
+    return fullness == Fullness::kRoomy ||
+           (fullness == Fullness::kNearlyFull && question_.takes_nearly_full);
   }
   [[nodiscard]] bool CanTakeCopy(const Candidate& c) const {
     return c.is_usable && !c.is_withdrawn && HasSpace(c) && !Contains(question_.avoid, c.node);
@@ -80,6 +82,14 @@ class Picker {
 };
 
 }  // namespace
+
+Fullness FullnessOf(std::uint64_t free_bytes, std::uint64_t total_bytes) {
+  const bool is_known = total_bytes > 0;
+  const std::uint64_t nearly = is_known ? std::min(kFreeBytesMin, total_bytes / 20) : kFreeBytesMin;
+  const std::uint64_t full = is_known ? std::min(kFullBytes, total_bytes / 50) : kFullBytes;
+  if (free_bytes < full) return Fullness::kFull;
+  return free_bytes < nearly ? Fullness::kNearlyFull : Fullness::kRoomy;
+}
 
 Placement Place(const Question& question) {
   Placement placement;

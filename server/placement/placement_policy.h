@@ -11,15 +11,22 @@
 
 namespace dfs::placement {
 
-// Below this much free space a node gets no new replicas: what is left is for metadata, compaction
-// and the copies that are on their way.
+// Watermarks on what new chunks may still use of a disk (the node's own reserve, for its databases, is taken off already).
+// Below kFreeBytesMin, or a twentieth of a small disk, a node is nearly full: new files go elsewhere, and what is left is for
+// repair and for puts that would find no W nodes otherwise. Below kFullBytes, or a fiftieth, it is full and gets nothing.
 inline constexpr std::uint64_t kFreeBytesMin = std::uint64_t{1} << 30;
+inline constexpr std::uint64_t kFullBytes = std::uint64_t{128} << 20;  // two chunks of full length
 inline constexpr std::size_t kSparesMax = 2;
+
+enum class Fullness { kRoomy, kNearlyFull, kFull };
+// `total_bytes` 0: the size of the disk is not known.
+[[nodiscard]] Fullness FullnessOf(std::uint64_t free_bytes, std::uint64_t total_bytes);
 
 struct Candidate {
   NodeId node;
   std::string zone;              // failure domain; empty is a zone as any other
   std::uint64_t free_bytes = 0;
+  std::uint64_t total_bytes = 0;  // 0: not known
   bool is_usable = false;        // alive, as far as the asker knows
   bool is_retired = false;       // no member (any more): never picked
   bool is_slow = false;          // its disk hangs: picked only where nobody else is left
@@ -33,7 +40,7 @@ struct Question {
   std::vector<NodeId> avoid;          // just failed: neither replica nor spare
   std::vector<NodeId> holders;        // hold the bytes already: taken first unless retired
   std::size_t replicas = 3;           // wanted
-  std::uint64_t free_bytes_min = kFreeBytesMin;
+  bool takes_nearly_full = false;     // nodes that are nearly full are taken too
   std::uint64_t seed = 0;             // varies the choice among equals, for instance the transaction's number
 };
 

@@ -192,7 +192,13 @@ rocksdb::Options RocksdbDatabase::FileOptions(rocksdb::Env* env) {
   return rocksdb::Options(MetadataDbOptions(env), MetadataFamilyOptions());
 }
 
+absl::Status RocksdbDatabase::FailedBefore() const {
+  const absl::Status status = absl::DataLossError("the metadata database has failed before");
+  return was_full_ ? MarkDiskFull(status) : status;
+}
+
 absl::Status RocksdbDatabase::Poison(const rocksdb::Status& status, const std::string& what) {
+  if (status.IsNoSpace()) was_full_ = true;
   is_poisoned_ = true;
   LOG(ERROR) << "metadata database: " << what << ": " << status.ToString()
              << "; it takes no more writes";
@@ -200,7 +206,7 @@ absl::Status RocksdbDatabase::Poison(const rocksdb::Status& status, const std::s
 }
 
 absl::Status RocksdbDatabase::WriteSynced(rocksdb::WriteBatch* batch) {
-  if (is_poisoned_) return absl::DataLossError("the metadata database has failed before");
+  if (is_poisoned_) return FailedBefore();
   rocksdb::WriteOptions options;
   options.sync = true;
   options.protection_bytes_per_key = kProtectionBytesPerKey;
@@ -214,7 +220,7 @@ absl::Status RocksdbDatabase::WriteSynced(rocksdb::WriteBatch* batch) {
 }
 
 absl::Status RocksdbDatabase::WriteUnsynced(rocksdb::WriteBatch* batch) {
-  if (is_poisoned_) return absl::DataLossError("the metadata database has failed before");
+  if (is_poisoned_) return FailedBefore();
   rocksdb::WriteOptions options;
   options.protection_bytes_per_key = kProtectionBytesPerKey;
   const std::size_t bytes = MemoryOf(*batch);
@@ -227,7 +233,7 @@ absl::Status RocksdbDatabase::WriteUnsynced(rocksdb::WriteBatch* batch) {
 }
 
 absl::Status RocksdbDatabase::SyncAll() {
-  if (is_poisoned_) return absl::DataLossError("the metadata database has failed before");
+  if (is_poisoned_) return FailedBefore();
   MutexLock lock(&unsynced_mutex_);
   if (const auto status = db_->SyncWAL(); !status.ok()) return Poison(status, "sync");
   return absl::OkStatus();

@@ -115,7 +115,11 @@ class RocksdbDatabase {
   std::vector<rocksdb::ColumnFamilyHandle*> other_families_;  // of other generations, until dropped
   std::shared_ptr<RocksdbGeneration> generation_;
   bool was_recovered_ = false;
+  // Of a write after a failure.
+  [[nodiscard]] absl::Status FailedBefore() const;
+
   std::atomic<bool> is_poisoned_{false};
+  std::atomic<bool> was_full_{false};  // the failure was that the disk is full
   std::atomic<std::size_t> bytes_since_switch_{0};
   // Held by unsynced writes, and from the sync to the switch of the write-ahead log: so every unsynced byte is
   // in the newest one.

@@ -69,7 +69,7 @@ class Upkeep : public ::testing::Test {
     });
   }
 
-  ProcessCluster cluster_{{{"--out-after=3s", "--trash-time=1s", "--question-age=1s",
+  ProcessCluster cluster_{{{"--out-after=3s", "--trash-time=1s", "--chunk-trash-time=1s", "--question-age=1s",
                             "--collect-every=1s", "--purge-quiet=1s"},
                            nullptr}};
   std::vector<File> files_;

@@ -197,7 +197,10 @@ absl::StatusOr<chunk::ChunkInfo> MemoryChunkStore::Vouch(const ChunkId& id) {
 }
 
 chunk::Space MemoryChunkStore::GetSpace() {
-  return {std::uint64_t{1} << 40, std::uint64_t{1} << 39, 0};
+  std::uint64_t stored = 0;
+  MutexLock lock(&mutex_);
+  for (const auto& [id, chunk] : chunks_) stored += chunk.info.size;
+  return {std::uint64_t{1} << 40, std::uint64_t{1} << 39, stored};
 }
 
 }  // namespace dfs::testing

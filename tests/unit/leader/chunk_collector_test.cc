@@ -35,6 +35,7 @@ class FakeLeaderClient final : public LeaderClient {
       *answer.mutable_chunk() = question.chunk();
       answer.set_nonce(question.nonce());
       answer.set_verdict(verdict);
+      answer.set_ground(ground);
     }
     if (before_answer) before_answer();
     return answers;
@@ -51,6 +52,7 @@ class FakeLeaderClient final : public LeaderClient {
   }
 
   rpc::VerdictAnswer::Verdict verdict = rpc::VerdictAnswer::DEAD;
+  rpc::VerdictAnswer::Ground ground = rpc::VerdictAnswer::OLDER_TERM;
   bool is_reachable = true;
   std::function<void()> before_answer;
   std::set<ChunkId> asked;
@@ -178,6 +180,100 @@ TEST_F(ChunkCollectorTest, PurgedChunkIsUnlinkedAndThenReported) {
   EXPECT_EQ(last.removed, 1u);
   EXPECT_EQ(last.reported, 1u);
   EXPECT_EQ(leader_.unlinked, std::set<ChunkId>{chunk_});
+}
+
+// ---- the fuse (rule R20) ----
+
+// 5 bytes a chunk.
+class FuseTest : public ChunkCollectorTest {
+ protected:
+  FuseTest() { options_.fuse_bytes_min = 100; }
+  void StoreMany(std::uint64_t count) {
+    for (std::uint64_t i = 1; i <= count; ++i) Store({{Term(4), i}, 0});
+  }
+};
+
+TEST_F(FuseTest, TooMuchAtOnceIsWithheldWhole) {
+  StoreMany(21);
+  const auto counts = Pass();
+  EXPECT_EQ(counts.trashed, 0u);
+  EXPECT_EQ(counts.withheld, 21u);
+  EXPECT_EQ(Pass().withheld, 21u) << "and stays";
+  const auto status = collector_->GetStatus();
+  EXPECT_TRUE(status.is_stopped());
+  EXPECT_EQ(status.withheld_bytes(), 105u);
+  EXPECT_EQ(status.limit_bytes(), 100u);
+  EXPECT_EQ(store_.count(), 21u);
+}
+
+TEST_F(FuseTest, ExcessIsOfTheDoubtfulKinds) {
+  leader_.verdict = rpc::VerdictAnswer::EXCESS;
+  leader_.ground = rpc::VerdictAnswer::NOT_IN_SET;
+  StoreMany(21);
+  EXPECT_EQ(Pass().withheld, 21u);
+}
+
+TEST_F(FuseTest, LawfulPurgesAndOwnAbortsGoOn) {
+  StoreMany(21);
+  ASSERT_EQ(Pass().withheld, 21u);
+  leader_.ground = rpc::VerdictAnswer::PURGED;
+  EXPECT_EQ(Pass().trashed, 21u);
+  EXPECT_EQ(Pass().removed, 21u);
+  StoreMany(40);
+  leader_.ground = rpc::VerdictAnswer::CLOSED;
+  EXPECT_EQ(Pass().trashed, 40u);
+}
+
+TEST_F(FuseTest, ATwentiethOfWhatIsStoredMayGo) {
+  options_.fuse_bytes_min = 0;
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    Store({{Term(5), i}, 0});
+    Commit({Term(5), i}, {1, 2, 3});
+  }
+  StoreMany(10);  // 50 bytes of 1,050
+  EXPECT_EQ(Pass().trashed, 10u);
+  EXPECT_FALSE(collector_->GetStatus().is_stopped());
+  StoreMany(30);
+  EXPECT_EQ(Pass().withheld, 30u) << "20 are new, and 10 are asked about for the second time";
+}
+
+TEST_F(FuseTest, ConfirmedOnesGoThroughBothStepsAndThenTheFuseIsThereAgain) {
+  StoreMany(30);
+  ASSERT_EQ(Pass().withheld, 30u);
+  collector_->Confirm();
+  EXPECT_FALSE(collector_->GetStatus().is_stopped());
+  EXPECT_EQ(Pass().trashed, 30u);
+  EXPECT_EQ(Pass().removed, 30u);
+  EXPECT_EQ(store_.count(), 0u);
+  StoreMany(31);
+  EXPECT_EQ(Pass().withheld, 31u);
+}
+
+TEST_F(FuseTest, NobodyConfirmsWhatIsNotKnownYet) {
+  ASSERT_EQ(Pass().withheld, 0u);
+  collector_->Confirm();
+  StoreMany(30);
+  EXPECT_EQ(Pass().withheld, 30u);
+}
+
+TEST_F(FuseTest, MendsItselfOnceTheReasonIsGone) {
+  StoreMany(30);
+  ASSERT_EQ(Pass().withheld, 30u);
+  leader_.verdict = rpc::VerdictAnswer::LIVE;
+  EXPECT_EQ(Pass().withheld, 0u);
+  EXPECT_FALSE(collector_->GetStatus().is_stopped());
+}
+
+// What several passes take is added up: a walk is one pass in the words of the rule.
+TEST_F(FuseTest, BoundedPassesOfOneWalkAreAddedUp) {
+  options_.looked_at_max = 10;
+  StoreMany(50);
+  EXPECT_EQ(Pass().trashed, 10u);
+  EXPECT_EQ(Pass().trashed, 10u) << "100 bytes";
+  EXPECT_EQ(Pass().withheld, 10u);
+  EXPECT_EQ(Pass().withheld, 10u);
+  EXPECT_EQ(Pass().withheld, 10u);
+  EXPECT_EQ(Pass().removed, 0u) << "also what is in the trash already stays";
 }
 
 TEST_F(ChunkCollectorTest, BoundedPassesGoOnWhereTheLastOneStopped) {

@@ -153,5 +153,18 @@ TEST(GarbageVerdict, NoCombinationDeletesOutsideTheRules) {
   EXPECT_GT(deletions, 0);
 }
 
+TEST(GarbageVerdict, SaysOnWhatGround) {
+  VerdictFacts facts;
+  facts.own_term = Term(5);
+  facts.txn = {Term(4), 1};
+  EXPECT_EQ(GroundOf(facts), Ground::kOlderTerm);
+  facts.txn = {Term(5), 1};
+  EXPECT_EQ(GroundOf(facts), Ground::kClosed);
+  facts.is_named = true;
+  EXPECT_EQ(GroundOf(facts), Ground::kNotInSet);
+  facts.has_purge_row = true;
+  EXPECT_EQ(GroundOf(facts), Ground::kPurged);
+}
+
 }  // namespace
 }  // namespace dfs::leader

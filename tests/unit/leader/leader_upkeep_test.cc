@@ -27,6 +27,7 @@ rpc::Command RemoveCommand(std::uint64_t sequence, const std::string& name) {
 TEST_F(LeaderUpkeepTest, PurgesAfterTheTrashTimeAndMakesPurgeRows) {
   LeaderOptions options;
   options.purge_quiet = absl::ZeroDuration();
+  options.trash_time = absl::Minutes(10);
   Lead(3, options);
   const rpc::TxnId txn = OpenOne();
   ASSERT_EQ(CodeOf(Submit(PutCommand(1, txn, {1, 2, 3}, {1, 2, 3}))), rpc::CommandResult::DONE);
@@ -62,6 +63,7 @@ TEST_F(LeaderUpkeepTest, ANewLeaderPurgesNothingForItsFirstTenMinutes) {
 TEST_F(LeaderUpkeepTest, TrashTimeCountsFromTheEntryAfterALongSilence) {
   LeaderOptions options;
   options.purge_quiet = absl::ZeroDuration();
+  options.trash_time = absl::Minutes(10);
   world_.clock.Advance(absl::Hours(5));
   Lead(1, options);
   world_.executor.Advance(absl::Seconds(5));

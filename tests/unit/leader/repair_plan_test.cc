@@ -115,6 +115,23 @@ TEST(RepairPlan, FullNodeTakesNoCopies) {
           .empty());
 }
 
+TEST(RepairPlan, NearlyFullNodeComesAfterAllOthers) {
+  constexpr std::uint64_t kNearlyFull = std::uint64_t{512} << 20;
+  auto members = Members(4);
+  members[2].free_bytes = kNearlyFull;
+  const std::vector<IncompleteChunk> chunks = {
+      Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})};
+  auto tasks = Plan(chunks, members);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].target, NodeId(4));
+  EXPECT_EQ(tasks[0].replaces, NodeId(3));
+  members[3].free_bytes = kNearlyFull;
+  tasks = Plan(chunks, members);
+  ASSERT_EQ(tasks.size(), 1u) << "what it has left is for repair";
+  EXPECT_EQ(tasks[0].target, NodeId(3));
+  EXPECT_TRUE(tasks[0].replaces.is_none());
+}
+
 TEST(RepairPlan, CopyOnANodeThatIsOutIsReplaced) {
   auto members = Members(4);
   members[2].is_usable = false;

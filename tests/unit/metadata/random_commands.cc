@@ -118,6 +118,11 @@ rpc::Command RandomCommands::Make(World* world) {
     *command.mutable_remove_file()->mutable_request_id() = Request(world);
     command.mutable_remove_file()->set_bucket_id(1);
     command.mutable_remove_file()->set_name(Name());
+  } else if (kind < 62) {
+    *command.mutable_undelete_file()->mutable_request_id() = Request(world);
+    command.mutable_undelete_file()->set_bucket_id(1);
+    command.mutable_undelete_file()->set_name(Name());
+    command.mutable_undelete_file()->set_replaces(random_.OneIn(1, 2));
   } else if (kind < 65) {
     *command.mutable_settle()->mutable_request_id() = Request(world);
   } else if (kind < 80) {

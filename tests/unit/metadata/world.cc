@@ -122,6 +122,17 @@ rpc::CommandResult World::Remove(std::string_view name, std::optional<std::uint6
   return Apply(command);
 }
 
+rpc::CommandResult World::Undelete(std::string_view name, const UndeleteOptions& options) {
+  rpc::Command command;
+  rpc::UndeleteFile* undelete = command.mutable_undelete_file();
+  *undelete->mutable_request_id() = NextRequest();
+  undelete->set_bucket_id(kBucket.value());
+  undelete->set_name(std::string(name));
+  if (options.version) undelete->set_version(*options.version);
+  undelete->set_replaces(options.replaces);
+  return Apply(command);
+}
+
 rpc::CommandResult World::Settle(const api::RequestId& request) {
   rpc::Command command;
   *command.mutable_settle()->mutable_request_id() = request;
@@ -268,14 +279,17 @@ class Checker {
     if (!difference.str().empty()) failures_.push_back("totals: " + difference.str());
   }
 
-  // Every version has exactly one row, one X row, and a U row exactly if it is incomplete.
+  // Every version has exactly one row, one X row, a U row exactly if it is incomplete, and a D row exactly if it is trashed.
   void CheckRows(const MemoryKeyValueStore::Rows& rows) {
     std::set<TxnId> txns;
     std::set<TxnId> incomplete;
     std::set<TxnId> should_be_incomplete;
     std::map<std::string, std::uint64_t> results;
+    std::map<std::string, TxnId> by_name;
+    std::map<std::string, TxnId> should_be_by_name;
     for (const auto& [key, value] : rows) {
       if (key[0] == kTxnTable) txns.insert(TxnAtEnd(key));
+      if (key[0] == kTrashedNameTable) by_name[key] = TxnAtEnd(value);
       if (key[0] == kIncompleteTable) incomplete.insert(TxnAtEnd(key));
       if (key[0] == kResultTable && ++results[key.substr(1, 16)] > 256) {
         failures_.push_back("more than 256 results of a session");
@@ -283,6 +297,10 @@ class Checker {
       if (key[0] != kFileTable && key[0] != kTrashTable) continue;
       rpc::VersionRow version;
       version.ParseFromString(value);
+      if (key[0] == kTrashTable) {
+        should_be_by_name[TrashedNameKey(BucketId(version.bucket_id()), version.name(),
+                                         version.number())] = FromWire(version.txn());
+      }
       for (const rpc::ChunkRow& chunk : version.chunks()) {
         if (OkCopies(chunk) < 3) should_be_incomplete.insert(FromWire(version.txn()));
       }
@@ -290,6 +308,7 @@ class Checker {
       Fail("a version has two rows", version);
     }
     if (txns != txns_of_versions_) failures_.push_back("X rows and versions differ");
+    if (by_name != should_be_by_name) failures_.push_back("D rows and trashed versions differ");
     if (incomplete != should_be_incomplete) failures_.push_back("U rows are wrong");
   }
 

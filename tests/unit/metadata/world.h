@@ -53,6 +53,12 @@ class World {
   rpc::CommandResult Put(std::string_view name, const PutOptions& options = {});
   rpc::CommandResult Put(const rpc::CommitPut& put);
   rpc::CommandResult Remove(std::string_view name, std::optional<std::uint64_t> if_version = {});
+  struct UndeleteOptions {
+    std::optional<std::uint64_t> version;
+    bool replaces = false;
+  };
+  rpc::CommandResult Undelete(std::string_view name, const UndeleteOptions& options);
+  rpc::CommandResult Undelete(std::string_view name) { return Undelete(name, {}); }
   rpc::CommandResult Settle(const api::RequestId& request);
   rpc::CommandResult Clear(std::string_view prefix);
   rpc::CommandResult ClearStep(std::uint32_t rows);

@@ -55,6 +55,27 @@ TEST(Placement, CoordinatorThatCannotIsLeftOut) {
   EXPECT_THAT(Place(question).replicas, SizeIs(3)) << "no member (any more)";
 }
 
+TEST(Placement, WatermarksFollowTheSizeOfSmallDisks) {
+  constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+  EXPECT_EQ(FullnessOf(1'024 * kMebi, 0), Fullness::kRoomy) << "of a disk that nobody has heard of";
+  EXPECT_EQ(FullnessOf(1'023 * kMebi, 100'000 * kMebi), Fullness::kNearlyFull);
+  EXPECT_EQ(FullnessOf(127 * kMebi, 100'000 * kMebi), Fullness::kFull);
+  EXPECT_EQ(FullnessOf(50 * kMebi, 1'000 * kMebi), Fullness::kRoomy);
+  EXPECT_EQ(FullnessOf(49 * kMebi, 1'000 * kMebi), Fullness::kNearlyFull);
+  EXPECT_EQ(FullnessOf(20 * kMebi, 1'000 * kMebi), Fullness::kNearlyFull);
+  EXPECT_EQ(FullnessOf(19 * kMebi, 1'000 * kMebi), Fullness::kFull);
+}
+
+TEST(Placement, NearlyFullNodesAreTakenOnlyWhenAsked) {
+  Candidate nearly = Good(3, "", kFreeBytesMin - 1);
+  Candidate full = Good(4, "", kFullBytes - 1);
+  Question question = Of({Good(1), Good(2), nearly, full});
+  EXPECT_THAT(Place(question).replicas, testing::UnorderedElementsAre(Node(1), Node(2)));
+  EXPECT_THAT(Place(question).set, SizeIs(3));
+  question.takes_nearly_full = true;
+  EXPECT_THAT(Place(question).replicas, testing::UnorderedElementsAre(Node(1), Node(2), Node(3)));
+}
+
 TEST(Placement, SlowNodesComeLast) {
   const auto slow = [](std::uint32_t id) {
     Candidate candidate = Good(id);

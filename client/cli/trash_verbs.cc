@@ -1,0 +1,138 @@
+// undelete, gc.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/cli/interrupt.h"
+#include "client/cli/text.h"
+#include "client/cli/verbs.h"
+#include "proto/wire_status.h"
+
+namespace dfs::client::cli {
+namespace {
+
+struct UndeleteFlags {
+  std::string remote;
+  std::optional<std::uint64_t> version;
+  bool replaces = false;
+};
+
+int RunUndelete(Session& session, const UndeleteFlags& flags) {
+  absl::StatusOr<v1::FileInfo> file;
+  {
+    const ChangeInProgress change;
+    file = session.client().Undelete(flags.remote, flags.version, flags.replaces);
+  }
+  if (!file.ok()) {
+    const bool exists = ReasonOf(file.status()) == v1::ErrorDetail::PRECONDITION;
+    return session.Fail(exists ? ErrorWithReason(absl::StatusCode::kAlreadyExists,
+                                                 "there is a file of this name; --replace puts it "
+                                                 "into the trash instead",
+                                                 v1::ErrorDetail::PRECONDITION)
+                               : file.status(),
+                        flags.remote);
+  }
+  if (session.is_json()) {
+    session.PrintJson(JsonOf(*file));
+  } else {
+    session.Say("took back " + file->name() + "  " +
+                FormatBytes(file->size(), session.flags().is_human) + " bytes  version " +
+                std::to_string(file->version()));
+  }
+  return kExitOk;
+}
+
+// ---- gc ----
+
+struct GcFlags {
+  std::string node;
+  bool only_shows = false;
+  bool confirms = false;
+};
+
+int PrintCollection(Session& session, const v1::CollectResponse& response) {
+  const bool is_human = session.flags().is_human;
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "NAME", "STATE", "WITHHELD", "LIMIT", "TRASH CHUNKS", "TRASH BYTES", "REMOVED CHUNKS",
+       "REMOVED BYTES", "LAST WHOLE"}};
+  int silent = 0;
+  for (const auto& node : response.nodes()) {
+    if (session.is_json()) session.PrintJson(JsonOf(node));
+    if (!node.error().empty()) {
+      ++silent;
+      rows.push_back({std::to_string(node.node_id()), node.node(), "unreachable"});
+      session.Say(node.node() + ": " + node.error());
+      continue;
+    }
+    rows.push_back({std::to_string(node.node_id()), node.node(),
+                    node.is_stopped() ? "STOPPED" : "ok",
+                    FormatBytes(node.withheld_bytes(), is_human),
+                    FormatBytes(node.limit_bytes(), is_human), std::to_string(node.trash_chunks()),
+                    FormatBytes(node.trash_bytes(), is_human),
+                    std::to_string(node.removed_chunks()),
+                    FormatBytes(node.removed_bytes(), is_human),
+                    node.finished_us() <= 0
+                        ? "never"
+                        : FormatTime(static_cast<std::uint64_t>(node.finished_us()))});
+    if (node.is_stopped()) {
+      session.Say(node.node() + " found more to delete at once than can be right, and has stopped. If it is (it was "
+                  "away, or files were moved): dfs-cli gc --confirm " + node.node());
+    }
+  }
+  if (!session.is_json()) session.Print(FormatTable(rows, "><<>>>>>><"));
+  session.Say(std::to_string(response.trashed_files()) + " versions in the trash (dfs-cli undelete)");
+  if (silent == 0) return kExitOk;
+  return silent == response.nodes_size() ? kExitUnreachable : kExitPartly;
+}
+
+int RunGc(Session& session, const GcFlags& flags) {
+  v1::CollectRequest request;
+  request.set_node(flags.node);
+  request.set_start(!flags.only_shows);
+  request.set_confirm(flags.confirms);
+  const auto response = session.client().Collect(request);
+  if (!response.ok()) return session.Fail(response.status(), flags.node);
+  return PrintCollection(session, *response);
+}
+
+}  // namespace
+
+Verb GcVerb() {
+  return {"gc",
+          {},
+          "gc [NODE] [--show] [--confirm]",
+          "delete now what no file needs any more; shows what is in the trash of each node",
+          {"dfs-cli gc", "dfs-cli gc --show", "dfs-cli gc --confirm n3  # it stopped, and it is right"},
+          [](CLI::App& app) -> RunVerb {
+            auto flags = std::make_shared<GcFlags>();
+            app.add_option("NODE", flags->node, "name or number; without: every node");
+            auto* show = app.add_flag("--show", flags->only_shows, "start nothing, only show");
+            app.add_flag("--confirm", flags->confirms,
+                         "what a node withholds, because it is so much at once, may go")
+                ->excludes(show);
+            return [flags](Session& session) { return RunGc(session, *flags); };
+          }};
+}
+
+Verb UndeleteVerb() {
+  return {"undelete",
+          {},
+          "undelete REMOTE",
+          "take a removed file back, while it is in the trash (a day, less when space is short)",
+          {"dfs-cli undelete report.pdf", "dfs-cli undelete --version=17 report.pdf",
+           "dfs-cli undelete --replace --version=17 report.pdf"},
+          [](CLI::App& app) -> RunVerb {
+            auto flags = std::make_shared<UndeleteFlags>();
+            app.add_option("REMOTE", flags->remote, "its name in the cluster")->required();
+            app.add_option("--version", flags->version,
+                           "this version (default: the newest in the trash)");
+            app.add_flag("--replace", flags->replaces,
+                         "also if there is a file of this name: that one goes to the trash");
+            return [flags](Session& session) { return RunUndelete(session, *flags); };
+          }};
+}
+
+}  // namespace dfs::client::cli

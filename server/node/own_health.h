@@ -1,0 +1,31 @@
+// What this node tells the others of itself with its heartbeats.
+#ifndef DFS_SERVER_NODE_OWN_HEALTH_H_
+#define DFS_SERVER_NODE_OWN_HEALTH_H_
+
+#include "common/ids.h"
+#include "membership/member.h"
+#include "server/chunk/chunk_store.h"
+#include "server/chunk/scrubber.h"
+#include "server/leader/chunk_collector.h"
+
+namespace dfs::node {
+
+// Without the age of the disk probe. Asks the disk for its space: blocks.
+inline membership::NodeHealth HealthOf(chunk::ChunkStore& store, chunk::Scrubber& scrubber,
+                                       const leader::ChunkCollector& collector, LogIndex applied) {
+  membership::NodeHealth health;
+  const chunk::Space space = store.GetSpace();
+  health.free_bytes = space.free_bytes;
+  health.total_bytes = space.total_bytes;
+  health.fsync_p99 = store.SyncP99();
+  health.applied_index = applied.value();
+  const chunk::ScrubStatus scrub = scrubber.GetStatus();
+  health.corrupt_chunks = scrub.bad_chunks;
+  health.quarantined_objects = scrub.quarantined_objects;
+  health.withheld_bytes = collector.GetStatus().withheld_bytes();
+  return health;
+}
+
+}  // namespace dfs::node
+
+#endif  // DFS_SERVER_NODE_OWN_HEALTH_H_
