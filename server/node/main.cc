@@ -11,8 +11,8 @@
 
 namespace {
 
-// A node joins anew so often in one process. Twice would be strange already.
-constexpr int kAnewMax = 2;
+// A node joins anew or makes its chunk index anew so often in one process. A disk that asks for more is to be replaced.
+constexpr int kAnewMax = 5;
 
 // Every connection and file needs a descriptor; running out makes this gRPC deaf for ever.
 void RaiseFileLimit() {
@@ -57,7 +57,12 @@ int main(int argc, char** argv) {
     sigwait(&signals, &received);
     LOG(INFO) << "stopping on signal " << received;
     (*node)->Stop();
-    if (!(*node)->begins_anew() || anew == kAnewMax) return (*node)->has_failed() ? 1 : 0;
+    if (!(*node)->begins_anew()) return (*node)->has_failed() ? 1 : 0;
+    if (anew == kAnewMax) {
+      std::cerr << "dfs-server: this disk has failed " << kAnewMax + 1
+                << " times since the start: replace it\n";
+      return 1;
+    }
     config.join = (*node)->KnownAddresses();
     config.bootstrap = false;
     config.recover_as_voter = false;

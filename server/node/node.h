@@ -28,8 +28,8 @@ class Node {
   void Stop();
   // The disk failed or the state differs from that of the others: the process should end with an error.
   [[nodiscard]] bool has_failed() const;
-  // The data directory must be set aside (rule R3; ordered, the next Start carries it out): the process should start
-  // a node anew, which joins through these.
+  // The data directory must be set aside (rule R3), or the chunk index made anew: ordered, the next Start carries it out. The
+  // process should start a node anew, which finds the others through these.
   [[nodiscard]] bool begins_anew() const;
   [[nodiscard]] std::vector<std::string> KnownAddresses() const;
 
