@@ -12,6 +12,9 @@ namespace {
 // length (2), type (1), payload; no record header in the last 6 bytes of a block.
 constexpr std::size_t kBlockBytes = 32'768;
 constexpr std::size_t kHeaderBytes = 7;
+// Types: a whole record, or the first, a middle and the last piece of one.
+constexpr unsigned char kFullType = 1;
+constexpr unsigned char kFirstType = 2;
 constexpr unsigned char kLastType = 4;
 
 std::uint64_t Get(std::string_view data, std::size_t at, std::size_t bytes) {
@@ -59,6 +62,41 @@ std::optional<std::size_t> FindZeroedTail(std::string_view manifest) {
           : at + kHeaderBytes + static_cast<std::size_t>(Get(manifest, at + 4, 2));
   if (claimed <= zeros) return std::nullopt;
   return at;
+}
+
+std::vector<std::string> WholeLogRecords(std::string_view log) {
+  std::vector<std::string> out;
+  std::optional<std::string> begun;  // pieces of a record without a gap so far
+  std::size_t at = 0;
+  while (at + kHeaderBytes <= log.size()) {
+    const std::size_t left = kBlockBytes - at % kBlockBytes;
+    if (left < kHeaderBytes) {
+      at += left;
+      continue;
+    }
+    const std::size_t bytes = RecordAt(log, at);
+    if (bytes == 0) {
+      begun.reset();
+      // Its length may be right all the same: then a whole record follows.
+      const std::size_t next = at + kHeaderBytes + static_cast<std::size_t>(Get(log, at + 4, 2));
+      const bool is_right = next < at + left && RecordAt(log, next) != 0;
+      at = is_right ? next : at + left;
+      continue;
+    }
+    const auto type = static_cast<unsigned char>(log[at + 6]);
+    const std::string_view payload = log.substr(at + kHeaderBytes, bytes - kHeaderBytes);
+    at += bytes;
+    if (type == kFullType || type == kFirstType) {
+      begun = std::string(payload);
+    } else if (begun) {
+      begun->append(payload);
+    }
+    if ((type == kFullType || type == kLastType) && begun) {
+      out.push_back(*std::move(begun));
+      begun.reset();
+    }
+  }
+  return out;
 }
 
 }  // namespace dfs

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace dfs {
 
@@ -14,6 +16,10 @@ namespace dfs {
 // RocksDB syncs its MANIFEST after each change and acts on the change only then, so a tail that was never synced
 // describes nothing that happened.
 [[nodiscard]] std::optional<std::size_t> FindZeroedTail(std::string_view manifest);
+
+// The whole records of a file in RocksDB's log format (a MANIFEST or a write-ahead log), in order; what is damaged is
+// passed over, with the rest of its block if need be.
+[[nodiscard]] std::vector<std::string> WholeLogRecords(std::string_view log);
 
 }  // namespace dfs
 

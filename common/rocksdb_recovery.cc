@@ -43,17 +43,6 @@ absl::Status SyncFolder(rocksdb::Env* env, const std::string& path) {
   return FromRocksdb(folder->Fsync(), path);
 }
 
-absl::Status RemoveFolder(rocksdb::Env* env, const std::string& path) {
-  if (!Exists(env, path)) return absl::OkStatus();
-  std::vector<std::string> names;
-  DFS_RETURN_IF_ERROR(FromRocksdb(env->GetChildren(path, &names), path));
-  for (const auto& name : names) {
-    if (name == "." || name == "..") continue;
-    DFS_RETURN_IF_ERROR(FromRocksdb(env->DeleteFile(path + "/" + name), path));
-  }
-  return FromRocksdb(env->DeleteDir(path), path);
-}
-
 absl::Status CopyFile(rocksdb::Env* env, const std::string& from, const std::string& to) {
   std::unique_ptr<rocksdb::SequentialFile> in;
   std::unique_ptr<rocksdb::WritableFile> out;
@@ -125,22 +114,24 @@ absl::Status CutZeroedManifest(rocksdb::Env* env, const std::string& path) {
       manifest);
 }
 
-std::string PathOf(const RocksdbPlan& plan) { return plan.folder + "/" + plan.name; }
 std::string CopyOf(const RocksdbPlan& plan) { return PathOf(plan) + ".copy"; }
 std::string DamagedPrefix(const RocksdbPlan& plan) { return plan.name + ".damaged-"; }
+
+enum class Strictness { kAll, kWhatCanBeRead };
 
 // Opens all families there are, and makes those of the plan that are missing.
 rocksdb::Status OpenFamilies(const RocksdbPlan& plan, const std::string& path,
                              rocksdb::WALRecoveryMode mode, bool is_read_only,
-                             rocksdb::WalFilter* filter, RocksdbFamilies* out) {
+                             rocksdb::WalFilter* filter, RocksdbFamilies* out,
+                             Strictness strictness = Strictness::kAll) {
   rocksdb::DBOptions options = plan.options;
   options.env = plan.env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   // Rule R22. The default mode opens after one flipped byte without the synced records behind it.
   options.wal_recovery_mode = mode;
-  options.paranoid_checks = true;
-  options.track_and_verify_wals_in_manifest = true;
+  options.paranoid_checks = strictness == Strictness::kAll;
+  options.track_and_verify_wals_in_manifest = strictness == Strictness::kAll;
   options.recycle_log_file_num = 0;
   options.wal_filter = filter;
   std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName};
@@ -230,6 +221,20 @@ absl::Status FinishRecovery(const RocksdbPlan& plan) {
   return SyncFolder(plan.env, plan.folder);
 }
 
+// The copy is complete. Readers of the database are gone.
+absl::Status PutCopyInPlace(const RocksdbPlan& plan) {
+  rocksdb::Env* const env = plan.env;
+  DFS_RETURN_IF_ERROR(SyncFolder(env, CopyOf(plan)));
+  RemoveOlderDamaged(plan);
+  const std::string damaged = absl::StrCat(plan.folder, "/", DamagedPrefix(plan),
+                                           absl::ToUnixMicros(SystemClock().WallNow()));
+  DFS_RETURN_IF_ERROR(FromRocksdb(env->RenameFile(PathOf(plan), damaged), damaged));
+  DFS_RETURN_IF_ERROR(FromRocksdb(env->RenameFile(CopyOf(plan), PathOf(plan)), PathOf(plan)));
+  DFS_RETURN_IF_ERROR(SyncFolder(env, plan.folder));
+  LOG(WARNING) << plan.name << ": the damaged database is kept as " << damaged;
+  return absl::OkStatus();
+}
+
 // The database did not open because of `error`. If the damage is in its newest write-ahead log only, and what a copy
 // holds up to the damage reaches the mark, the copy takes its place and the damaged one is kept. Else kDataLoss, and
 // the database is as it was.
@@ -251,16 +256,21 @@ absl::Status RecoverFromCopy(const RocksdbPlan& plan, const std::string& error) 
   if (auto status = CheckWithout(plan, wal); !status.ok()) return refuse(status);
   DFS_RETURN_IF_ERROR(CopyFile(env, database + "/" + wal, copy + "/" + wal));
   if (auto status = RecoverToDamage(plan); !status.ok()) return refuse(status);
-  DFS_RETURN_IF_ERROR(SyncFolder(env, copy));
-  RemoveOlderDamaged(plan);
-  const std::string damaged = absl::StrCat(plan.folder, "/", DamagedPrefix(plan),
-                                           absl::ToUnixMicros(SystemClock().WallNow()));
-  DFS_RETURN_IF_ERROR(FromRocksdb(env->RenameFile(database, damaged), damaged));
-  DFS_RETURN_IF_ERROR(FromRocksdb(env->RenameFile(copy, database), database));
-  DFS_RETURN_IF_ERROR(SyncFolder(env, plan.folder));
-  LOG(WARNING) << plan.name << ": going on from a copy that holds everything known to be durable; "
-               << "the damaged database is kept as " << damaged;
+  DFS_RETURN_IF_ERROR(PutCopyInPlace(plan));
+  LOG(WARNING) << plan.name << ": going on from a copy that holds everything known to be durable";
   return absl::OkStatus();
+}
+
+// The database is damaged beyond recovery, or ordered to be made anew, as `why` says.
+absl::Status Rebuild(const RocksdbPlan& plan, std::string_view why) {
+  const std::string database = PathOf(plan);
+  LOG(ERROR) << database << " is made anew from what can be read of it: " << why;
+  // A copy without a database beside it would be taken for a finished one.
+  DFS_RETURN_IF_ERROR(FromRocksdb(plan.env->CreateDirIfMissing(database), database));
+  DFS_RETURN_IF_ERROR(SyncFolder(plan.env, plan.folder));
+  DFS_RETURN_IF_ERROR(RemoveFolder(plan.env, CopyOf(plan)));
+  DFS_RETURN_IF_ERROR(plan.rebuild(CopyOf(plan)));
+  return PutCopyInPlace(plan);
 }
 
 }  // namespace
@@ -305,14 +315,38 @@ void RocksdbFamilies::Close() {
   db.reset();
 }
 
-absl::StatusOr<OpenedRocksdb> OpenRocksdb(const RocksdbPlan& plan) {
+std::string PathOf(const RocksdbPlan& plan) { return plan.folder + "/" + plan.name; }
+
+absl::Status RemoveFolder(rocksdb::Env* env, const std::string& path) {
+  if (!Exists(env, path)) return absl::OkStatus();
+  std::vector<std::string> names;
+  DFS_RETURN_IF_ERROR(FromRocksdb(env->GetChildren(path, &names), path));
+  for (const auto& name : names) {
+    if (name == "." || name == "..") continue;
+    DFS_RETURN_IF_ERROR(FromRocksdb(env->DeleteFile(path + "/" + name), path));
+  }
+  return FromRocksdb(env->DeleteDir(path), path);
+}
+
+rocksdb::Status OpenDamagedForReading(const RocksdbPlan& plan, const std::string& path,
+                                      RocksdbFamilies* out) {
+  return OpenFamilies(plan, path, rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords,
+                      /*is_read_only=*/true, /*filter=*/nullptr, out, Strictness::kWhatCanBeRead);
+}
+
+namespace {
+
+// `is_damaged`: the error is about what the files hold; false: about getting at them.
+absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt,
+                                      bool* is_damaged) {
   rocksdb::Env* const env = plan.env;
   const std::string path = PathOf(plan);
-  DFS_RETURN_IF_ERROR(FinishRecovery(plan));
+  *is_damaged = true;
   if (plan.must_exist && !Exists(env, path + "/CURRENT")) {
     return absl::DataLossError(
         absl::StrCat(path, " is gone, but something was durable here. ", kAdvice));
   }
+  *is_damaged = false;
   // RocksDB syncs its own folder, not the name of it.
   DFS_RETURN_IF_ERROR(FromRocksdb(env->CreateDirIfMissing(path), path));
   DFS_RETURN_IF_ERROR(SyncFolder(env, plan.folder));
@@ -326,23 +360,47 @@ absl::StatusOr<OpenedRocksdb> OpenRocksdb(const RocksdbPlan& plan) {
   rocksdb::Status status = open();
   if (status.IsCorruption()) {
     out.families.Close();
+    *is_damaged = true;
     DFS_RETURN_IF_ERROR(RecoverFromCopy(plan, status.ToString()));
     out.was_recovered = true;
     status = open();
   }
   if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
+    *is_damaged = false;
     return absl::FailedPreconditionError(
         absl::StrCat(path, " is in use by another process (", status.ToString(), ")"));
   }
-  DFS_RETURN_IF_ERROR(FromRocksdb(status, path));
+  // A file that is named and gone is damage; a device or a lack of descriptors that keeps it from being read is not.
+  *is_damaged = !status.IsIOError() || status.IsPathNotFound();
+  if (!status.ok()) {
+    out.families.Close();
+    return FromRocksdb(status, path);
+  }
+  out.was_cut = out.was_recovered || out.filter->has_found_gap() || was_rebuilt;
+  out.was_rebuilt = was_rebuilt;
+  if (was_rebuilt) return out;
   if (const absl::Status reach = plan.check_reach(out.families); !reach.ok()) {
     out.families.Close();
     return absl::DataLossError(
         absl::StrCat(path, ": ", std::string(reach.message()),
                      ": synced data is gone, or an old copy was put back. ", kAdvice));
   }
-  out.was_cut = out.was_recovered || out.filter->has_found_gap();
   return out;
+}
+
+}  // namespace
+
+absl::StatusOr<OpenedRocksdb> OpenRocksdb(const RocksdbPlan& plan) {
+  DFS_RETURN_IF_ERROR(FinishRecovery(plan));
+  bool is_damaged = false;
+  if (plan.rebuild && Exists(plan.env, PathOf(plan) + "/" + kRebuildOrder)) {
+    DFS_RETURN_IF_ERROR(Rebuild(plan, "an earlier run met damage in it"));
+    return TryOpen(plan, /*was_rebuilt=*/true, &is_damaged);
+  }
+  auto opened = TryOpen(plan, /*was_rebuilt=*/false, &is_damaged);
+  if (opened.ok() || !is_damaged || !plan.rebuild) return opened;
+  DFS_RETURN_IF_ERROR(Rebuild(plan, std::string(opened.status().message())));
+  return TryOpen(plan, /*was_rebuilt=*/true, &is_damaged);
 }
 
 }  // namespace dfs

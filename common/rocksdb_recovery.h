@@ -66,7 +66,14 @@ struct RocksdbPlan {
   std::function<absl::Status(const RocksdbFamilies&)> check_reach;
   // Something was durable here: a database that is not there at all is refused too.
   bool must_exist = false;
+  // Where a damaged database would be refused: makes a whole one in the folder `copy` (which is not there) from what can be
+  // read of <folder>/<name>, all of it durable on return, and closes it. It takes the place of the damaged one. Null: refused.
+  std::function<absl::Status(const std::string& copy)> rebuild;
 };
+
+// A file of this name in the database's folder orders it to be rebuilt when it is opened next, whole as it may look. It goes
+// with the damaged database.
+inline constexpr char kRebuildOrder[] = "REBUILD";
 
 struct OpenedRocksdb {
   RocksdbFamilies families;
@@ -75,6 +82,8 @@ struct OpenedRocksdb {
   bool was_recovered = false;
   // What nobody had synced is gone, more than a torn last record: by recovery or by a gap.
   bool was_cut = false;
+  // Synced content may be gone: `rebuild` made it. `check_reach` was not asked.
+  bool was_rebuilt = false;
 };
 
 // Opens or makes the database. Blocks on disk; a recovery copies all but its tables, which are linked.
@@ -82,6 +91,15 @@ struct OpenedRocksdb {
 //   kDataLoss            it is damaged, or ends before what was durable. Nothing was changed (but for a copy that was
 //                        set aside); the text says what to do.
 [[nodiscard]] absl::StatusOr<OpenedRocksdb> OpenRocksdb(const RocksdbPlan& plan);
+
+// <folder>/<name>: where it is.
+[[nodiscard]] std::string PathOf(const RocksdbPlan& plan);
+// Opens what can be opened of it for reading, whatever is damaged or missing: write-ahead logs without their damaged records.
+// Nothing is changed.
+[[nodiscard]] rocksdb::Status OpenDamagedForReading(const RocksdbPlan& plan,
+                                                    const std::string& path, RocksdbFamilies* out);
+// With all files in it; there are no folders in it. OK if it is not there.
+[[nodiscard]] absl::Status RemoveFolder(rocksdb::Env* env, const std::string& path);
 
 }  // namespace dfs
 

@@ -149,7 +149,14 @@ class ChunkStore {
   // Not OK after a failed sync: the store refuses all writes until it is opened anew. IsDiskFull (common/disk_full.h): for want of space.
   [[nodiscard]] virtual absl::Status Health() = 0;
 
+  // The store has met damage that keeps it from writing, and that opening it anew mends. True: it will, that is noted
+  // durably; this store is to be closed and opened again. Blocks on disk.
+  [[nodiscard]] virtual bool WantsReopening() { return false; }
+
   // ---- for the scrubber ----
+  // Compares with what the log wants. A chunk that is held with another content is damaged from then on: made from a file
+  // whose record was lost, it has nothing but itself to be checked against.
+  virtual void CompareWith(const ChunkInfo& /*wanted*/) {}
   // Called with each chunk whose bytes are found bad or gone by any read; may be called again for the same. On the
   // thread of that read, with no lock held: return at once. Set once, before the store is shared between threads.
   virtual void SetDamageListener(std::function<void(const ChunkInfo&)> /*listener*/) {}

@@ -13,6 +13,7 @@
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "server/chunk/local_chunk_writer.h"
+#include "server/chunk/lost_object.h"
 
 namespace dfs::chunk {
 namespace {
@@ -45,8 +46,18 @@ LocalChunkStore::LocalChunkStore(const Options& options,
 
 LocalChunkStore::~LocalChunkStore() = default;
 
-absl::StatusOr<std::unique_ptr<LocalChunkStore>> LocalChunkStore::Open(
-    const Options& options) {
+absl::StatusOr<std::unique_ptr<LocalChunkStore>> LocalChunkStore::Open(const Options& options) {
+  bool is_index_damaged = false;
+  auto store = OpenOnce(options, &is_index_damaged);
+  if (store.ok() || !is_index_damaged) return store;
+  LOG(ERROR) << "chunk store: " << store.status();
+  DFS_RETURN_IF_ERROR(OrderRebuild(options.disk != nullptr ? *options.disk : PosixDisk(),
+                                   options.data_dir + "/chunks"));
+  return OpenOnce(options, &is_index_damaged);
+}
+
+absl::StatusOr<std::unique_ptr<LocalChunkStore>> LocalChunkStore::OpenOnce(
+    const Options& options, bool* is_index_damaged) {
   Disk& disk = options.disk != nullptr ? *options.disk : PosixDisk();
   const std::string root = options.data_dir + "/chunks";
   DFS_RETURN_IF_ERROR(disk.MakeFolder(root));
@@ -56,16 +67,25 @@ absl::StatusOr<std::unique_ptr<LocalChunkStore>> LocalChunkStore::Open(
   DFS_RETURN_IF_ERROR(store->files_.Prepare());
   DFS_RETURN_IF_ERROR(store->quarantine_.Prepare());
   DFS_RETURN_IF_ERROR(disk.SyncFolder(root));
-  DFS_RETURN_IF_ERROR(store->Load());
+  DFS_RETURN_IF_ERROR(store->Load(is_index_damaged));
   return store;
 }
 
-absl::Status LocalChunkStore::Load() {
+absl::Status LocalChunkStore::OrderRebuild(Disk& disk, const std::string& root) {
+  const std::string folder = root + "/index";
+  const auto order = disk.Create(absl::StrCat(folder, "/", kRebuildOrderFile));
+  if (absl::IsAlreadyExists(order.status())) return disk.SyncFolder(folder);
+  DFS_RETURN_IF_ERROR(order.status());
+  DFS_RETURN_IF_ERROR((*order)->SyncData());
+  return disk.SyncFolder(folder);
+}
+
+absl::Status LocalChunkStore::Load(bool* is_index_damaged) {
   std::vector<ObjectId> files;
   std::uint64_t last = 0;
   std::int64_t bytes = 0;
   absl::flat_hash_set<ObjectId> damaged;
-  DFS_RETURN_IF_ERROR(
+  const absl::Status read =
       index_->ForEachObject([&](ObjectId id, const std::optional<ObjectRecord>& record) {
         last = std::max(last, id.value());
         if (!record || record->is_damaged) damaged.insert(id);
@@ -73,26 +93,34 @@ absl::Status LocalChunkStore::Load() {
         if (!record || record->kind == ObjectKind::kFile) files.push_back(id);
         if (record) bytes += static_cast<std::int64_t>(record->size);
         return true;
-      }));
+      });
+  *is_index_damaged = absl::IsDataLoss(read);
+  DFS_RETURN_IF_ERROR(read);
   stored_bytes_ = bytes;
   {
     MutexLock lock(&mutex_);
     damaged_ = std::move(damaged);
   }
   next_object_ = last + 1;
-  return Sweep(files);
+  const bool adopts = !index_->FindNote(kAdoptNote).empty();
+  DFS_RETURN_IF_ERROR(Sweep(files, adopts));
+  return adopts ? index_->PutNote(kAdoptNote, "") : absl::OkStatus();
 }
 
-absl::Status LocalChunkStore::Sweep(const std::vector<ObjectId>& indexed_files) {
+absl::Status LocalChunkStore::Sweep(const std::vector<ObjectId>& indexed_files, bool adopts) {
   DFS_ASSIGN_OR_RETURN(const auto present, files_.List());
+  // Numbers of orphans are not given again either: one whose unlink is lost in a power cut comes back.
+  if (!present.empty()) next_object_ = std::max(next_object_.load(), present.back().value() + 1);
   std::vector<ObjectId> orphans;
   std::set_difference(present.begin(), present.end(), indexed_files.begin(), indexed_files.end(),
                       std::back_inserter(orphans));
-  for (const ObjectId id : orphans) DFS_RETURN_IF_ERROR(files_.Unlink(id));
-  LOG_IF(INFO, !orphans.empty()) << "chunk store: removed " << orphans.size()
-                                 << " files of writes that were never finished";
-  // Numbers of orphans are not given again either: one whose unlink is lost in a power cut comes back.
-  if (!present.empty()) next_object_ = std::max(next_object_.load(), present.back().value() + 1);
+  if (adopts) {
+    DFS_RETURN_IF_ERROR(Adopt(orphans));
+  } else {
+    for (const ObjectId id : orphans) DFS_RETURN_IF_ERROR(files_.Unlink(id));
+    LOG_IF(INFO, !orphans.empty()) << "chunk store: removed " << orphans.size()
+                                   << " files of writes that were never finished";
+  }
   std::vector<ObjectId> missing;
   std::set_difference(indexed_files.begin(), indexed_files.end(), present.begin(), present.end(),
                       std::back_inserter(missing));
@@ -103,9 +131,66 @@ absl::Status LocalChunkStore::Sweep(const std::vector<ObjectId>& indexed_files) 
   return absl::OkStatus();
 }
 
+absl::Status LocalChunkStore::Adopt(const std::vector<ObjectId>& files) {
+  std::size_t adopted = 0;
+  for (const ObjectId id : files) {
+    const auto found = ReadLostObject(files_, id);
+    if (absl::IsDataLoss(found.status())) {
+      LOG(ERROR) << "chunk store: the unnamed file of object " << id << " is set aside: "
+                 << found.status();
+      DFS_RETURN_IF_ERROR(quarantine_.TakeFile(id, files_.PathOf(id)));
+      continue;
+    }
+    DFS_RETURN_IF_ERROR(found.status());
+    IndexChange change(index_.get());
+    DFS_ASSIGN_OR_RETURN(const auto held, change.FindChunk(found->birth));
+    if (held || found->record.size <= kSmallBytesMax) {
+      // Another object took its place, or it was never finished: what is whole and so small is no file.
+      DFS_RETURN_IF_ERROR(files_.Unlink(id));
+      continue;
+    }
+    change.PutObject(id, found->record, {});
+    DFS_RETURN_IF_ERROR(change.PutChunk(
+        found->birth,
+        {.object = id, .size = found->record.size, .hash = found->record.hash}));
+    change.Touch(found->birth.txn, NowUs());
+    DFS_RETURN_IF_ERROR(index_->Apply(change));
+    stored_bytes_ += change.BytesAdded();
+    ++adopted;
+  }
+  LOG_IF(WARNING, !files.empty()) << "chunk store: of " << files.size()
+                                  << " files that the new index does not name, " << adopted
+                                  << " count again as the chunks that they were";
+  return absl::OkStatus();
+}
+
 absl::Status LocalChunkStore::Health() {
+  if (const std::string rot = index_->rot(); !rot.empty()) {
+    return absl::DataLossError(
+        absl::StrCat("the chunk index is damaged and is made anew at the next start: ", rot));
+  }
   MutexLock lock(&mutex_);
   return poison_;
+}
+
+bool LocalChunkStore::WantsReopening() {
+  if (index_->rot().empty()) return false;
+  const absl::Status ordered = OrderRebuild(disk_, root_);
+  LOG_IF(ERROR, !ordered.ok()) << "chunk store: the damaged index stays: " << ordered;
+  return ordered.ok();
+}
+
+void LocalChunkStore::CompareWith(const ChunkInfo& wanted) {
+  std::optional<ObjectId> object;
+  {
+    const auto guard = txn_locks_.Lock(wanted.id.txn);
+    const auto record = index_->FindChunk(wanted.id);
+    if (!record.ok() || !*record) return;
+    if ((*record)->size == wanted.size && (*record)->hash == wanted.hash) return;
+    object = (*record)->object;
+  }
+  LOG(ERROR) << "chunk store: chunk " << wanted.id << " is not what the log says";
+  RecordDamageOf(wanted, *object);
 }
 
 absl::Status LocalChunkStore::Poison(const absl::Status& cause) {
@@ -166,8 +251,10 @@ absl::StatusOr<bool> LocalChunkStore::Place(IndexChange* change, const Verified&
   DFS_ASSIGN_OR_RETURN(const auto before, change->FindChunk(info.id));
   bool is_used = true;
   if (before) {
-    if (before->size != info.size || before->hash != info.hash) return OtherContent(info.id);
     is_used = IsDamaged(before->object);
+    if (!is_used && (before->size != info.size || before->hash != info.hash)) {
+      return OtherContent(info.id);
+    }
     if (!is_used) record.object = before->object;
   }
   if (is_used) {

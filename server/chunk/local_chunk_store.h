@@ -51,13 +51,13 @@ class LocalChunkStore final : public ChunkStore {
     std::optional<std::uint64_t> reserve_bytes;
   };
   // Makes the folder if need be. Removes files that the index does not name, and remembers objects
-  // whose file is gone as damaged. Blocks on disk, longer with more files.
-  // kDataLoss: the index is damaged (nothing changed; the text says what to do) or the disk failed.
+  // whose file is gone as damaged. Blocks on disk, longer with more files. A damaged index is made anew
+  // (rocksdb_index_rebuild.h), and then files that it does not name are adopted.
+  // kDataLoss: the disk failed.
   static absl::StatusOr<std::unique_ptr<LocalChunkStore>> Open(const Options& options);
   ~LocalChunkStore() override;
 
-  // This start went on without something that a crash had damaged before it was known to be durable (rule R22): what
-  // the log believes to be here may not be.
+  // This start went on without something that was damaged (rule R22): what the log believes to be here may not be.
   [[nodiscard]] bool was_cut() const { return index_->was_cut(); }
 
   absl::StatusOr<std::unique_ptr<ChunkWriter>> Create(const ChunkId& id,
@@ -76,6 +76,8 @@ class LocalChunkStore final : public ChunkStore {
   Space GetSpace() override;
   absl::Duration SyncP99() override { return sync_latency_.P99(); }
   absl::Status Health() override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool WantsReopening() override;
+  void CompareWith(const ChunkInfo& wanted) override;
   void SetDamageListener(std::function<void(const ChunkInfo&)> listener) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   DamageCounts GetDamage() override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -95,8 +97,16 @@ class LocalChunkStore final : public ChunkStore {
   };
   LocalChunkStore(const Options& options, std::unique_ptr<ChunkIndex> index);
 
-  absl::Status Load();
-  absl::Status Sweep(const std::vector<ObjectId>& indexed_files);
+  static absl::StatusOr<std::unique_ptr<LocalChunkStore>> OpenOnce(const Options& options,
+                                                                   bool* is_index_damaged);
+  // Durable on return.
+  static absl::Status OrderRebuild(Disk& disk, const std::string& root);
+  absl::Status Load(bool* is_index_damaged);
+  // `adopts`: the index was made anew, and files that it does not name may be chunks whose records were lost.
+  absl::Status Sweep(const std::vector<ObjectId>& indexed_files, bool adopts);
+  // Makes the files count as the chunks that their headers name, where the index holds none; the others are unlinked, or set
+  // aside if they are damaged. Reads all of them.
+  absl::Status Adopt(const std::vector<ObjectId>& files);
   [[nodiscard]] ObjectId NewObjectId() { return ObjectId(next_object_.fetch_add(1)); }
   [[nodiscard]] std::int64_t NowUs() const { return absl::ToUnixMicros(clock_.WallNow()); }
   // kResourceExhausted if a new chunk of this size would go below the reserve.

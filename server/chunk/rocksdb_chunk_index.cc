@@ -7,12 +7,16 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/rocksdb_recovery.h"
+#include "common/rocksdb_salvage.h"
 #include "common/status_macros.h"
+#include "server/chunk/rocksdb_index_rebuild.h"
 
 namespace dfs::chunk {
 namespace {
@@ -28,10 +32,8 @@ constexpr int kOpenFilesMax = 512;
 constexpr std::size_t kInfoLogBytes = std::size_t{4} << 20;
 constexpr std::size_t kProtectionBytes = 8;
 constexpr std::size_t kChunkKeyBytes = 20;
+static_assert(std::string_view(kRebuildOrderFile) == kRebuildOrder);
 constexpr int kSkipsMax = 1'000;  // damaged parts passed over in one walk
-// As ChunkIndex::Family says.
-constexpr std::array<const char*, 5> kFamilyNames = {"default", "chunks", "objects", "bytes",
-                                                     "touched"};
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
@@ -39,7 +41,9 @@ rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.siz
 // Of a read. Only what was read and found wrong counts as damage: a lack of file descriptors must not.
 absl::Status ErrorOf(const rocksdb::Status& status) {
   const std::string message = "chunk index: " + status.ToString();
-  return status.IsCorruption() ? absl::DataLossError(message) : absl::UnavailableError(message);
+  // A file that the index names and that is gone is as bad.
+  const bool is_damage = status.IsCorruption() || status.IsPathNotFound();
+  return is_damage ? absl::DataLossError(message) : absl::UnavailableError(message);
 }
 
 rocksdb::DBOptions MakeOptions() {
@@ -91,17 +95,20 @@ rocksdb::ReadOptions CheckedReads() {
   return options;
 }
 
-// `key` + 2^bit as a big-endian number; the greatest one if that overflows.
-std::string AddPower(const std::string& key, int bit) {
-  std::string out = key;
-  unsigned carry = 1U << (bit % 8);
-  for (std::size_t i = out.size() - static_cast<std::size_t>(bit) / 8; i-- > 0 && carry != 0;) {
-    const unsigned sum = static_cast<unsigned char>(out[i]) + carry;
-    out[i] = static_cast<char>(sum);
-    carry = sum >> 8;
+// Rot that reads go around, background work cannot: it would stop all writes for good.
+class RotListener final : public rocksdb::EventListener {
+ public:
+  explicit RotListener(std::shared_ptr<IndexRot> rot) : rot_(std::move(rot)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    using Reason = rocksdb::BackgroundErrorReason;
+    const bool is_of_reading = reason == Reason::kCompaction || reason == Reason::kFlush;
+    const bool is_damage = status->IsCorruption() || status->IsPathNotFound();
+    if (is_of_reading && is_damage) rot_->Record(status->ToString());
   }
-  return carry == 0 ? out : std::string(out.size(), '\xff');
-}
+
+ private:
+  const std::shared_ptr<IndexRot> rot_;
+};
 
 class PinnedValue final : public PinnedBytes {
  public:
@@ -125,11 +132,15 @@ absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& 
   plan.name = "index";
   plan.options = MakeOptions();
   plan.family_options = [&cache](const std::string& family) {
-    return family == kFamilyNames[kBytes] ? MakeBytesOptions(cache)
+    return family == kIndexFamilies[kBytes] ? MakeBytesOptions(cache)
                                           : MakeFamilyOptions(cache, kRecordBuffer);
   };
-  plan.families.assign(kFamilyNames.begin(), kFamilyNames.end());
+  plan.families.assign(kIndexFamilies.begin(), kIndexFamilies.end());
   plan.must_exist = mark != 0;
+  plan.rebuild = [plain = plan](const std::string& copy) {
+    return RebuildIndex(plain, copy, absl::ToUnixMicros(SystemClock().WallNow()));
+  };
+  plan.options.listeners.push_back(std::make_shared<RotListener>(index->rot_));
   plan.check_reach = [mark](const RocksdbFamilies& families) -> absl::Status {
     const std::uint64_t last = families.db->GetLatestSequenceNumber();
     if (last >= mark) return absl::OkStatus();
@@ -140,8 +151,12 @@ absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& 
   index->was_cut_ = opened.was_cut;
   index->gap_filter_ = std::move(opened.filter);
   index->db_ = std::move(opened.families.db);
+  if (opened.was_rebuilt) {
+    // A crash before this: the new index ends before the mark, and is made anew once more.
+    DFS_RETURN_IF_ERROR(index->mark_->Lower({index->db_->GetLatestSequenceNumber(), 0, 0}));
+  }
   for (std::size_t i = 0; i < kFamilies; ++i) {
-    index->families_[i] = opened.families.Find(kFamilyNames[i]);
+    index->families_[i] = opened.families.Find(kIndexFamilies[i]);
   }
   return index;
 }
@@ -256,28 +271,11 @@ absl::Status ChunkIndex::ForEachChunk(
 
 std::unique_ptr<rocksdb::Iterator> ChunkIndex::BehindDamage(const rocksdb::ReadOptions& reads,
                                                             const std::string& last) const {
-  // Keys are numbers of 160 bits. Steps double until one lands behind the damage, then the gap is halved. Always by a
-  // new iterator: one that met damage keeps failing.
-  std::unique_ptr<rocksdb::Iterator> found;
-  const auto stands = [&](const std::string& key) {
-    std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(reads, families_[kChunks]));
-    at->Seek(key);
-    if (!at->status().ok()) return false;
-    found = std::move(at);
-    return true;
-  };
-  const std::string base = last.empty() ? std::string(kChunkKeyBytes, '\0') : last;
-  constexpr int kBits = static_cast<int>(kChunkKeyBytes) * 8;
-  int step = 0;
-  while (step < kBits && !stands(AddPower(base, step))) ++step;
-  if (step == kBits) return nullptr;
-  // `low` is in the damage: it grows bit by bit as long as it stays there.
-  std::string low = step == 0 ? base : AddPower(base, step - 1);
-  for (int bit = step - 2; bit >= 0; --bit) {
-    const std::string middle = AddPower(low, bit);
-    if (!stands(middle)) low = middle;
-  }
-  return found;
+  return IteratorBehindDamage(
+      [&] {
+        return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(reads, families_[kChunks]));
+      },
+      last, kChunkKeyBytes);
 }
 
 absl::Status ChunkIndex::Apply(const IndexChange& change) {

@@ -12,12 +12,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/ids.h"
 #include "common/rocksdb_durable_mark.h"
+#include "common/sync.h"
 #include "server/chunk/index_format.h"
 
 namespace rocksdb {
@@ -41,14 +43,38 @@ class PinnedBytes {
   [[nodiscard]] virtual std::string_view bytes() const = 0;
 };
 
+// A file of this name in the index's folder: it is made anew when it is opened next.
+inline constexpr char kRebuildOrderFile[] = "REBUILD";
+// A note in an index that was made anew: files that no record names are adopted before any is swept.
+inline constexpr char kAdoptNote[] = "adopt";
+
+// Damage that background work of the database has met: it takes no more writes, and must be rebuilt. Thread-safe.
+class IndexRot {
+ public:
+  void Record(std::string what) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    if (what_.empty()) what_ = std::move(what);
+  }
+  // "": none.
+  [[nodiscard]] std::string what() ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    return what_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::string what_ ABSL_GUARDED_BY(mutex_);
+};
+
 // Thread-safe, but knows nothing of who changes what: ChunkStore locks. All calls block on disk.
 // Errors: kDataLoss (a record is damaged, or a write failed), kUnavailable (it cannot be read now).
 class ChunkIndex {
  public:
   // Opens or makes the database <folder>/index and its durable-through mark beside it, by rule R22; `folder` must
-  // exist. `env` null: the machine's own.
+  // exist. `env` null: the machine's own. One that is damaged, that holds less than was durable, or in whose folder the file
+  // kRebuildOrderFile is, is made anew from what can be read: what is lost is not held any more.
   //   kFailedPrecondition  another process has it open
-  //   kDataLoss            damaged, or less is there than was durable; the text says what can be done
+  //   kDataLoss            the disk failed
   static absl::StatusOr<std::unique_ptr<ChunkIndex>> Open(const std::string& folder,
                                                           rocksdb::Env* env);
   ~ChunkIndex();
@@ -57,6 +83,9 @@ class ChunkIndex {
 
   // This start went on without something that a crash had damaged before it was known to be durable.
   [[nodiscard]] bool was_cut() const { return was_cut_; }
+
+  // Not "": damage that the database's background work has met. Writes fail from then on, until the index is made anew.
+  [[nodiscard]] std::string rot() const { return rot_->what(); }
 
   [[nodiscard]] absl::StatusOr<std::optional<ChunkRecord>> FindChunk(const ChunkId& id);
   [[nodiscard]] absl::StatusOr<std::optional<ObjectRecord>> FindObject(ObjectId id);
@@ -93,6 +122,7 @@ class ChunkIndex {
   ChunkIndex() = default;
 
   bool was_cut_ = false;
+  const std::shared_ptr<IndexRot> rot_ = std::make_shared<IndexRot>();
   std::unique_ptr<RocksdbDurableMark> mark_;
   std::unique_ptr<rocksdb::WalFilter> gap_filter_;  // outlives db_
   std::unique_ptr<rocksdb::DB> db_;

@@ -171,7 +171,10 @@ void Scrubber::Do(const scrub::BeginPass& /*begin*/) {
   if (parts_.wanted == nullptr) return;
   parts_.wanted->ForEach([this](const ChunkInfo& info) {
     if (is_stopping_) return false;
-    if (parts_.store->Find(info.id)) return true;
+    if (const auto held = parts_.store->Find(info.id)) {
+      if (held->hash != info.hash || held->size != info.size) parts_.store->CompareWith(info);
+      return true;
+    }
     // Not there, or not to be read; a lack of file descriptors must not count.
     ++own_calls_;
     const auto reader = parts_.store->Open(info.id);

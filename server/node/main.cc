@@ -7,7 +7,7 @@
 #include <iostream>
 
 #include "absl/synchronization/mutex.h"
-#include "common/callback_threads.h"
+#include "common/grpc_callback_threads.h"
 #include "common/disk_full.h"
 #include "common/posix_disk.h"
 #include "server/node/config.h"
@@ -16,8 +16,8 @@
 
 namespace {
 
-// A node joins anew so often in one process. Twice would be strange already.
-constexpr int kAnewMax = 2;
+// A node joins anew or makes its chunk index anew so often in one process. A disk that asks for more is to be replaced.
+constexpr int kAnewMax = 5;
 
 // Every connection and file needs a descriptor; running out makes this gRPC deaf for ever.
 void RaiseFileLimit() {
@@ -72,7 +72,12 @@ int main(int argc, char** argv) {
     LOG(INFO) << "stopping on signal " << received;
     (*node)->Stop();
     if ((*node)->was_full()) dfs::node::RestartProgram();
-    if (!(*node)->begins_anew() || anew == kAnewMax) return (*node)->has_failed() ? 1 : 0;
+    if (!(*node)->begins_anew()) return (*node)->has_failed() ? 1 : 0;
+    if (anew == kAnewMax) {
+      std::cerr << "dfs-server: this disk has failed " << kAnewMax + 1
+                << " times since the start: replace it\n";
+      return 1;
+    }
     config.join = (*node)->KnownAddresses();
     config.bootstrap = false;
     config.recover_as_voter = false;

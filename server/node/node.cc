@@ -134,6 +134,8 @@ class Node::Impl final : public chunk::Confirmer {
     return registration_->Check(RowOf(log_store_->identity(), self_, config_), *machine_->View());
   }
   void BeginAnew(const std::string& why);
+  // This process stops the node and starts it again.
+  void StartAgain();
   void BuildFinder();
   void StartFinder();
   // Finder's thread.
@@ -474,6 +476,11 @@ void Node::Impl::BeginAnew(const std::string& why) {
   raft_->Abandon(ordered.ok() ? absl::FailedPreconditionError(why) : ordered);
 }
 
+void Node::Impl::StartAgain() {
+  if (begins_anew_.exchange(true)) return;
+  kill(getpid(), SIGTERM);
+}
+
 void Node::Impl::StartFinder() {
   raft_transport_->SetHelloRefusedReceiver([this](NodeId by) { finder_->RefusedBy(by); });
   const auto status = raft_->Status();
@@ -545,6 +552,13 @@ void Node::Impl::Upkeep() {
       return OnFatal(failure);
     }
     if (is_taking_part_) CheckRegistered();
+    if (store_->WantsReopening()) {
+      // A new boot epoch ends what was acknowledged by this one and may be lost (rule R4).
+      LOG(ERROR) << "THE CHUNK INDEX IS DAMAGED: " << store_->Health().message()
+                 << ". This node starts again";
+      StartAgain();
+      return;
+    }
     if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });
   });

@@ -30,8 +30,8 @@ class Node {
   [[nodiscard]] bool has_failed() const;
   // It failed because its disk is full: worth a new start once there is space (disk_space.h).
   [[nodiscard]] bool was_full() const;
-  // The data directory must be set aside (rule R3; ordered, the next Start carries it out): the process should start
-  // a node anew, which joins through these.
+  // The data directory must be set aside (rule R3), or the chunk index made anew: ordered, the next Start carries it out. The
+  // process should start a node anew, which finds the others through these.
   [[nodiscard]] bool begins_anew() const;
   [[nodiscard]] std::vector<std::string> KnownAddresses() const;
 

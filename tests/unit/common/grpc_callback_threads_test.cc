@@ -1,4 +1,4 @@
-#include "common/callback_threads.h"
+#include "common/grpc_callback_threads.h"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
