@@ -4,12 +4,18 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
 namespace dfs::simulation {
+namespace {
+
+constexpr std::size_t kReplicas = 3;  // of the bucket "default"
+
+}  // namespace
 
 SimCluster::SimCluster(FiberScheduler* scheduler, int machines)
     : scheduler_(scheduler), wire_(scheduler) {
@@ -37,6 +43,9 @@ void SimCluster::Start(int machine) {
     if (other != machine) parts.join.push_back(other);
   }
   parts.times = times;
+  parts.on_moment = [this, machine](Moment moment) {
+    if (on_moment) on_moment(moment, machine);
+  };
   const SimProcess* const process = m.process.get();
   parts.on_fatal = [this, machine, process](const absl::Status& status) {
     OnFatal(machine, process, status);
@@ -119,6 +128,29 @@ absl::Status SimCluster::CheckConverged() {
     DFS_RETURN_IF_ERROR(CheckChunksOf(machine));
   }
   return absl::OkStatus();
+}
+
+absl::Status SimCluster::CheckSets() {
+  absl::Status status;
+  for (auto& [machine, m] : machines_) {
+    if (m.node == nullptr) continue;
+    const auto view = m.node->machine_state()->View();
+    const std::size_t size = std::min<std::size_t>(kReplicas, view->GetTotals().members);
+    view->List(BucketId(1), "", "", [&, who = machine](const rpc::VersionRow& version) {
+      for (int i = 0; i < version.chunks_size(); ++i) {
+        std::set<std::uint32_t> nodes;
+        for (const auto& replica : version.chunks(i).replicas()) nodes.insert(replica.node_id());
+        if (nodes.size() < size ||
+            nodes.size() != static_cast<std::size_t>(version.chunks(i).replicas_size())) {
+          status = absl::DataLossError(absl::StrCat(
+              "machine ", who, ": version ", version.number(), " of ", version.name(), ", chunk ",
+              i, ": its set names ", nodes.size(), " nodes, must be ", size));
+        }
+      }
+      return status.ok();
+    });
+  }
+  return status;
 }
 
 absl::Status SimCluster::CheckChunksOf(int machine) {

@@ -3,6 +3,7 @@
 #define DFS_TESTS_SIMULATION_SYSTEM_SIM_CLUSTER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,9 +40,13 @@ class SimCluster {
   // OK if every machine is an active member, all have applied the same, equal state, every file has
   // min(3, members) ok copies, and no node holds a chunk that no version names there.
   [[nodiscard]] absl::Status CheckConverged();
+  // What must hold at any time: every chunk of a visible file names min(3, members) different nodes (rule R16). kDataLoss.
+  [[nodiscard]] absl::Status CheckSets();
   // Why the first node that stopped for good did so; OK if none did.
   [[nodiscard]] const absl::Status& failure() const { return failure_; }
   NodeTimes times;
+  // Of all nodes; may block the put.
+  std::function<void(Moment moment, int machine)> on_moment;
 
  private:
   struct Machine {

@@ -173,7 +173,8 @@ absl::Status SimNode::Build() {
 
   raft_transport_ = std::make_unique<SimRaftTransport>(self_, boot_epoch(), this);
   ring_transport_ = std::make_unique<SimRingTransport>(self_, this);
-  chunk_peers_ = std::make_unique<SimChunkPeers>(this);
+  chunk_peers_ =
+      std::make_unique<SimChunkPeers>(this, [this](Moment moment) { OnMomentHere(moment); });
 
   membership::MembershipHost::Parts ring;
   ring.options.self = self_;
@@ -221,6 +222,7 @@ absl::Status SimNode::Build() {
       return node_->raft_->Status();
     }
     void Propose(rpc::Command command, Term only_in_term, ResultCallback done) override {
+      if (command.has_commit_put()) node_->OnMomentHere(Moment::kProposing);
       node_->raft_->Propose(std::move(command), only_in_term, std::move(done));
     }
     void ProposeMembers(MembersChange change, rpc::Command command, ResultCallback done) override {
@@ -317,7 +319,10 @@ void SimNode::BuildCoordinator() {
   coordinator_.self = self_;
   coordinator_.store = store_.get();
   coordinator_.peers = chunk_peers_.get();
-  coordinator_.leader = leader_client_.get();
+  watched_leader_client_ = std::make_unique<WatchedLeaderClient>(
+      leader_client_.get(), [this](Moment moment) { OnMomentHere(moment); });
+  coordinator_.leader = watched_leader_client_.get();
+  coordinator_.chunk_bytes = parts_.times.chunk_bytes;
   coordinator_.machine = machine_.get();
   coordinator_.clock = &clock_;
   coordinator_.pool = writers_.get();

@@ -33,6 +33,7 @@
 #include "tests/simulation/system/sim_disk.h"
 #include "tests/simulation/system/sim_transports.h"
 #include "tests/simulation/system/sim_wire.h"
+#include "tests/simulation/system/watched_leader_client.h"
 
 namespace dfs::simulation {
 
@@ -46,6 +47,7 @@ struct NodeTimes {
   absl::Duration purge_quiet = absl::Seconds(8);
   absl::Duration question_age = absl::Seconds(12);
   absl::Duration collect_every = absl::Seconds(3);
+  std::uint64_t chunk_bytes = std::uint64_t{128} << 10;  // files have many chunks in production only if they are huge
 };
 
 class SimNode final : public Dialer {
@@ -58,6 +60,7 @@ class SimNode final : public Dialer {
     bool is_bootstrap = false;   // forms the cluster if the disk is empty
     std::vector<int> join;       // asked in turn otherwise
     NodeTimes times;
+    OnMoment on_moment;          // null: nobody watches
     // The node must stop: called once, on a fiber of the node.
     std::function<void(absl::Status)> on_fatal;
   };
@@ -91,6 +94,9 @@ class SimNode final : public Dialer {
   metadata::MetadataMachine* machine_state() { return machine_.get(); }
   membership::MembershipHost* membership() { return membership_.get(); }
   const coordinator::Parts& coordinator_parts() const { return coordinator_; }
+  void OnMomentHere(Moment moment) const {
+    if (parts_.on_moment) parts_.on_moment(moment);
+  }
   [[nodiscard]] rpc::Ack OwnAck() const;
 
  private:
@@ -128,6 +134,7 @@ class SimNode final : public Dialer {
   std::map<NodeId, std::unique_ptr<SimLeaderPeer>> leader_peers_;
   std::unique_ptr<ThreadExecutor> client_executor_;
   std::unique_ptr<leader::RoutedLeaderClient> leader_client_;
+  std::unique_ptr<WatchedLeaderClient> watched_leader_client_;  // the coordinator's
   std::unique_ptr<leader::ChunkCollector> collector_;
   std::unique_ptr<leader::WantedReplicas> wanted_;
   std::unique_ptr<chunk::Scrubber> scrubber_;

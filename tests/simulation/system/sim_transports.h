@@ -13,6 +13,7 @@
 #include "server/leader/leader_operations.h"
 #include "server/replicated_log/raft_transport.h"
 #include "tests/simulation/system/sim_wire.h"
+#include "tests/simulation/system/watched_leader_client.h"
 
 namespace dfs::simulation {
 
@@ -119,7 +120,8 @@ class SimLeaderPeer final : public leader::LeaderOperations {
 // A chunk travels whole, in one call; the other side stores it piece by piece.
 class SimChunkPeers final : public chunk::ChunkPeers {
  public:
-  explicit SimChunkPeers(const Dialer* dialer) : dialer_(dialer) {}
+  SimChunkPeers(const Dialer* dialer, OnMoment on_moment)
+      : dialer_(dialer), on_moment_(std::move(on_moment)) {}
 
   std::unique_ptr<chunk::RemoteChunkWriter> Write(NodeId node, const ChunkId& chunk,
                                                   absl::Duration progress_timeout) override;
@@ -139,6 +141,7 @@ class SimChunkPeers final : public chunk::ChunkPeers {
 
  private:
   const Dialer* const dialer_;
+  const OnMoment on_moment_;
 };
 
 }  // namespace dfs::simulation

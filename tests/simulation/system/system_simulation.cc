@@ -39,6 +39,7 @@ class SystemRun {
     if (!status.ok()) return Failed("the cluster does not form", status);
     const std::int64_t end = scheduler_->now_ns() + options_.seconds * kSecond;
     StartClients(end);
+    StartMonitor();
     if (options_.has_faults) faults_.Run(end);
     faults_.HealAll();
     while (clients_running_ > 0) scheduler_->SleepFor(kSecond / 10);
@@ -48,6 +49,7 @@ class SystemRun {
     report_->simulated_seconds =
         static_cast<double>(scheduler_->now_ns() - began) / static_cast<double>(kSecond);
     if (!status.ok()) return status;
+    if (!monitored_.ok()) return monitored_;
     if (!cluster_.failure().ok()) return cluster_.failure();
     return history_.Check();
   }
@@ -66,6 +68,7 @@ class SystemRun {
   // In half of the runs collection is so eager that it meets everything that is still under way (rules R17 to R19).
   static NodeTimes TimesOf(Random& random) {
     NodeTimes times;
+    times.chunk_bytes = (16 + random.Below(145)) << 10;
     if (random.OneIn(1, 2)) return times;
     times.trash_time = absl::Milliseconds(random.Between(20, 2'000));
     times.purge_quiet = absl::Milliseconds(random.Between(20, 2'000));
@@ -101,13 +104,23 @@ class SystemRun {
     }
   }
 
+  void StartMonitor() {
+    scheduler_->Spawn(nullptr, [this] {
+      while (monitored_.ok()) {
+        monitored_ = cluster_.CheckSets();
+        scheduler_->SleepFor(kSecond / 2);
+      }
+    });
+  }
+
   static void OneOperation(SimClient& client, Random& random) {
     const std::string name = NameOf(random.Below(kNames));
     const std::uint64_t kind = random.Below(10);
     if (kind < 4) {
       // Mostly small ones; some that are files on the disk.
       const bool is_file = random.OneIn(1, 12);
-      client.Put(name, is_file ? 300'000 : 8 + static_cast<std::size_t>(random.Below(3'000)));
+      client.Put(name, is_file ? static_cast<std::size_t>(random.Between(262'145, 600'000))
+                               : 8 + static_cast<std::size_t>(random.Below(3'000)));
     } else if (kind < 5) {
       client.Remove(name);
     } else {
@@ -138,6 +151,7 @@ class SystemRun {
   std::uint64_t next_value_ = 0;
   ClientCounts counts_;
   int clients_running_ = 0;
+  absl::Status monitored_;
 };
 
 }  // namespace
