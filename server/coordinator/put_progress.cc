@@ -172,7 +172,7 @@ void PutProgress::RecordRelinked(NodeId node, const TxnId& fresh,
       if (!counts) break;
       Copy& copy = chunks_[item.to.index].copies[node];
       copy = {answer.ok() ? *answer : copy.ack, fresh};
-      if (committed_under_ == fresh) late.push_back(LateCopyLocked(item.to.index, *answer));
+      if (committed_under_ == fresh) late.push_back(LateCopyLocked(item.to.index, copy.ack));
     }
     NotifyLocked();
   }

@@ -17,9 +17,10 @@ constexpr std::size_t kReplicas = 3;  // of the bucket "default"
 
 }  // namespace
 
-SimCluster::SimCluster(FiberScheduler* scheduler, int machines)
+SimCluster::SimCluster(FiberScheduler* scheduler, int machines, int spares)
     : scheduler_(scheduler), wire_(scheduler) {
-  for (int machine = 1; machine <= machines; ++machine) {
+  for (int machine = 1; machine <= machines + spares; ++machine) {
+    machines_[machine].is_away = machine > machines;
     machines_[machine].disk =
         std::make_unique<SimDisk>(scheduler, absl::StrCat("/m", machine));
   }
@@ -27,7 +28,7 @@ SimCluster::SimCluster(FiberScheduler* scheduler, int machines)
 
 void SimCluster::Start(int machine) {
   Machine& m = machines_.at(machine);
-  if (m.node != nullptr || m.is_starting) return;
+  if (m.node != nullptr || m.is_starting || m.is_away || m.is_held) return;
   m.process = std::make_shared<SimProcess>();
   m.process->name = absl::StrCat("m", machine);
   m.process->drift_ppm = m.drift_ppm;
@@ -38,7 +39,7 @@ void SimCluster::Start(int machine) {
   parts.scheduler = scheduler_;
   parts.wire = &wire_;
   parts.disk = m.disk.get();
-  parts.is_bootstrap = machine == 1;
+  parts.is_bootstrap = machine == 1 && !m.was_wiped;
   for (const auto& [other, ignored] : machines_) {
     if (other != machine) parts.join.push_back(other);
   }
@@ -49,6 +50,9 @@ void SimCluster::Start(int machine) {
   const SimProcess* const process = m.process.get();
   parts.on_fatal = [this, machine, process](const absl::Status& status) {
     OnFatal(machine, process, status);
+  };
+  parts.on_disk_refused = [this, machine, process](const std::string& why) {
+    OnDiskRefused(machine, process, why);
   };
   scheduler_->Spawn(m.process, [this, machine, process, parts = std::move(parts)] {
     auto* const node = new SimNode(parts);  // for ever
@@ -73,9 +77,55 @@ void SimCluster::Crash(int machine, bool power_cut) {
   m.is_starting = false;
 }
 
+void SimCluster::Wipe(int machine) {
+  Machine& m = machines_.at(machine);
+  CHECK(m.node == nullptr && !m.is_starting);
+  m.disk->Wipe();
+  m.was_wiped = true;
+}
+
+void SimCluster::SetLeaving(int machine) {
+  machines_.at(machine).is_leaving = true;
+  machines_.at(machine).may_be_refused = true;
+}
+
+void SimCluster::TakeAway(int machine) {
+  Crash(machine, false);
+  Wipe(machine);
+  Machine& m = machines_.at(machine);
+  m.is_leaving = false;
+  m.may_be_refused = false;
+  m.is_away = true;
+}
+
+std::size_t SimCluster::members() const {
+  return static_cast<std::size_t>(
+      std::count_if(machines_.begin(), machines_.end(),
+                    [](const auto& machine) { return !machine.second.is_away; }));
+}
+
+// The process sets its data directory aside and begins anew (rule R3), or has left for good.
+void SimCluster::OnDiskRefused(int machine, const SimProcess* process, const std::string& why) {
+  LOG(INFO) << "machine " << machine << ", disk refused: " << why;
+  ++refusals_;
+  Machine& m = machines_.at(machine);
+  if (!m.may_be_refused && failure_.ok()) {
+    failure_ = absl::DataLossError(absl::StrCat("machine ", machine, " refuses its disk: ", why));
+  }
+  m.may_be_refused = false;
+  scheduler_->CallAfter(0, [this, machine, process] {
+    if (machines_.at(machine).process.get() != process) return;
+    if (machines_.at(machine).is_leaving) return TakeAway(machine);
+    Crash(machine, false);
+    Wipe(machine);
+    scheduler_->CallAfter(500'000'000, [this, machine] { Start(machine); });
+  });
+}
+
 // The process ends; who runs the machine starts it again.
 void SimCluster::OnFatal(int machine, const SimProcess* process, const absl::Status& status) {
   LOG(INFO) << "machine " << machine << " stops: " << status;
+  if (absl::IsFailedPrecondition(status)) return;  // its disk was refused
   if (!absl::IsDataLoss(status) || status.message() != "the disk failed to sync") {
     if (failure_.ok()) {
       failure_ = absl::Status(status.code(), absl::StrCat("machine ", machine, " stopped: ",
@@ -98,16 +148,18 @@ void SimCluster::SetWallClock(int machine, std::int64_t offset_ns) {
 absl::Status SimCluster::CheckConverged() {
   std::optional<metadata::StateHash> hash;
   for (auto& [machine, m] : machines_) {
+    if (m.is_away) continue;
     if (m.node == nullptr) return absl::UnavailableError(absl::StrCat("machine ", machine, " is down"));
     const auto view = m.node->machine_state()->View();
     const auto totals = view->GetTotals();
     const std::string who = absl::StrCat("machine ", machine, " (node ", m.node->self().value(), ")");
-    if (totals.members != machines_.size()) {
+    if (totals.members != members()) {
       return absl::UnavailableError(absl::StrCat(who, " knows ", totals.members, " members"));
     }
     const auto own = view->FindNode(m.node->self());
-    if (!own || own->boot_epoch() != m.node->boot_epoch().value()) {
-      return absl::UnavailableError(absl::StrCat(who, " is not registered"));
+    if (!own || own->state() != rpc::ACTIVE || own->is_out() || own->departure() != rpc::STAYS ||
+        own->boot_epoch() != m.node->boot_epoch().value()) {
+      return absl::UnavailableError(absl::StrCat(who, " is not registered, or is not a member in full"));
     }
     if (totals.under_replicated != 0) {
       return absl::UnavailableError(
@@ -135,6 +187,12 @@ absl::Status SimCluster::CheckSets() {
   for (auto& [machine, m] : machines_) {
     if (m.node == nullptr) continue;
     const auto view = m.node->machine_state()->View();
+    // A node that is retired leaves the sets before repair has found another in its stead.
+    const std::vector<rpc::NodeRow> nodes_known = view->Nodes();
+    if (std::any_of(nodes_known.begin(), nodes_known.end(),
+                    [](const auto& node) { return node.state() == rpc::RETIRED; })) {
+      continue;
+    }
     const std::size_t size = std::min<std::size_t>(kReplicas, view->GetTotals().members);
     view->List(BucketId(1), "", "", [&, who = machine](const rpc::VersionRow& version) {
       for (int i = 0; i < version.chunks_size(); ++i) {

@@ -79,6 +79,50 @@ absl::Status SimDisk::SpendSync() {
   return absl::DataLossError("the disk failed to sync");
 }
 
+struct SimDisk::Image {
+  replicated_log::Identity identity;
+  consensus::InitialState log;
+  replicated_log::WitnessMarks marks;
+  SimRows::Rows state;
+  SimRows::Rows index;
+  std::map<std::string, File> files;
+  std::map<std::string, bool> folders;
+};
+
+std::shared_ptr<const SimDisk::Image> SimDisk::TakeImage() const {
+  auto image = std::make_shared<Image>();
+  image->identity = identity;
+  image->log = log;
+  image->marks = marks;
+  image->state = state.durable();
+  image->index = index.durable();
+  image->folders = folders;
+  for (const auto& [path, file] : files) {
+    if (file->is_unlinked || !file->is_named) continue;
+    File copy = *file;
+    copy.bytes.resize(copy.synced);
+    image->files.emplace(path, std::move(copy));
+  }
+  return image;
+}
+
+void SimDisk::PutBack(const Image& image) {
+  identity = image.identity;
+  log = image.log;
+  marks = image.marks;
+  state.Replace(image.state);
+  index.Replace(image.index);
+  folders = image.folders;
+  files.clear();
+  for (const auto& [path, file] : image.files) files[path] = std::make_shared<File>(file);
+}
+
+void SimDisk::Wipe() {
+  Image empty;
+  empty.identity.storage_uuid = {SystemRandom64(), SystemRandom64()};
+  PutBack(empty);
+}
+
 void SimDisk::Crash(bool power_cut) {
   stalled_until_ns_ = 0;
   fails_next_sync_ = false;

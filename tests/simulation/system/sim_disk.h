@@ -30,6 +30,7 @@ class SimRows {
   void Sync();
   void Replace(Rows rows);  // synced
   void Crash(Random& random);
+  [[nodiscard]] const Rows& durable() const { return durable_; }
   [[nodiscard]] const Rows& rows() const { return rows_; }
 
  private:
@@ -58,6 +59,7 @@ class SimDisk {
   void StallUntil(std::int64_t true_ns) { stalled_until_ns_ = true_ns; }
   void SlowUntil(std::int64_t true_ns) { slow_until_ns_ = true_ns; }  // syncs take up to 400 ms
   void FailNextSync() { fails_next_sync_ = true; }
+  void ClearSyncFault() { fails_next_sync_ = false; }
   // The space that is left is shown as, and writes beyond it fail with kResourceExhausted.
   void SetFull(bool is_full) { is_full_ = is_full; }
   [[nodiscard]] bool is_full() const { return is_full_; }
@@ -66,6 +68,14 @@ class SimDisk {
   replicated_log::Identity identity;  // synced at once
   consensus::InitialState log;        // durable
   SimRows state;
+  replicated_log::WitnessMarks marks;  // durable
+
+  // An empty disk, with another storage uuid.
+  void Wipe();
+  // What a power cut now would leave, and the way back to it.
+  struct Image;
+  [[nodiscard]] std::shared_ptr<const Image> TakeImage() const;
+  void PutBack(const Image& image);
 
   // ---- the chunk index and files ----
   SimRows index;
@@ -101,6 +111,9 @@ class SimLogStore final : public replicated_log::LogStore {
                                     const std::vector<consensus::Entry>& entries) override;
   [[nodiscard]] absl::Status Cut(LogIndex index, Term term,
                                  const consensus::Configuration& configuration) override;
+  [[nodiscard]] replicated_log::WitnessMarks LoadMarks() override { return disk_->marks; }
+  void KeepMarks(const replicated_log::WitnessMarks& marks) override { kept_marks_ = marks; }
+  [[nodiscard]] absl::Status FlushMarks() override;
   [[nodiscard]] absl::Status SyncState() override;
   [[nodiscard]] metadata::KeyValueStore* state() override;
   [[nodiscard]] absl::StatusOr<std::unique_ptr<replicated_log::SnapshotFiles>> WriteSnapshot(
@@ -121,6 +134,7 @@ class SimLogStore final : public replicated_log::LogStore {
   SimDisk* const disk_;
   const std::unique_ptr<Rows> rows_;
   absl::Status poison_;
+  std::optional<replicated_log::WitnessMarks> kept_marks_;  // durable with the next batch
 };
 
 // Files of a SimDisk for the chunk store.

@@ -47,7 +47,7 @@ void SimFaults::Run(std::int64_t end_ns) {
   cluster_->on_moment = [this](Moment moment, int /*machine*/) { OnMoment(moment); };
   while (scheduler_->now_ns() < end_ns) {
     scheduler_->SleepFor(Between(200, 3'000));
-    if (scheduler_->now_ns() < end_ns) CauseOne();
+    if (scheduler_->now_ns() < end_ns && !is_quiet_) CauseOne();
   }
 }
 
@@ -77,7 +77,7 @@ void SimFaults::CauseOne() {
 // rules R13, R14, R16 and R19 are for.
 void SimFaults::OnMoment(Moment moment) {
   const std::int64_t now = scheduler_->now_ns();
-  if (strike_one_in_ == 0 || now >= end_ns_ || now < next_strike_ns_) return;
+  if (strike_one_in_ == 0 || is_quiet_ || now >= end_ns_ || now < next_strike_ns_) return;
   // Begin again and relink come after a strike only: they are not left to go by.
   const bool is_rare = moment == Moment::kBeginning || moment == Moment::kRelinking;
   if (!random_.OneIn(1, is_rare ? 2 : strike_one_in_)) return;
@@ -96,6 +96,7 @@ void SimFaults::OnMoment(Moment moment) {
 }
 
 void SimFaults::StrikeLeader(int machine) {
+  if (is_quiet_) return;
   const std::uint64_t kind = random_.Below(8);
   if (kind < 3) {
     ++counts_["strikes: kills"];
@@ -212,15 +213,36 @@ void SimFaults::Disk() {
       ++counts_["sync errors"];
       disk->FailNextSync();
       // If it hit the chunk store, that one refuses writes until somebody starts the node again.
-      scheduler_->CallAfter(Between(2'000, 6'000), [this, machine] {
-        cluster_->Crash(machine, false);
-        cluster_->Start(machine);
-      });
+      scheduler_->CallAfter(Between(2'000, 6'000), [this, machine] { RestartLater(machine); });
       break;
     default:
       ++counts_["full disks"];
       disk->SetFull(true);
       scheduler_->CallAfter(Between(1'000, 10'000), [disk] { disk->SetFull(false); });
+  }
+}
+
+void SimFaults::RestartLater(int machine) {
+  if (is_quiet_) {
+    scheduler_->CallAfter(1'000 * kMillisecond, [this, machine] { RestartLater(machine); });
+    return;
+  }
+  cluster_->Crash(machine, false);
+  cluster_->Start(machine);
+}
+
+void SimFaults::SetQuiet(bool is_quiet) {
+  is_quiet_ = is_quiet;
+  if (!is_quiet) return;
+  cluster_->wire().Heal();
+  cluster_->wire().SetOdds({});
+  for (int machine = 1; machine <= cluster_->machines(); ++machine) {
+    cluster_->disk(machine)->StallUntil(0);
+    cluster_->disk(machine)->ClearSyncFault();
+    if (cluster_->process(machine) != nullptr) {
+      scheduler_->SetPaused(cluster_->process(machine), false);
+    }
+    cluster_->Start(machine);
   }
 }
 

@@ -17,6 +17,8 @@ class SimFaults {
   void Run(std::int64_t end_ns);
   // Everything works again, and what is down is started.
   void HealAll();
+  // While quiet, all machines are up, running and connected, and nothing new goes wrong.
+  void SetQuiet(bool is_quiet);
   [[nodiscard]] const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
 
  private:
@@ -36,6 +38,8 @@ class SimFaults {
   SimCluster* const cluster_;
   FiberScheduler* const scheduler_;
   Random random_;
+  void RestartLater(int machine);
+  bool is_quiet_ = false;
   std::int64_t end_ns_ = 0;
   std::int64_t next_strike_ns_ = 0;
   std::uint64_t strike_one_in_ = 0;  // moments; 0: never in this run

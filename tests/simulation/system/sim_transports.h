@@ -45,6 +45,11 @@ class SimRaftTransport final : public replicated_log::RaftTransport {
   }
   void SendSnapshot(NodeId to, replicated_log::OutgoingSnapshot snapshot,
                     replicated_log::SnapshotReceiver::Done done) override;
+  // The greatest boot epoch that was seen of the node; none before it spoke.
+  [[nodiscard]] BootEpoch EpochOf(NodeId node) const {
+    const auto found = epochs_.find(node);
+    return found == epochs_.end() ? BootEpoch() : found->second;
+  }
 
  private:
   void Receive(const consensus::Message& message, BootEpoch epoch,

@@ -10,6 +10,7 @@
 #include "tests/simulation/system/sim_cluster.h"
 #include "tests/simulation/system/sim_faults.h"
 #include "tests/simulation/system/sim_history.h"
+#include "tests/simulation/system/sim_operator.h"
 
 namespace dfs::simulation {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr int kFormSeconds = 60;       // for all machines to be members
 constexpr int kConvergeSeconds = 180;  // for all to be well again, garbage included
+constexpr int kSpares = 2;             // machines that may join later
 constexpr int kClients = 5;
 constexpr int kNames = 10;
 
@@ -26,9 +28,11 @@ class SystemRun {
       : options_(options),
         scheduler_(scheduler),
         report_(report),
-        cluster_(scheduler, options.machines != 0 ? options.machines
-                                                  : 3 + static_cast<int>(options.seed % 5)),
-        faults_(&cluster_) {
+        cluster_(scheduler,
+                 options.machines != 0 ? options.machines : 3 + static_cast<int>(options.seed % 5),
+                 options.has_faults ? kSpares : 0),
+        faults_(&cluster_),
+        operator_(&cluster_, &faults_) {
     cluster_.times = TimesOf(scheduler->random());
   }
 
@@ -40,7 +44,10 @@ class SystemRun {
     const std::int64_t end = scheduler_->now_ns() + options_.seconds * kSecond;
     StartClients(end);
     StartMonitor();
+    // Half of the runs keep the members that they began with.
+    if (options_.has_faults && scheduler_->random().OneIn(1, 2)) operator_.Start(end);
     if (options_.has_faults) faults_.Run(end);
+    while (!operator_.is_idle()) scheduler_->SleepFor(kSecond / 10);
     faults_.HealAll();
     while (clients_running_ > 0) scheduler_->SleepFor(kSecond / 10);
     status = AwaitConverged(kConvergeSeconds);
@@ -59,6 +66,7 @@ class SystemRun {
     report_->clients = counts_;
     report_->wire = cluster_.wire().counts();
     report_->faults = faults_.counts();
+    report_->faults.insert(operator_.counts().begin(), operator_.counts().end());
   }
 
  private:
@@ -68,6 +76,7 @@ class SystemRun {
   // In half of the runs collection is so eager that it meets everything that is still under way (rules R17 to R19).
   static NodeTimes TimesOf(Random& random) {
     NodeTimes times;
+    times.out_after = absl::Seconds(random.Between(8, 40));
     times.chunk_bytes = (16 + random.Below(145)) << 10;
     if (random.OneIn(1, 2)) return times;
     times.trash_time = absl::Milliseconds(random.Between(20, 2'000));
@@ -133,6 +142,7 @@ class SystemRun {
                      &next_value_, &counts_);
     for (std::uint64_t number = 0; number < kNames; ++number) {
       for (int machine = 1; machine <= cluster_.machines(); ++machine) {
+        if (cluster_.IsAway(machine)) continue;
         if (!client.Get(NameOf(number), machine)) {
           return absl::DataLossError(
               absl::StrCat(NameOf(number), " cannot be read at machine ", machine));
@@ -147,6 +157,7 @@ class SystemRun {
   RunReport* const report_;
   SimCluster cluster_;
   SimFaults faults_;
+  SimOperator operator_;
   SimHistory history_;
   std::uint64_t next_value_ = 0;
   ClientCounts counts_;
