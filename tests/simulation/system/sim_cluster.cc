@@ -177,6 +177,7 @@ absl::Status SimCluster::CheckConverged() {
       return absl::DataLossError(absl::StrCat(who, " has another state"));
     }
     hash = own_hash;
+    if (m.disk->HasRot()) return absl::UnavailableError(absl::StrCat(who, " has rotten chunks"));
     DFS_RETURN_IF_ERROR(CheckChunksOf(machine));
   }
   return absl::OkStatus();

@@ -30,6 +30,8 @@ class SimRows {
   void Sync();
   void Replace(Rows rows);  // synced
   void Crash(Random& random);
+  // What is at rest changes by itself.
+  void Rot(const std::string& key, const std::string& value);
   [[nodiscard]] const Rows& durable() const { return durable_; }
   [[nodiscard]] const Rows& rows() const { return rows_; }
 
@@ -70,6 +72,12 @@ class SimDisk {
   SimRows state;
   replicated_log::WitnessMarks marks;  // durable
 
+  // Spoils the bytes of up to `objects_max` stored chunks: a flipped bit, a lost write (zeros), or a write of another
+  // chunk that went astray. Returns how many.
+  int Rot(int objects_max);
+  // Whether any of that is still there.
+  [[nodiscard]] bool HasRot();
+
   // An empty disk, with another storage uuid.
   void Wipe();
   // What a power cut now would leave, and the way back to it.
@@ -94,6 +102,14 @@ class SimDisk {
   const std::string path_;
   std::int64_t stalled_until_ns_ = 0;
   std::int64_t slow_until_ns_ = 0;
+  // What a spoiled file or row holds.
+  struct RottenBytes {
+    bool is_file = false;
+    std::string key;
+    std::string bytes;
+  };
+  [[nodiscard]] const std::string* BytesAt(bool is_file, const std::string& key) const;
+  std::vector<RottenBytes> rotten_;
   bool fails_next_sync_ = false;
   bool is_full_ = false;
 };

@@ -266,7 +266,8 @@ void SimFaults::HealAll() {
     cluster_->disk(machine)->SlowUntil(0);
     // Ahead of what any clock has shown: what waits for an age by wall time (log time, rule R8; the last write of a
     // transaction, rule R18) would otherwise wait for up to two hours.
-    cluster_->SetWallClock(machine, 2 * kJumpMaxMs * kMillisecond);
+    // No two clocks agree, and they go on at different speeds.
+    cluster_->SetWallClock(machine, 2 * kJumpMaxMs * kMillisecond + Between(0, 5'000));
     if (cluster_->process(machine) != nullptr) {
       scheduler_->SetPaused(cluster_->process(machine), false);
     }

@@ -365,6 +365,7 @@ void SimNode::BuildLeader() {
     change.set_state(bad.is_missing ? api::MISSING : api::CORRUPT);
     leader_client_->ReportReplica(std::move(change));
   };
+  scrubber.options.period = parts_.times.scrub_period;
   scrubber_ = std::make_unique<chunk::Scrubber>(std::move(scrubber));
 }
 

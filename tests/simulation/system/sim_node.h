@@ -48,6 +48,7 @@ struct NodeTimes {
   absl::Duration purge_quiet = absl::Seconds(8);
   absl::Duration question_age = absl::Seconds(12);
   absl::Duration collect_every = absl::Seconds(3);
+  absl::Duration scrub_period = absl::Hours(24 * 7);
   absl::Duration out_after = absl::Seconds(120);
   std::uint64_t chunk_bytes = std::uint64_t{128} << 10;  // files have many chunks in production only if they are huge
 };

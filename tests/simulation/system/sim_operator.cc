@@ -47,7 +47,7 @@ void SimOperator::Start(std::int64_t end_ns) {
 }
 
 void SimOperator::ActOnce() {
-  switch (random_.Below(7)) {
+  switch (random_.Below(10)) {
     case 0:
     case 1:
       return Grow();
@@ -59,8 +59,10 @@ void SimOperator::ActOnce() {
       return Drain();
     case 5:
       return StayAway();
-    default:
+    case 6:
       return RollBack();
+    default:
+      return Rot();
   }
 }
 
@@ -83,6 +85,9 @@ int SimOperator::MachineWith(const rpc::NodeRow& row) {
 }
 
 bool SimOperator::IsWhole() {
+  for (int machine = 1; machine <= cluster_->machines(); ++machine) {
+    if (cluster_->disk(machine)->HasRot()) return false;
+  }
   const int machine = UpMachine();
   if (machine == 0) return false;
   const auto whole = cluster_->wire().Ask<bool>(
@@ -177,6 +182,14 @@ void SimOperator::StayAway() {
   scheduler_->SleepFor(Between(5'000, 45'000));
   cluster_->SetHeld(machine, false);
   cluster_->Start(machine);
+}
+
+void SimOperator::Rot() {
+  if (!AwaitWhole(10)) return;
+  const int machine = 1 + static_cast<int>(
+                              random_.Below(static_cast<std::uint64_t>(cluster_->machines())));
+  const int objects = cluster_->disk(machine)->Rot(1 + static_cast<int>(random_.Below(4)));
+  counts_["rotten objects"] += static_cast<std::uint64_t>(objects);
 }
 
 // Rule R3 leaves a rollback open while every witness is away: all others are here and hear each other meanwhile.

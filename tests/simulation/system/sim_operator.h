@@ -31,6 +31,7 @@ class SimOperator {
   void Drain();
   void StayAway();
   void RollBack();
+  void Rot();
   // Forgets or replaces what no disk stands for, takes back drains, removes machines that have left.
   void TidyUp();
   // All members are in full, no file lacks a copy, and three vote: one disk may be lost.

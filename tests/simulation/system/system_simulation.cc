@@ -76,6 +76,7 @@ class SystemRun {
   // In half of the runs collection is so eager that it meets everything that is still under way (rules R17 to R19).
   static NodeTimes TimesOf(Random& random) {
     NodeTimes times;
+    times.scrub_period = absl::Seconds(random.Between(10, 60));
     times.out_after = absl::Seconds(random.Between(8, 40));
     times.chunk_bytes = (16 + random.Below(145)) << 10;
     if (random.OneIn(1, 2)) return times;
