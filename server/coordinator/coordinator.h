@@ -45,6 +45,8 @@ struct Parts {
   SmallWriteBatcher* small_writes = nullptr;
   // A replica that takes nothing of a large chunk for so long has failed it.
   absl::Duration progress_timeout = kProgressTimeout;
+  // Where a file is cut. The same on all nodes; other than the default in tests only.
+  std::uint64_t chunk_bytes = chunk::kChunkBytesMax;
   // Bytes that wait for replicas, of all puts together. Copies of these parts share the count.
   std::shared_ptr<std::atomic<std::size_t>> queued_bytes =
       std::make_shared<std::atomic<std::size_t>>(0);

@@ -151,7 +151,7 @@ absl::Status PutOperation::Split(const Slices& data, std::uint32_t crc) {
       if (index >= kChunksInFlight) DFS_RETURN_IF_ERROR(WaitForChunk(index - kChunksInFlight));
       OpenNextChunk();
     }
-    const std::uint64_t room = chunk::kChunkBytesMax - open_chunk_->sums.length();
+    const std::uint64_t room = parts_.chunk_bytes - open_chunk_->sums.length();
     const std::size_t part =
         static_cast<std::size_t>(std::min<std::uint64_t>(data.size() - at, room));
     Slices bytes = data.Range(at, part);
@@ -166,7 +166,7 @@ absl::Status PutOperation::Split(const Slices& data, std::uint32_t crc) {
       return BadChecksum("data does not match its crc32c");
     }
     for (auto& [node, writer] : open_chunk_->writers) writer->Enqueue(bytes, part_crc);
-    if (open_chunk_->sums.length() == chunk::kChunkBytesMax) SealChunk();
+    if (open_chunk_->sums.length() == parts_.chunk_bytes) SealChunk();
     DFS_RETURN_IF_ERROR(WaitForRoom());
   }
   return absl::OkStatus();
@@ -543,7 +543,7 @@ absl::StatusOr<api::PutResponse> PutOperation::Answer(const rpc::CommandResult& 
   api::PutResponse response;
   *response.mutable_info() = InfoOf(result.version(), bucket_);
   response.mutable_info()->set_chunks(static_cast<std::uint32_t>(
-      (received_bytes_ + chunk::kChunkBytesMax - 1) / chunk::kChunkBytesMax));
+      (received_bytes_ + parts_.chunk_bytes - 1) / parts_.chunk_bytes));
   response.mutable_info()->set_replicas_ok(result.replicas());
   response.set_replicas(result.replicas());
   return response;

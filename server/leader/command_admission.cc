@@ -146,6 +146,12 @@ void CommandAdmission::SubmitPut(const Shared& change) {
                              "the transaction is being committed under another request"));
     return;
   }
+  // The second half of it is in apply (metadata/file_commands.cc).
+  if (txn.term < state_->term &&
+      DFS_MUTANT(860, "neither leader nor apply checks the transaction's term (rule R13)")) {
+    Propose(change, false);
+    return;
+  }
   if (before != TransactionState::kOpen) {
     reason = absl::StrCat("transaction ", ToString(txn), " is not open with the leader of term ",
                           state_->term.value());

@@ -160,7 +160,10 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::CommitPut& command) {
     return Refusal(*context, Code::INVALID, wrong);
   }
   const bool is_of_term = Term(command.txn().term()) == context->term;
-  if (!is_of_term && !DFS_MUTANT(213, "the term of the transaction is not checked (rule R13)")) {
+  const bool ignores_term =
+      DFS_MUTANT(213, "the term of the transaction is not checked (rule R13)") ||
+      DFS_MUTANT(860, "neither leader nor apply checks the transaction's term (rule R13)");
+  if (!is_of_term && !ignores_term) {
     return Refusal(*context, Code::REBEGIN, "the transaction is of another term");
   }
   if (context->rows->Get(TxnKey(FromWire(command.txn())))) {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "server/chunk/rocksdb_chunk_index.h"
 #include "tests/simulation/system/sim_disk.h"
@@ -95,12 +96,17 @@ absl::StatusOr<bool> ChunkIndex::HoldsOtherOf(const TxnId& txn, const ChunkId& b
 
 absl::Status ChunkIndex::ForEachObject(
     const std::function<bool(ObjectId, const std::optional<ObjectRecord>&)>& visit) {
-  const SimRows::Rows rows = Opened().at(this)->index.rows();
+  // What is visited may change meanwhile.
+  std::vector<std::pair<ObjectId, std::optional<ObjectRecord>>> objects;
+  const SimRows::Rows& rows = Opened().at(this)->index.rows();
   for (auto at = rows.lower_bound(std::string(1, kObject));
        at != rows.end() && at->first[0] == kObject; ++at) {
     const auto id = DecodeObjectKey(at->first.substr(1));
     CHECK(id.has_value());
-    if (!visit(*id, DecodeObjectRecord(at->second))) break;
+    objects.emplace_back(*id, DecodeObjectRecord(at->second));
+  }
+  for (const auto& [id, record] : objects) {
+    if (!visit(id, record)) break;
   }
   return absl::OkStatus();
 }
@@ -108,7 +114,13 @@ absl::Status ChunkIndex::ForEachObject(
 absl::Status ChunkIndex::ForEachChunk(
     const std::optional<ChunkId>& after,
     const std::function<bool(const ChunkId&, const ChunkRecord&, std::int64_t)>& visit) {
-  const SimRows::Rows rows = Opened().at(this)->index.rows();
+  struct Held {
+    ChunkId id;
+    ChunkRecord record;
+    std::int64_t touched_us;
+  };
+  std::vector<Held> held;
+  const SimRows::Rows& rows = Opened().at(this)->index.rows();
   auto at = after ? rows.upper_bound(KeyOf(kChunk, EncodeKey(*after)))
                   : rows.lower_bound(std::string(1, kChunk));
   for (; at != rows.end() && at->first[0] == kChunk; ++at) {
@@ -118,7 +130,10 @@ absl::Status ChunkIndex::ForEachChunk(
     const auto touched = rows.find(KeyOf(kTouch, EncodeKey(id->txn)));
     const std::int64_t touched_us =
         touched == rows.end() ? 0 : DecodeTime(touched->second).value_or(0);
-    if (!visit(*id, *record, touched_us)) break;
+    held.push_back({*id, *record, touched_us});
+  }
+  for (const Held& chunk : held) {
+    if (!visit(chunk.id, chunk.record, chunk.touched_us)) break;
   }
   return absl::OkStatus();
 }

@@ -140,6 +140,7 @@ void SimChunkPeers::WriteSmall(NodeId node, const ChunkInfo& info, Slices data,
 
 void SimChunkPeers::RelinkAll(NodeId node, std::vector<chunk::Relink> items,
                               absl::Duration timeout, AckCallback done) {
+  on_moment_(Moment::kRelinking);
   dialer_->wire()->Call<rpc::Ack>(
       dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node, timeout,
       [items = std::move(items)](SimNode& there,

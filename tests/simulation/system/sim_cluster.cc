@@ -4,16 +4,23 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
 namespace dfs::simulation {
+namespace {
 
-SimCluster::SimCluster(FiberScheduler* scheduler, int machines)
+constexpr std::size_t kReplicas = 3;  // of the bucket "default"
+
+}  // namespace
+
+SimCluster::SimCluster(FiberScheduler* scheduler, int machines, int spares)
     : scheduler_(scheduler), wire_(scheduler) {
-  for (int machine = 1; machine <= machines; ++machine) {
+  for (int machine = 1; machine <= machines + spares; ++machine) {
+    machines_[machine].is_away = machine > machines;
     machines_[machine].disk =
         std::make_unique<SimDisk>(scheduler, absl::StrCat("/m", machine));
   }
@@ -21,7 +28,7 @@ SimCluster::SimCluster(FiberScheduler* scheduler, int machines)
 
 void SimCluster::Start(int machine) {
   Machine& m = machines_.at(machine);
-  if (m.node != nullptr || m.is_starting) return;
+  if (m.node != nullptr || m.is_starting || m.is_away || m.is_held) return;
   m.process = std::make_shared<SimProcess>();
   m.process->name = absl::StrCat("m", machine);
   m.process->drift_ppm = m.drift_ppm;
@@ -32,14 +39,20 @@ void SimCluster::Start(int machine) {
   parts.scheduler = scheduler_;
   parts.wire = &wire_;
   parts.disk = m.disk.get();
-  parts.is_bootstrap = machine == 1;
+  parts.is_bootstrap = machine == 1 && !m.was_wiped;
   for (const auto& [other, ignored] : machines_) {
     if (other != machine) parts.join.push_back(other);
   }
   parts.times = times;
+  parts.on_moment = [this, machine](Moment moment) {
+    if (on_moment) on_moment(moment, machine);
+  };
   const SimProcess* const process = m.process.get();
   parts.on_fatal = [this, machine, process](const absl::Status& status) {
     OnFatal(machine, process, status);
+  };
+  parts.on_disk_refused = [this, machine, process](const std::string& why) {
+    OnDiskRefused(machine, process, why);
   };
   scheduler_->Spawn(m.process, [this, machine, process, parts = std::move(parts)] {
     auto* const node = new SimNode(parts);  // for ever
@@ -64,9 +77,55 @@ void SimCluster::Crash(int machine, bool power_cut) {
   m.is_starting = false;
 }
 
+void SimCluster::Wipe(int machine) {
+  Machine& m = machines_.at(machine);
+  CHECK(m.node == nullptr && !m.is_starting);
+  m.disk->Wipe();
+  m.was_wiped = true;
+}
+
+void SimCluster::SetLeaving(int machine) {
+  machines_.at(machine).is_leaving = true;
+  machines_.at(machine).may_be_refused = true;
+}
+
+void SimCluster::TakeAway(int machine) {
+  Crash(machine, false);
+  Wipe(machine);
+  Machine& m = machines_.at(machine);
+  m.is_leaving = false;
+  m.may_be_refused = false;
+  m.is_away = true;
+}
+
+std::size_t SimCluster::members() const {
+  return static_cast<std::size_t>(
+      std::count_if(machines_.begin(), machines_.end(),
+                    [](const auto& machine) { return !machine.second.is_away; }));
+}
+
+// The process sets its data directory aside and begins anew (rule R3), or has left for good.
+void SimCluster::OnDiskRefused(int machine, const SimProcess* process, const std::string& why) {
+  LOG(INFO) << "machine " << machine << ", disk refused: " << why;
+  ++refusals_;
+  Machine& m = machines_.at(machine);
+  if (!m.may_be_refused && failure_.ok()) {
+    failure_ = absl::DataLossError(absl::StrCat("machine ", machine, " refuses its disk: ", why));
+  }
+  m.may_be_refused = false;
+  scheduler_->CallAfter(0, [this, machine, process] {
+    if (machines_.at(machine).process.get() != process) return;
+    if (machines_.at(machine).is_leaving) return TakeAway(machine);
+    Crash(machine, false);
+    Wipe(machine);
+    scheduler_->CallAfter(500'000'000, [this, machine] { Start(machine); });
+  });
+}
+
 // The process ends; who runs the machine starts it again.
 void SimCluster::OnFatal(int machine, const SimProcess* process, const absl::Status& status) {
   LOG(INFO) << "machine " << machine << " stops: " << status;
+  if (absl::IsFailedPrecondition(status)) return;  // its disk was refused
   if (!absl::IsDataLoss(status) || status.message() != "the disk failed to sync") {
     if (failure_.ok()) {
       failure_ = absl::Status(status.code(), absl::StrCat("machine ", machine, " stopped: ",
@@ -89,16 +148,18 @@ void SimCluster::SetWallClock(int machine, std::int64_t offset_ns) {
 absl::Status SimCluster::CheckConverged() {
   std::optional<metadata::StateHash> hash;
   for (auto& [machine, m] : machines_) {
+    if (m.is_away) continue;
     if (m.node == nullptr) return absl::UnavailableError(absl::StrCat("machine ", machine, " is down"));
     const auto view = m.node->machine_state()->View();
     const auto totals = view->GetTotals();
     const std::string who = absl::StrCat("machine ", machine, " (node ", m.node->self().value(), ")");
-    if (totals.members != machines_.size()) {
+    if (totals.members != members()) {
       return absl::UnavailableError(absl::StrCat(who, " knows ", totals.members, " members"));
     }
     const auto own = view->FindNode(m.node->self());
-    if (!own || own->boot_epoch() != m.node->boot_epoch().value()) {
-      return absl::UnavailableError(absl::StrCat(who, " is not registered"));
+    if (!own || own->state() != rpc::ACTIVE || own->is_out() || own->departure() != rpc::STAYS ||
+        own->boot_epoch() != m.node->boot_epoch().value()) {
+      return absl::UnavailableError(absl::StrCat(who, " is not registered, or is not a member in full"));
     }
     if (totals.under_replicated != 0) {
       return absl::UnavailableError(
@@ -116,9 +177,39 @@ absl::Status SimCluster::CheckConverged() {
       return absl::DataLossError(absl::StrCat(who, " has another state"));
     }
     hash = own_hash;
+    if (m.disk->HasRot()) return absl::UnavailableError(absl::StrCat(who, " has rotten chunks"));
     DFS_RETURN_IF_ERROR(CheckChunksOf(machine));
   }
   return absl::OkStatus();
+}
+
+absl::Status SimCluster::CheckSets() {
+  absl::Status status;
+  for (auto& [machine, m] : machines_) {
+    if (m.node == nullptr) continue;
+    const auto view = m.node->machine_state()->View();
+    // A node that is retired leaves the sets before repair has found another in its stead.
+    const std::vector<rpc::NodeRow> nodes_known = view->Nodes();
+    if (std::any_of(nodes_known.begin(), nodes_known.end(),
+                    [](const auto& node) { return node.state() == rpc::RETIRED; })) {
+      continue;
+    }
+    const std::size_t size = std::min<std::size_t>(kReplicas, view->GetTotals().members);
+    view->List(BucketId(1), "", "", [&, who = machine](const rpc::VersionRow& version) {
+      for (int i = 0; i < version.chunks_size(); ++i) {
+        std::set<std::uint32_t> nodes;
+        for (const auto& replica : version.chunks(i).replicas()) nodes.insert(replica.node_id());
+        if (nodes.size() < size ||
+            nodes.size() != static_cast<std::size_t>(version.chunks(i).replicas_size())) {
+          status = absl::DataLossError(absl::StrCat(
+              "machine ", who, ": version ", version.number(), " of ", version.name(), ", chunk ",
+              i, ": its set names ", nodes.size(), " nodes, must be ", size));
+        }
+      }
+      return status.ok();
+    });
+  }
+  return status;
 }
 
 absl::Status SimCluster::CheckChunksOf(int machine) {

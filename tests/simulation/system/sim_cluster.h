@@ -3,6 +3,7 @@
 #define DFS_TESTS_SIMULATION_SYSTEM_SIM_CLUSTER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,12 +18,28 @@ namespace dfs::simulation {
 
 class SimCluster {
  public:
-  SimCluster(FiberScheduler* scheduler, int machines);
+  // `spares`: further machines, away until somebody starts them.
+  SimCluster(FiberScheduler* scheduler, int machines, int spares);
 
   // Takes the machine into the cluster (1 forms it) or starts its node again. Nothing if it runs.
   void Start(int machine);
   // The process ends at once; with `power_cut`, what it had not synced goes too.
   void Crash(int machine, bool power_cut);
+  // Its disk is empty from now on. It is down.
+  void Wipe(int machine);
+  // No node is to be there (any more): it is down, and neither faults nor HealAll start it.
+  void SetAway(int machine, bool is_away) { machines_.at(machine).is_away = is_away; }
+  [[nodiscard]] bool IsAway(int machine) const { return at(machine).is_away; }
+  // It hands over; once it is no member any more its machine is away.
+  void SetLeaving(int machine);
+  [[nodiscard]] bool IsLeaving(int machine) const { return at(machine).is_leaving; }
+  void TakeAway(int machine);
+  // Start does nothing meanwhile.
+  void SetHeld(int machine, bool is_held) { machines_.at(machine).is_held = is_held; }
+  [[nodiscard]] std::size_t members() const;  // that are to be
+  // The next refusal of the machine's disk is no mistake.
+  void ExpectRefusal(int machine) { machines_.at(machine).may_be_refused = true; }
+  [[nodiscard]] std::uint64_t refusals() const { return refusals_; }
   [[nodiscard]] bool IsUp(int machine) const { return at(machine).node != nullptr; }
   [[nodiscard]] SimNode* node(int machine) { return machines_.at(machine).node; }
   [[nodiscard]] const std::shared_ptr<SimProcess>& process(int machine) const {
@@ -39,9 +56,14 @@ class SimCluster {
   // OK if every machine is an active member, all have applied the same, equal state, every file has
   // min(3, members) ok copies, and no node holds a chunk that no version names there.
   [[nodiscard]] absl::Status CheckConverged();
+  // What must hold at any time: every chunk of a visible file names min(3, members) different nodes (rule R16),
+  // as far as nobody has been retired. kDataLoss.
+  [[nodiscard]] absl::Status CheckSets();
   // Why the first node that stopped for good did so; OK if none did.
   [[nodiscard]] const absl::Status& failure() const { return failure_; }
   NodeTimes times;
+  // Of all nodes; may block the put.
+  std::function<void(Moment moment, int machine)> on_moment;
 
  private:
   struct Machine {
@@ -51,16 +73,22 @@ class SimCluster {
     bool is_starting = false;
     std::int64_t drift_ppm = 0;
     std::int64_t wall_offset_ns = 0;
-    bool may_fail = false;          // its disk failed on purpose
+    bool is_away = false;
+    bool is_held = false;
+    bool is_leaving = false;
+    bool was_wiped = false;         // forms no cluster
+    bool may_be_refused = false;    // its disk was rolled back, or it leaves
   };
   [[nodiscard]] const Machine& at(int machine) const { return machines_.at(machine); }
   void OnFatal(int machine, const SimProcess* process, const absl::Status& status);
+  void OnDiskRefused(int machine, const SimProcess* process, const std::string& why);
   [[nodiscard]] absl::Status CheckChunksOf(int machine);
 
   FiberScheduler* const scheduler_;
   SimWire wire_;
   std::map<int, Machine> machines_;
   absl::Status failure_;
+  std::uint64_t refusals_ = 0;
 };
 
 }  // namespace dfs::simulation

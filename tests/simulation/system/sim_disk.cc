@@ -54,6 +54,11 @@ void SimRows::Crash(Random& random) {
   rows_ = durable_;
 }
 
+void SimRows::Rot(const std::string& key, const std::string& value) {
+  rows_.insert_or_assign(key, value);
+  durable_.insert_or_assign(key, value);
+}
+
 SimDisk::SimDisk(FiberScheduler* scheduler, std::string path)
     : scheduler_(scheduler), path_(std::move(path)) {
   identity.storage_uuid = {SystemRandom64(), SystemRandom64()};
@@ -77,6 +82,128 @@ absl::Status SimDisk::SpendSync() {
   if (!fails_next_sync_) return absl::OkStatus();
   fails_next_sync_ = false;
   return absl::DataLossError("the disk failed to sync");
+}
+
+// ---- rot ----
+
+namespace {
+
+// The block that a flip, a lost write or a stray write hits.
+constexpr std::size_t kBlock = 4096;
+
+}  // namespace
+
+const std::string* SimDisk::BytesAt(bool is_file, const std::string& key) const {
+  if (is_file) {
+    const auto found = files.find(key);
+    return found == files.end() ? nullptr : &found->second->bytes;
+  }
+  const auto found = index.rows().find(key);
+  return found == index.rows().end() ? nullptr : &found->second;
+}
+
+int SimDisk::Rot(int objects_max) {
+  Random& random = scheduler_->random();
+  // (is it a file, key): files of objects, and small objects in the index. The header of a file is padding for the most
+  // part, where a flip says nothing: it is left alone.
+  std::vector<std::pair<bool, std::string>> victims;
+  for (const auto& [path, file] : files) {
+    const bool is_object = path.find("/chunks/") != std::string::npos &&
+                           path.find("/quarantine/") == std::string::npos;
+    if (is_object && !file->is_unlinked && file->is_named &&
+        file->synced == file->bytes.size() && file->synced > kBlock) {
+      victims.emplace_back(true, path);
+    }
+  }
+  for (const auto& [key, value] : index.durable()) {
+    if (key.starts_with('b') && !value.empty()) victims.emplace_back(false, key);
+  }
+  int done = 0;
+  while (done < objects_max && !victims.empty()) {
+    const auto at = static_cast<std::size_t>(random.Below(victims.size()));
+    const auto [is_file, key] = victims[at];
+    victims.erase(victims.begin() + static_cast<std::ptrdiff_t>(at));
+    const std::string* const stored = BytesAt(is_file, key);
+    if (stored == nullptr) continue;
+    const std::string before = *stored;
+    std::string bytes = before;
+    const std::size_t first = is_file ? kBlock : 0;
+    const std::size_t hit = first + static_cast<std::size_t>(random.Below(bytes.size() - first));
+    const std::uint64_t kind = random.Below(3);
+    if (kind == 0 || victims.empty()) {
+      bytes[hit] = static_cast<char>(bytes[hit] ^ (1 << random.Below(8)));
+    } else {
+      const auto& other = victims[static_cast<std::size_t>(random.Below(victims.size()))];
+      const std::string* const source = BytesAt(other.first, other.second);
+      for (std::size_t i = hit; i < std::min(bytes.size(), hit + kBlock); ++i) {
+        bytes[i] = kind == 1 || source == nullptr ? '\0' : (*source)[i % source->size()];
+      }
+    }
+    if (bytes == before) continue;
+    if (is_file) {
+      files.at(key)->bytes = bytes;
+    } else {
+      index.Rot(key, bytes);
+    }
+    rotten_.push_back({is_file, key, std::move(bytes)});
+    ++done;
+  }
+  return done;
+}
+
+bool SimDisk::HasRot() {
+  std::erase_if(rotten_, [this](const RottenBytes& rotten) {
+    const std::string* const now = BytesAt(rotten.is_file, rotten.key);
+    return now == nullptr || *now != rotten.bytes;
+  });
+  return !rotten_.empty();
+}
+
+struct SimDisk::Image {
+  replicated_log::Identity identity;
+  consensus::InitialState log;
+  replicated_log::WitnessMarks marks;
+  SimRows::Rows state;
+  SimRows::Rows index;
+  std::map<std::string, File> files;
+  std::map<std::string, bool> folders;
+  std::vector<RottenBytes> rotten;
+};
+
+std::shared_ptr<const SimDisk::Image> SimDisk::TakeImage() const {
+  auto image = std::make_shared<Image>();
+  image->identity = identity;
+  image->log = log;
+  image->marks = marks;
+  image->state = state.durable();
+  image->index = index.durable();
+  image->folders = folders;
+  image->rotten = rotten_;
+  for (const auto& [path, file] : files) {
+    if (file->is_unlinked || !file->is_named) continue;
+    File copy = *file;
+    copy.bytes.resize(copy.synced);
+    image->files.emplace(path, std::move(copy));
+  }
+  return image;
+}
+
+void SimDisk::PutBack(const Image& image) {
+  identity = image.identity;
+  log = image.log;
+  marks = image.marks;
+  state.Replace(image.state);
+  index.Replace(image.index);
+  folders = image.folders;
+  rotten_ = image.rotten;
+  files.clear();
+  for (const auto& [path, file] : image.files) files[path] = std::make_shared<File>(file);
+}
+
+void SimDisk::Wipe() {
+  Image empty;
+  empty.identity.storage_uuid = {SystemRandom64(), SystemRandom64()};
+  PutBack(empty);
 }
 
 void SimDisk::Crash(bool power_cut) {

@@ -30,6 +30,9 @@ class SimRows {
   void Sync();
   void Replace(Rows rows);  // synced
   void Crash(Random& random);
+  // What is at rest changes by itself.
+  void Rot(const std::string& key, const std::string& value);
+  [[nodiscard]] const Rows& durable() const { return durable_; }
   [[nodiscard]] const Rows& rows() const { return rows_; }
 
  private:
@@ -58,6 +61,7 @@ class SimDisk {
   void StallUntil(std::int64_t true_ns) { stalled_until_ns_ = true_ns; }
   void SlowUntil(std::int64_t true_ns) { slow_until_ns_ = true_ns; }  // syncs take up to 400 ms
   void FailNextSync() { fails_next_sync_ = true; }
+  void ClearSyncFault() { fails_next_sync_ = false; }
   // The space that is left is shown as, and writes beyond it fail with kResourceExhausted.
   void SetFull(bool is_full) { is_full_ = is_full; }
   [[nodiscard]] bool is_full() const { return is_full_; }
@@ -66,6 +70,20 @@ class SimDisk {
   replicated_log::Identity identity;  // synced at once
   consensus::InitialState log;        // durable
   SimRows state;
+  replicated_log::WitnessMarks marks;  // durable
+
+  // Spoils the bytes of up to `objects_max` stored chunks: a flipped bit, a lost write (zeros), or a write of another
+  // chunk that went astray. Returns how many.
+  int Rot(int objects_max);
+  // Whether any of that is still there.
+  [[nodiscard]] bool HasRot();
+
+  // An empty disk, with another storage uuid.
+  void Wipe();
+  // What a power cut now would leave, and the way back to it.
+  struct Image;
+  [[nodiscard]] std::shared_ptr<const Image> TakeImage() const;
+  void PutBack(const Image& image);
 
   // ---- the chunk index and files ----
   SimRows index;
@@ -84,6 +102,14 @@ class SimDisk {
   const std::string path_;
   std::int64_t stalled_until_ns_ = 0;
   std::int64_t slow_until_ns_ = 0;
+  // What a spoiled file or row holds.
+  struct RottenBytes {
+    bool is_file = false;
+    std::string key;
+    std::string bytes;
+  };
+  [[nodiscard]] const std::string* BytesAt(bool is_file, const std::string& key) const;
+  std::vector<RottenBytes> rotten_;
   bool fails_next_sync_ = false;
   bool is_full_ = false;
 };
@@ -101,6 +127,9 @@ class SimLogStore final : public replicated_log::LogStore {
                                     const std::vector<consensus::Entry>& entries) override;
   [[nodiscard]] absl::Status Cut(LogIndex index, Term term,
                                  const consensus::Configuration& configuration) override;
+  [[nodiscard]] replicated_log::WitnessMarks LoadMarks() override { return disk_->marks; }
+  void KeepMarks(const replicated_log::WitnessMarks& marks) override { kept_marks_ = marks; }
+  [[nodiscard]] absl::Status FlushMarks() override;
   [[nodiscard]] absl::Status SyncState() override;
   [[nodiscard]] metadata::KeyValueStore* state() override;
   [[nodiscard]] absl::StatusOr<std::unique_ptr<replicated_log::SnapshotFiles>> WriteSnapshot(
@@ -121,6 +150,7 @@ class SimLogStore final : public replicated_log::LogStore {
   SimDisk* const disk_;
   const std::unique_ptr<Rows> rows_;
   absl::Status poison_;
+  std::optional<replicated_log::WitnessMarks> kept_marks_;  // durable with the next batch
 };
 
 // Files of a SimDisk for the chunk store.

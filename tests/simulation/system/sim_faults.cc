@@ -14,17 +14,26 @@ constexpr std::int64_t kJumpMaxMs = 3'600'000;
 SimFaults::SimFaults(SimCluster* cluster)
     : cluster_(cluster),
       scheduler_(cluster->scheduler()),
-      random_(cluster->scheduler()->random().Next()) {}
+      random_(cluster->scheduler()->random().Next()) {
+  if (random_.OneIn(1, 3)) return;
+  strike_one_in_ = 2 + random_.Below(11);
+  hold_max_ms_ = random_.Between(0, 3'000);
+}
+
+int SimFaults::Leader() {
+  for (int machine = 1; machine <= cluster_->machines(); ++machine) {
+    if (cluster_->IsUp(machine) &&
+        cluster_->node(machine)->raft()->Status().role == consensus::Role::kLeader) {
+      return machine;
+    }
+  }
+  return 0;
+}
 
 // The leader half of the time: most of what can go wrong goes wrong when it changes.
 int SimFaults::AnyMachine() {
   if (random_.OneIn(1, 2)) {
-    for (int machine = 1; machine <= cluster_->machines(); ++machine) {
-      if (cluster_->IsUp(machine) &&
-          cluster_->node(machine)->raft()->Status().role == consensus::Role::kLeader) {
-        return machine;
-      }
-    }
+    if (const int leader = Leader(); leader != 0) return leader;
   }
   return 1 + static_cast<int>(random_.Below(static_cast<std::uint64_t>(cluster_->machines())));
 }
@@ -34,9 +43,11 @@ std::int64_t SimFaults::Between(std::int64_t low_ms, std::int64_t high_ms) {
 }
 
 void SimFaults::Run(std::int64_t end_ns) {
+  end_ns_ = end_ns;
+  cluster_->on_moment = [this](Moment moment, int /*machine*/) { OnMoment(moment); };
   while (scheduler_->now_ns() < end_ns) {
     scheduler_->SleepFor(Between(200, 3'000));
-    if (scheduler_->now_ns() < end_ns) CauseOne();
+    if (scheduler_->now_ns() < end_ns && !is_quiet_) CauseOne();
   }
 }
 
@@ -60,6 +71,56 @@ void SimFaults::CauseOne() {
     default:
       return Clock();
   }
+}
+
+// The leader goes exactly while a put waits for it, and the put may stand still until another leads and collects: what
+// rules R13, R14, R16 and R19 are for.
+void SimFaults::OnMoment(Moment moment) {
+  const std::int64_t now = scheduler_->now_ns();
+  if (strike_one_in_ == 0 || is_quiet_ || now >= end_ns_ || now < next_strike_ns_) return;
+  // Begin again and relink come after a strike only: they are not left to go by.
+  const bool is_rare = moment == Moment::kBeginning || moment == Moment::kRelinking;
+  if (!random_.OneIn(1, is_rare ? 2 : strike_one_in_)) return;
+  const int leader = Leader();
+  if (leader == 0) return;
+  // A put that begins again may be struck again at once; apart from that the cluster gets on between two strikes.
+  next_strike_ns_ = now + (random_.OneIn(1, 2) ? Between(20, 600) : Between(600, 4'000));
+  ++counts_[std::string("leader changes ") + NameOf(moment)];
+  const std::int64_t delay =
+      random_.OneIn(1, 2) ? 0 : random_.Between(0, random_.OneIn(1, 4) ? 50'000 : 3'000) * 1'000;
+  scheduler_->CallAfter(delay, [this, leader] { StrikeLeader(leader); });
+  // Not on the thread that proposes: there it would be a pause of the leader.
+  if (moment != Moment::kProposing && random_.OneIn(1, 2)) {
+    scheduler_->SleepFor(Between(0, hold_max_ms_));
+  }
+}
+
+void SimFaults::StrikeLeader(int machine) {
+  if (is_quiet_) return;
+  const std::uint64_t kind = random_.Below(8);
+  if (kind < 3) {
+    ++counts_["strikes: kills"];
+    cluster_->Crash(machine, random_.OneIn(1, 2));
+    scheduler_->CallAfter(Between(20, 3'000), [this, machine] { cluster_->Start(machine); });
+    return;
+  }
+  if (kind < 5) {
+    const auto process = cluster_->process(machine);
+    if (process == nullptr || process->is_dead || process->is_paused) return;
+    ++counts_["strikes: pauses"];
+    scheduler_->SetPaused(process, true);
+    scheduler_->CallAfter(Between(400, 3'000),
+                          [this, process] { scheduler_->SetPaused(process, false); });
+    return;
+  }
+  // Clients reach it still; or its words arrive, but no answers; or the other way round.
+  ++counts_["strikes: partitions"];
+  for (int other = 1; other <= cluster_->machines(); ++other) {
+    if (other == machine) continue;
+    if (kind != 6) cluster_->wire().Cut(machine, other);
+    if (kind != 7) cluster_->wire().Cut(other, machine);
+  }
+  scheduler_->CallAfter(Between(400, 4'000), [this] { cluster_->wire().Heal(); });
 }
 
 void SimFaults::Crash() {
@@ -152,15 +213,36 @@ void SimFaults::Disk() {
       ++counts_["sync errors"];
       disk->FailNextSync();
       // If it hit the chunk store, that one refuses writes until somebody starts the node again.
-      scheduler_->CallAfter(Between(2'000, 6'000), [this, machine] {
-        cluster_->Crash(machine, false);
-        cluster_->Start(machine);
-      });
+      scheduler_->CallAfter(Between(2'000, 6'000), [this, machine] { RestartLater(machine); });
       break;
     default:
       ++counts_["full disks"];
       disk->SetFull(true);
       scheduler_->CallAfter(Between(1'000, 10'000), [disk] { disk->SetFull(false); });
+  }
+}
+
+void SimFaults::RestartLater(int machine) {
+  if (is_quiet_) {
+    scheduler_->CallAfter(1'000 * kMillisecond, [this, machine] { RestartLater(machine); });
+    return;
+  }
+  cluster_->Crash(machine, false);
+  cluster_->Start(machine);
+}
+
+void SimFaults::SetQuiet(bool is_quiet) {
+  is_quiet_ = is_quiet;
+  if (!is_quiet) return;
+  cluster_->wire().Heal();
+  cluster_->wire().SetOdds({});
+  for (int machine = 1; machine <= cluster_->machines(); ++machine) {
+    cluster_->disk(machine)->StallUntil(0);
+    cluster_->disk(machine)->ClearSyncFault();
+    if (cluster_->process(machine) != nullptr) {
+      scheduler_->SetPaused(cluster_->process(machine), false);
+    }
+    cluster_->Start(machine);
   }
 }
 
@@ -184,7 +266,8 @@ void SimFaults::HealAll() {
     cluster_->disk(machine)->SlowUntil(0);
     // Ahead of what any clock has shown: what waits for an age by wall time (log time, rule R8; the last write of a
     // transaction, rule R18) would otherwise wait for up to two hours.
-    cluster_->SetWallClock(machine, 2 * kJumpMaxMs * kMillisecond);
+    // No two clocks agree, and they go on at different speeds.
+    cluster_->SetWallClock(machine, 2 * kJumpMaxMs * kMillisecond + Between(0, 5'000));
     if (cluster_->process(machine) != nullptr) {
       scheduler_->SetPaused(cluster_->process(machine), false);
     }

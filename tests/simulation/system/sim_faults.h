@@ -17,10 +17,14 @@ class SimFaults {
   void Run(std::int64_t end_ns);
   // Everything works again, and what is down is started.
   void HealAll();
+  // While quiet, all machines are up, running and connected, and nothing new goes wrong.
+  void SetQuiet(bool is_quiet);
   [[nodiscard]] const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
 
  private:
   void CauseOne();
+  void OnMoment(Moment moment);
+  void StrikeLeader(int machine);
   void Crash();
   void Pause();
   void Partition();
@@ -28,12 +32,18 @@ class SimFaults {
   void Disk();
   void Clock();
   int AnyMachine();
+  int Leader();  // 0: none is known
   [[nodiscard]] std::int64_t Between(std::int64_t low_ms, std::int64_t high_ms);
 
   SimCluster* const cluster_;
   FiberScheduler* const scheduler_;
   Random random_;
-  bool is_over_ = false;
+  void RestartLater(int machine);
+  bool is_quiet_ = false;
+  std::int64_t end_ns_ = 0;
+  std::int64_t next_strike_ns_ = 0;
+  std::uint64_t strike_one_in_ = 0;  // moments; 0: never in this run
+  std::int64_t hold_max_ms_ = 0;     // how long a put may stand still at such a moment
   std::map<std::string, std::uint64_t> counts_;
 };
 

@@ -64,7 +64,9 @@ absl::StatusOr<consensus::InitialState> SimLogStore::Load() {
 absl::Status SimLogStore::Sync() {
   if (!poison_.ok()) return poison_;
   poison_ = disk_->SpendSync();
-  if (poison_.ok()) disk_->state.Sync();
+  if (!poison_.ok()) return poison_;
+  disk_->state.Sync();
+  if (kept_marks_) disk_->marks = *std::exchange(kept_marks_, std::nullopt);
   return poison_;
 }
 
@@ -108,6 +110,7 @@ absl::Status SimLogStore::Cut(LogIndex index, Term term,
   return absl::OkStatus();
 }
 
+absl::Status SimLogStore::FlushMarks() { return Sync(); }
 absl::Status SimLogStore::SyncState() { return Sync(); }
 metadata::KeyValueStore* SimLogStore::state() { return rows_.get(); }
 

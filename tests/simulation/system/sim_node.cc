@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "common/random.h"
@@ -63,6 +64,7 @@ absl::Status SimNode::Start(const std::function<void()>& on_listening) {
   DFS_RETURN_IF_ERROR(EnsureMembership());
   self_ = parts_.disk->identity.node_id;
   DFS_RETURN_IF_ERROR(Build());
+  BuildStartCheck();
   DFS_RETURN_IF_ERROR(FindPeers());
   BuildLeader();
   BuildCoordinator();
@@ -72,11 +74,64 @@ absl::Status SimNode::Start(const std::function<void()>& on_listening) {
   collector_->Start();
   upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
   scrubber_->Start();
-  // The start check of rule R3 is not here: no disk of the simulation is rolled back.
-  membership_->Start();
-  raft_->Release();
   Upkeep();
+  StartCheck();
   return absl::OkStatus();
+}
+
+// As server/node/node.cc, rule R3.
+void SimNode::BuildStartCheck() {
+  SimStartCheck::Parts check;
+  check.self = {self_, boot_epoch(), AddressOf(parts_.machine)};
+  check.dialer = this;
+  check.clock = &clock_;
+  check.position = [this] { return raft_->Status().durable; };
+  check.on_released = [this] { TakePart(); };
+  check.on_rolled_back = [this](const std::string& why) {
+    parts_.on_disk_refused(why);
+    raft_->Abandon(absl::FailedPreconditionError(why));
+  };
+  check.on_newer_members = [this](const std::map<NodeId, consensus::MemberInfo>& members) {
+    for (const auto& [node, info] : members) machines_.emplace(node, MachineAt(info.peer_address));
+  };
+  start_check_ = std::make_unique<SimStartCheck>(std::move(check));
+}
+
+void SimNode::StartCheck() {
+  const auto status = raft_->Status();
+  std::set<std::string> join;
+  for (const int machine : parts_.join) join.insert(AddressOf(machine));
+  start_check_->Start(
+      status.durable,
+      status.configuration.members.empty() ? first_configuration_ : status.configuration,
+      std::move(join));
+}
+
+void SimNode::TakePart() {
+  is_taking_part_ = true;
+  membership_->Start();
+  membership_->SetMembers(ring_members_);
+  raft_->Release();
+}
+
+absl::StatusOr<replicated_log::Greeting> SimNode::Greet(const Asker& asker) {
+  if (raft_ == nullptr || start_check_ == nullptr) return absl::UnavailableError("not up yet");
+  const auto status = raft_->Status();
+  const auto row = machine_->View()->FindNode(asker.node);
+  if (row && row->state() == rpc::RETIRED) return absl::FailedPreconditionError("it has left");
+  const std::uint64_t known = std::max(raft_transport_->EpochOf(asker.node).value(),
+                                       row ? row->boot_epoch() : std::uint64_t{0});
+  replicated_log::Greeting greeting;
+  greeting.node = self_;
+  greeting.storage_uuid = parts_.disk->identity.storage_uuid;
+  greeting.refuses_epoch = asker.epoch.value() < known;
+  greeting.reason = greeting.refuses_epoch ? "a later start of it is known here" : "";
+  greeting.mark = raft_->MarkOf(asker.node);
+  greeting.configuration = status.configuration;
+  greeting.last_term = status.last_log_term;
+  greeting.last_index = status.last_log_index;
+  start_check_->AskedBy(asker);
+  return greeting;
 }
 
 absl::Status SimNode::EnsureMembership() {
@@ -173,7 +228,8 @@ absl::Status SimNode::Build() {
 
   raft_transport_ = std::make_unique<SimRaftTransport>(self_, boot_epoch(), this);
   ring_transport_ = std::make_unique<SimRingTransport>(self_, this);
-  chunk_peers_ = std::make_unique<SimChunkPeers>(this);
+  chunk_peers_ =
+      std::make_unique<SimChunkPeers>(this, [this](Moment moment) { OnMomentHere(moment); });
 
   membership::MembershipHost::Parts ring;
   ring.options.self = self_;
@@ -194,6 +250,7 @@ absl::Status SimNode::Build() {
   leader::LeaderOptions options;
   options.trash_time = parts_.times.trash_time;
   options.purge_quiet = parts_.times.purge_quiet;
+  options.out_after = parts_.times.out_after;
   leader::LeaderWorld world;
   world.self = self_;
   world.clock = &clock_;
@@ -221,6 +278,7 @@ absl::Status SimNode::Build() {
       return node_->raft_->Status();
     }
     void Propose(rpc::Command command, Term only_in_term, ResultCallback done) override {
+      if (command.has_commit_put()) node_->OnMomentHere(Moment::kProposing);
       node_->raft_->Propose(std::move(command), only_in_term, std::move(done));
     }
     void ProposeMembers(MembersChange change, rpc::Command command, ResultCallback done) override {
@@ -307,6 +365,7 @@ void SimNode::BuildLeader() {
     change.set_state(bad.is_missing ? api::MISSING : api::CORRUPT);
     leader_client_->ReportReplica(std::move(change));
   };
+  scrubber.options.period = parts_.times.scrub_period;
   scrubber_ = std::make_unique<chunk::Scrubber>(std::move(scrubber));
 }
 
@@ -317,7 +376,10 @@ void SimNode::BuildCoordinator() {
   coordinator_.self = self_;
   coordinator_.store = store_.get();
   coordinator_.peers = chunk_peers_.get();
-  coordinator_.leader = leader_client_.get();
+  watched_leader_client_ = std::make_unique<WatchedLeaderClient>(
+      leader_client_.get(), [this](Moment moment) { OnMomentHere(moment); });
+  coordinator_.leader = watched_leader_client_.get();
+  coordinator_.chunk_bytes = parts_.times.chunk_bytes;
   coordinator_.machine = machine_.get();
   coordinator_.clock = &clock_;
   coordinator_.pool = writers_.get();
@@ -361,7 +423,9 @@ void SimNode::OnConfiguration(const consensus::Configuration& configuration) {
     machines_[node] = MachineAt(info.peer_address);
   }
   raft_transport_->SetMembers(configuration);
-  membership_->SetMembers(std::move(members));
+  start_check_->Reconfigure(configuration);
+  ring_members_ = std::move(members);
+  if (is_taking_part_) membership_->SetMembers(ring_members_);
 }
 
 void SimNode::Upkeep() {
@@ -372,24 +436,34 @@ void SimNode::Upkeep() {
     health_.total_bytes = space.total_bytes;
     health_.fsync_p99 = store_->SyncP99();
     health_.applied_index = view->applied_index().value();
-    const auto known = view->FindNode(self_);
-    const rpc::NodeRow own = OwnRow();
-    const bool is_known = known && known->boot_epoch() == own.boot_epoch() &&
-                          known->peer_address() == own.peer_address();
-    if (!is_known && !is_registering_.exchange(true)) {
-      writers_->Post([this, own] {
-        rpc::NodeStarted started;
-        started.set_node_id(own.node_id());
-        *started.mutable_storage_uuid() = own.storage_uuid();
-        started.set_boot_epoch(own.boot_epoch());
-        started.set_client_address(own.client_address());
-        started.set_peer_address(own.peer_address());
-        started.set_name(own.name());
-        (void)leader_client_->Register(started, absl::Seconds(5));
-        is_registering_ = false;
-      });
+    const auto own = view->FindNode(self_);
+    if (own && own->state() == rpc::RETIRED) {
+      parts_.on_disk_refused("this node has left its cluster");
+      parts_.on_fatal(absl::FailedPreconditionError("this node has left its cluster"));
+      return;
     }
+    if (is_taking_part_) MaybeRegister(*view);
+    if (raft_->Status().leader.is_none()) start_check_->LeaderMissing();
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });
+  });
+}
+
+void SimNode::MaybeRegister(const metadata::MetadataView& view) {
+  const auto known = view.FindNode(self_);
+  const rpc::NodeRow own = OwnRow();
+  const bool is_known = known && known->boot_epoch() == own.boot_epoch() &&
+                        known->peer_address() == own.peer_address();
+  if (is_known || is_registering_.exchange(true)) return;
+  writers_->Post([this, own] {
+    rpc::NodeStarted started;
+    started.set_node_id(own.node_id());
+    *started.mutable_storage_uuid() = own.storage_uuid();
+    started.set_boot_epoch(own.boot_epoch());
+    started.set_client_address(own.client_address());
+    started.set_peer_address(own.peer_address());
+    started.set_name(own.name());
+    (void)leader_client_->Register(started, absl::Seconds(5));
+    is_registering_ = false;
   });
 }
 
@@ -428,6 +502,15 @@ absl::StatusOr<std::string> SimNode::Get(const api::GetRequest& request) {
 
 absl::StatusOr<rpc::CommandResult> SimNode::Submit(const rpc::Command& command) {
   return leader_client_->Submit(command, coordinator::kQuorumTimeout);
+}
+
+absl::StatusOr<rpc::ManageResponse> SimNode::Manage(const rpc::ManageRequest& request) {
+  return leader_client_->Manage(request, coordinator::kQuorumTimeout);
+}
+
+absl::StatusOr<std::shared_ptr<metadata::MetadataView>> SimNode::ReadState() {
+  DFS_ASSIGN_OR_RETURN(auto view, coordinator::ReadView(coordinator_, api::STRONG));
+  return std::shared_ptr<metadata::MetadataView>(std::move(view));
 }
 
 }  // namespace dfs::simulation

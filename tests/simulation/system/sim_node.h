@@ -31,8 +31,10 @@
 #include "server/leader/wanted_replicas.h"
 #include "server/replicated_log/raft_host.h"
 #include "tests/simulation/system/sim_disk.h"
+#include "tests/simulation/system/sim_start_check.h"
 #include "tests/simulation/system/sim_transports.h"
 #include "tests/simulation/system/sim_wire.h"
+#include "tests/simulation/system/watched_leader_client.h"
 
 namespace dfs::simulation {
 
@@ -46,6 +48,9 @@ struct NodeTimes {
   absl::Duration purge_quiet = absl::Seconds(8);
   absl::Duration question_age = absl::Seconds(12);
   absl::Duration collect_every = absl::Seconds(3);
+  absl::Duration scrub_period = absl::Hours(24 * 7);
+  absl::Duration out_after = absl::Seconds(120);
+  std::uint64_t chunk_bytes = std::uint64_t{128} << 10;  // files have many chunks in production only if they are huge
 };
 
 class SimNode final : public Dialer {
@@ -58,8 +63,11 @@ class SimNode final : public Dialer {
     bool is_bootstrap = false;   // forms the cluster if the disk is empty
     std::vector<int> join;       // asked in turn otherwise
     NodeTimes times;
+    OnMoment on_moment;          // null: nobody watches
     // The node must stop: called once, on a fiber of the node.
     std::function<void(absl::Status)> on_fatal;
+    // The disk must not be used any more: it is older than what the node has shown, or the node has left its cluster.
+    std::function<void(std::string why)> on_disk_refused;
   };
   explicit SimNode(Parts parts);
   ~SimNode() override;
@@ -76,6 +84,12 @@ class SimNode final : public Dialer {
   absl::StatusOr<std::string> Get(const api::GetRequest& request);
   absl::StatusOr<rpc::CommandResult> Submit(const rpc::Command& command);
 
+  absl::StatusOr<rpc::ManageResponse> Manage(const rpc::ManageRequest& request);
+  // The state with all that was answered before the call.
+  absl::StatusOr<std::shared_ptr<metadata::MetadataView>> ReadState();
+  // What the node knows of one that starts. Does not block.
+  absl::StatusOr<replicated_log::Greeting> Greet(const Asker& asker);
+
   // ---- Dialer ----
   int MachineOf(NodeId node) const override;
   int OwnMachine() const override { return parts_.machine; }
@@ -91,6 +105,9 @@ class SimNode final : public Dialer {
   metadata::MetadataMachine* machine_state() { return machine_.get(); }
   membership::MembershipHost* membership() { return membership_.get(); }
   const coordinator::Parts& coordinator_parts() const { return coordinator_; }
+  void OnMomentHere(Moment moment) const {
+    if (parts_.on_moment) parts_.on_moment(moment);
+  }
   [[nodiscard]] rpc::Ack OwnAck() const;
 
  private:
@@ -102,6 +119,10 @@ class SimNode final : public Dialer {
   void BuildLeader();
   void BuildCoordinator();
   void OnConfiguration(const consensus::Configuration& configuration);
+  void BuildStartCheck();
+  void StartCheck();
+  void TakePart();
+  void MaybeRegister(const metadata::MetadataView& view);
   void Upkeep();
   [[nodiscard]] rpc::NodeRow OwnRow() const;
   [[nodiscard]] std::vector<leader::NodeLiveness> Liveness() const;
@@ -113,6 +134,8 @@ class SimNode final : public Dialer {
   consensus::Configuration first_configuration_;
   std::map<NodeId, int> machines_;
   std::atomic<bool> is_registering_{false};
+  bool is_taking_part_ = false;  // rule R3
+  std::vector<membership::MemberAddress> ring_members_;
 
   std::unique_ptr<Disk> files_;
   std::unique_ptr<SimLogStore> log_store_;
@@ -122,12 +145,14 @@ class SimNode final : public Dialer {
   std::unique_ptr<SimRingTransport> ring_transport_;
   std::unique_ptr<SimChunkPeers> chunk_peers_;
   std::unique_ptr<membership::MembershipHost> membership_;
+  std::unique_ptr<SimStartCheck> start_check_;
   std::unique_ptr<leader::LeaderHost> leader_host_;
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::RaftConsensusPort> consensus_;
   std::map<NodeId, std::unique_ptr<SimLeaderPeer>> leader_peers_;
   std::unique_ptr<ThreadExecutor> client_executor_;
   std::unique_ptr<leader::RoutedLeaderClient> leader_client_;
+  std::unique_ptr<WatchedLeaderClient> watched_leader_client_;  // the coordinator's
   std::unique_ptr<leader::ChunkCollector> collector_;
   std::unique_ptr<leader::WantedReplicas> wanted_;
   std::unique_ptr<chunk::Scrubber> scrubber_;

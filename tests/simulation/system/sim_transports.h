@@ -13,6 +13,7 @@
 #include "server/leader/leader_operations.h"
 #include "server/replicated_log/raft_transport.h"
 #include "tests/simulation/system/sim_wire.h"
+#include "tests/simulation/system/watched_leader_client.h"
 
 namespace dfs::simulation {
 
@@ -44,6 +45,11 @@ class SimRaftTransport final : public replicated_log::RaftTransport {
   }
   void SendSnapshot(NodeId to, replicated_log::OutgoingSnapshot snapshot,
                     replicated_log::SnapshotReceiver::Done done) override;
+  // The greatest boot epoch that was seen of the node; none before it spoke.
+  [[nodiscard]] BootEpoch EpochOf(NodeId node) const {
+    const auto found = epochs_.find(node);
+    return found == epochs_.end() ? BootEpoch() : found->second;
+  }
 
  private:
   void Receive(const consensus::Message& message, BootEpoch epoch,
@@ -119,7 +125,8 @@ class SimLeaderPeer final : public leader::LeaderOperations {
 // A chunk travels whole, in one call; the other side stores it piece by piece.
 class SimChunkPeers final : public chunk::ChunkPeers {
  public:
-  explicit SimChunkPeers(const Dialer* dialer) : dialer_(dialer) {}
+  SimChunkPeers(const Dialer* dialer, OnMoment on_moment)
+      : dialer_(dialer), on_moment_(std::move(on_moment)) {}
 
   std::unique_ptr<chunk::RemoteChunkWriter> Write(NodeId node, const ChunkId& chunk,
                                                   absl::Duration progress_timeout) override;
@@ -139,6 +146,7 @@ class SimChunkPeers final : public chunk::ChunkPeers {
 
  private:
   const Dialer* const dialer_;
+  const OnMoment on_moment_;
 };
 
 }  // namespace dfs::simulation

@@ -10,6 +10,7 @@
 #include "tests/simulation/system/sim_cluster.h"
 #include "tests/simulation/system/sim_faults.h"
 #include "tests/simulation/system/sim_history.h"
+#include "tests/simulation/system/sim_operator.h"
 
 namespace dfs::simulation {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr int kFormSeconds = 60;       // for all machines to be members
 constexpr int kConvergeSeconds = 180;  // for all to be well again, garbage included
+constexpr int kSpares = 2;             // machines that may join later
 constexpr int kClients = 5;
 constexpr int kNames = 10;
 
@@ -26,9 +28,11 @@ class SystemRun {
       : options_(options),
         scheduler_(scheduler),
         report_(report),
-        cluster_(scheduler, options.machines != 0 ? options.machines
-                                                  : 3 + static_cast<int>(options.seed % 5)),
-        faults_(&cluster_) {
+        cluster_(scheduler,
+                 options.machines != 0 ? options.machines : 3 + static_cast<int>(options.seed % 5),
+                 options.has_faults ? kSpares : 0),
+        faults_(&cluster_),
+        operator_(&cluster_, &faults_) {
     cluster_.times = TimesOf(scheduler->random());
   }
 
@@ -39,7 +43,11 @@ class SystemRun {
     if (!status.ok()) return Failed("the cluster does not form", status);
     const std::int64_t end = scheduler_->now_ns() + options_.seconds * kSecond;
     StartClients(end);
+    StartMonitor();
+    // Half of the runs keep the members that they began with.
+    if (options_.has_faults && scheduler_->random().OneIn(1, 2)) operator_.Start(end);
     if (options_.has_faults) faults_.Run(end);
+    while (!operator_.is_idle()) scheduler_->SleepFor(kSecond / 10);
     faults_.HealAll();
     while (clients_running_ > 0) scheduler_->SleepFor(kSecond / 10);
     status = AwaitConverged(kConvergeSeconds);
@@ -48,6 +56,7 @@ class SystemRun {
     report_->simulated_seconds =
         static_cast<double>(scheduler_->now_ns() - began) / static_cast<double>(kSecond);
     if (!status.ok()) return status;
+    if (!monitored_.ok()) return monitored_;
     if (!cluster_.failure().ok()) return cluster_.failure();
     return history_.Check();
   }
@@ -57,6 +66,7 @@ class SystemRun {
     report_->clients = counts_;
     report_->wire = cluster_.wire().counts();
     report_->faults = faults_.counts();
+    report_->faults.insert(operator_.counts().begin(), operator_.counts().end());
   }
 
  private:
@@ -66,6 +76,9 @@ class SystemRun {
   // In half of the runs collection is so eager that it meets everything that is still under way (rules R17 to R19).
   static NodeTimes TimesOf(Random& random) {
     NodeTimes times;
+    times.scrub_period = absl::Seconds(random.Between(10, 60));
+    times.out_after = absl::Seconds(random.Between(8, 40));
+    times.chunk_bytes = (16 + random.Below(145)) << 10;
     if (random.OneIn(1, 2)) return times;
     times.trash_time = absl::Milliseconds(random.Between(20, 2'000));
     times.purge_quiet = absl::Milliseconds(random.Between(20, 2'000));
@@ -101,13 +114,23 @@ class SystemRun {
     }
   }
 
+  void StartMonitor() {
+    scheduler_->Spawn(nullptr, [this] {
+      while (monitored_.ok()) {
+        monitored_ = cluster_.CheckSets();
+        scheduler_->SleepFor(kSecond / 2);
+      }
+    });
+  }
+
   static void OneOperation(SimClient& client, Random& random) {
     const std::string name = NameOf(random.Below(kNames));
     const std::uint64_t kind = random.Below(10);
     if (kind < 4) {
       // Mostly small ones; some that are files on the disk.
       const bool is_file = random.OneIn(1, 12);
-      client.Put(name, is_file ? 300'000 : 8 + static_cast<std::size_t>(random.Below(3'000)));
+      client.Put(name, is_file ? static_cast<std::size_t>(random.Between(262'145, 600'000))
+                               : 8 + static_cast<std::size_t>(random.Below(3'000)));
     } else if (kind < 5) {
       client.Remove(name);
     } else {
@@ -120,6 +143,7 @@ class SystemRun {
                      &next_value_, &counts_);
     for (std::uint64_t number = 0; number < kNames; ++number) {
       for (int machine = 1; machine <= cluster_.machines(); ++machine) {
+        if (cluster_.IsAway(machine)) continue;
         if (!client.Get(NameOf(number), machine)) {
           return absl::DataLossError(
               absl::StrCat(NameOf(number), " cannot be read at machine ", machine));
@@ -134,10 +158,12 @@ class SystemRun {
   RunReport* const report_;
   SimCluster cluster_;
   SimFaults faults_;
+  SimOperator operator_;
   SimHistory history_;
   std::uint64_t next_value_ = 0;
   ClientCounts counts_;
   int clients_running_ = 0;
+  absl::Status monitored_;
 };
 
 }  // namespace

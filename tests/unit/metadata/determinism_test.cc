@@ -26,6 +26,7 @@ class History {
  public:
   void Check(const World& world, const rpc::Command& command, const rpc::CommandResult& result) {
     ++codes[static_cast<int>(result.code())];
+    if (result.code() == Code::DONE) ++kinds[static_cast<int>(command.kind_case())];
     CheckSameAnswer(command, result);
     const bool is_new = result.applied_index() == world.machine->applied_index().value();
     if (command.has_commit_put() && result.code() == Code::DONE && is_new) {
@@ -33,6 +34,7 @@ class History {
     }
   }
   std::map<int, int> codes;
+  std::map<int, int> kinds;  // of commands that were carried out
 
  private:
   void CheckPut(const World& world, const rpc::CommitPut& put, const rpc::CommandResult& result) {
@@ -140,6 +142,7 @@ void Replay(const World& world, std::uint64_t seed, std::uint64_t batch_max, int
 
 TEST(Determinism, BatchesAndRestartsDoNotMatter) {
   std::map<int, int> codes;
+  std::map<int, int> kinds;
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     SCOPED_TRACE(seed);
     std::vector<std::string> results;
@@ -150,12 +153,18 @@ TEST(Determinism, BatchesAndRestartsDoNotMatter) {
     Replay(*world, seed, 64, 0, results);
     Replay(*world, seed, 7, 3, results);
     for (const auto& [code, count] : history.codes) codes[code] += count;
+    for (const auto& [kind, count] : history.kinds) kinds[kind] += count;
   }
   // The histories reach every answer but the full session.
   for (int code = Code::DONE; code <= Code::INVALID; ++code) {
     if (code != Code::SESSION_FULL) {
       EXPECT_GT(codes[code], 0) << Code::Code_Name(code);
     }
+  }
+  for (const int kind : {rpc::Command::kMarkNode, rpc::Command::kRetireNode,
+                         rpc::Command::kRetireStep, rpc::Command::kChangeReplicas,
+                         rpc::Command::kPurge, rpc::Command::kUnlinked}) {
+    EXPECT_GT(kinds[kind], 20) << kind;
   }
 }
 

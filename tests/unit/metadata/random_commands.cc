@@ -11,8 +11,10 @@ std::string RandomCommands::Name() {
 }
 
 std::uint32_t RandomCommands::AnyNode(World* world) {
-  return 1 + static_cast<std::uint32_t>(
-                 random_.Below(world->machine->View()->next_node_id().value()));
+  // Of many that were, those that are last: the others are retired.
+  const std::uint32_t next = static_cast<std::uint32_t>(world->machine->View()->next_node_id().value());
+  const std::uint32_t first = next > 12 && !random_.OneIn(1, 8) ? next - 12 : 0;
+  return 1 + first + static_cast<std::uint32_t>(random_.Below(next - first));
 }
 
 api::RequestId RandomCommands::Request(World* world) {
@@ -29,7 +31,8 @@ rpc::Command RandomCommands::Node(World* world) {
   rpc::Command command;
   const auto view = world->machine->View();
   const auto kind = random_.Below(3);
-  if (kind == 0 && view->next_node_id().value() < 7) {
+  if (random_.OneIn(1, 3)) return Departure(world);
+  if (kind == 0 && view->member_count() < 7) {
     *command.mutable_add_node()->mutable_node() = NodeOf(view->next_node_id().value());
   } else if (kind == 1) {
     command.mutable_activate_node()->set_node_id(AnyNode(world));
@@ -41,6 +44,48 @@ rpc::Command RandomCommands::Node(World* world) {
     *started->mutable_storage_uuid() = node->storage_uuid();
     started->set_boot_epoch(node->boot_epoch() + random_.Below(2));
     started->set_client_address("moved:" + std::to_string(random_.Below(3)));
+  }
+  return command;
+}
+
+// Marks, retires, and takes retired nodes out of the rows; also such as must be refused.
+rpc::Command RandomCommands::Departure(World* world) {
+  rpc::Command command;
+  const auto view = world->machine->View();
+  const std::uint32_t any = AnyNode(world);
+  const auto node = view->FindNode(NodeId(any));
+  switch (random_.Below(4)) {
+    case 0:
+    case 1: {
+      rpc::MarkNode* const mark = command.mutable_mark_node();
+      mark->set_node_id(any);
+      mark->set_boot_epoch((node ? node->boot_epoch() : 0) + (random_.OneIn(1, 6) ? 1 : 0));
+      if (random_.OneIn(2, 3)) mark->set_is_out(random_.OneIn(1, 2));
+      if (random_.OneIn(1, 2)) {
+        mark->set_departure(static_cast<rpc::Departure>(random_.Below(4)));
+        if (mark->departure() == rpc::FORGOTTEN && random_.OneIn(1, 2)) {
+          mark->set_successor(AnyNode(world));
+        }
+      }
+      break;
+    }
+    case 2:
+      // Rarely enough that four members remain: sets of three can be chosen in more ways than one.
+      if (view->member_count() > 4 || random_.OneIn(1, 20)) {
+        command.mutable_retire_node()->set_node_id(any);
+      }
+      break;
+    default:
+      command.mutable_retire_step()->set_node_id(any);
+      for (const auto& row : view->Nodes()) {
+        if (row.has_rows() && random_.OneIn(1, 2)) {
+          command.mutable_retire_step()->set_node_id(row.node_id());
+        }
+      }
+      if (random_.OneIn(1, 2)) {
+        *command.mutable_retire_step()->mutable_after() =
+            ToWire(TxnId{world->term, random_.Below(world->last_sequence + 1)});
+      }
   }
   return command;
 }
@@ -112,7 +157,7 @@ rpc::Command RandomCommands::Unlink(World* world) {
 rpc::Command RandomCommands::Make(World* world) {
   rpc::Command command;
   const auto kind = random_.Below(100);
-  if (kind < 4) return Node(world);
+  if (kind < 9) return Node(world);
   if (kind < 50) return Put(world);
   if (kind < 60) {
     *command.mutable_remove_file()->mutable_request_id() = Request(world);

@@ -21,6 +21,7 @@ class RandomCommands {
  private:
   rpc::Command Make(World* world);
   rpc::Command Node(World* world);
+  rpc::Command Departure(World* world);
   rpc::Command Put(World* world);
   rpc::Command Replicas(World* world);
   rpc::Command Purge(World* world);
