@@ -163,7 +163,8 @@ void LeaderTerm::MembersTick() {
   const bool has_new = !std::includes(usable_.begin(), usable_.end(), usable.begin(), usable.end());
   usable_ = std::move(usable);
   std::set<NodeId> withdrawn;
-  for (const auto& [node, row] : directory_->Get()->rows) {
+  const auto rows = directory_->Get();
+  for (const auto& [node, row] : rows->rows) {
     if (row.is_out() || row.departure() != rpc::STAYS) withdrawn.insert(node);
   }
   const bool has_turned = withdrawn != withdrawn_;

@@ -344,6 +344,9 @@ const std::vector<std::uint64_t> kOneWaySeeds = {1, 2};
 
 // The seeds of every run, or many more.
 std::vector<std::uint64_t> SeedsOf(const std::vector<std::uint64_t>& always, std::uint64_t nightly) {
+#ifdef DFS_HAS_ADDRESS_SANITIZER
+  return {always.back()};  // decisions are not what it looks at
+#endif
   if (!IsNightly()) return always;
   std::vector<std::uint64_t> seeds;
   for (std::uint64_t seed = 1; seed <= nightly; ++seed) seeds.push_back(seed);

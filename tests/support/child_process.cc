@@ -158,6 +158,12 @@ CommandResult RunCommand(const std::vector<std::string>& command, std::string_vi
   return result;
 }
 
+bool HasFailedHere() {
+  const auto& all = *::testing::UnitTest::GetInstance();
+  if (all.current_test_info() != nullptr) return ::testing::Test::HasFailure();
+  return all.current_test_suite() != nullptr && all.current_test_suite()->Failed();
+}
+
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream out;
@@ -180,7 +186,7 @@ TemporaryFolder::TemporaryFolder(Removal removal) : removal_(removal) {
 
 TemporaryFolder::~TemporaryFolder() {
   if (removal_ == Removal::kNever ||
-      (removal_ == Removal::kUnlessFailed && ::testing::Test::HasFailure())) {
+      (removal_ == Removal::kUnlessFailed && HasFailedHere())) {
     std::cerr << "kept for a look: " << path_ << "\n";
     return;
   }

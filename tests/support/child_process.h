@@ -73,6 +73,9 @@ CommandResult RunCommand(const std::vector<std::string>& command, std::string_vi
                          const Environment& environment = {},
                          absl::Duration timeout = absl::Seconds(60));
 
+// Whether the running test has failed or, between tests, the suite: then what could explain it is kept.
+bool HasFailedHere();
+
 // The content of a file; empty if it cannot be read.
 std::string ReadFile(const std::string& path);
 void WriteFile(const std::string& path, std::string_view content);

@@ -104,7 +104,7 @@ ProcessCluster::ProcessCluster(Options options)
 
 ProcessCluster::~ProcessCluster() {
   for (auto& [n, node] : nodes_) node.process.Kill();
-  if (!::testing::Test::HasFailure()) return;
+  if (!HasFailedHere()) return;
   for (const auto& [n, node] : nodes_) {
     const std::string log = ReadFile(LogFile(n));
     std::cerr << "---- end of the log of n" << n << "\n"
