@@ -37,8 +37,9 @@ class RepairRun {
     DFS_RETURN_IF_ERROR(Lose(2, 4, {kAsked, 3, 4}));
     DFS_RETURN_IF_ERROR(MeasureAlone(2));
     const absl::Duration raw_after = RawTime();
-    speed_.raw_bytes_per_s = 3.0 * kRawBytes * 2 * kRawRounds / absl::ToDoubleSeconds(raw_before + raw_after);
-    ClientLoad gets({cluster_.EndpointOf(kAsked), cluster_.EndpointOf(4)}, options_.get_clients);
+    speed_.raw_bytes_per_s = 1.0 * kRawBytes * 2 * kRawRounds / absl::ToDoubleSeconds(raw_before + raw_after);
+    ClientLoad gets({cluster_.EndpointOf(kAsked), cluster_.EndpointOf(4)}, options_.get_clients,
+                    ClientLoad::Connections::kOwn);
     const client::LoadResult put = gets.Put(options_.get_bytes, kGetFiles, absl::ZeroDuration());
     if (put.errors > 0) return put.first_error;
     DFS_RETURN_IF_ERROR(cluster_.WaitFullyReplicated(kAsked));

@@ -22,8 +22,8 @@ struct RepairSpeed {
   // No client at work: from the word that the node is gone for good until all copies are there.
   std::uint64_t bytes_lost = 0;
   absl::Duration elapsed;
-  // Three files written and synced at the same time in the same folder, before and after: bytes to disk a second, all
-  // three together.
+  // A file written to three places at once and synced, in the same folder, before and after: bytes of the file a second.
+  // The disk takes three times that.
   double raw_bytes_per_s = 0;
   // The same gets of the same files with nothing to repair, and while another node's copies are made anew.
   client::LoadResult gets_alone;
