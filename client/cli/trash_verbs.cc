@@ -105,7 +105,7 @@ Verb GcVerb() {
           {},
           "gc [NODE] [--show] [--confirm]",
           "delete now what no file needs any more; shows what is in the trash of each node",
-          {"dfs-cli gc", "dfs-cli gc --show", "dfs-cli gc --confirm n3  # it stopped, and it is right"},
+          {"dfs-cli gc", "dfs-cli gc --show", "dfs-cli gc --confirm n3"},
           [](CLI::App& app) -> RunVerb {
             auto flags = std::make_shared<GcFlags>();
             app.add_option("NODE", flags->node, "name or number; without: every node");

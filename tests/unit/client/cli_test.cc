@@ -186,7 +186,7 @@ TEST(CommandLine, HMeansHumanReadableAndHelpIsSpeltOut) {
 TEST(CommandLine, UsageErrorsAre64) {
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{}, std::vector<std::string>{"put"},
-        std::vector<std::string>{"ls", "--nonsense"}, std::vector<std::string>{"undelete", "x"},
+        std::vector<std::string>{"ls", "--nonsense"}, std::vector<std::string>{"mv", "x"},
         std::vector<std::string>{"put", "a", "b", "c"}, std::vector<std::string>{"remove"},
         std::vector<std::string>{"bench", "--count=x"}, std::vector<std::string>{"help", "nope"}}) {
     const CommandLine line = ParseCommandLine(words);
