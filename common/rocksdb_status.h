@@ -8,13 +8,20 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/damage.h"
 
 namespace dfs {
+
+// Whether the error is about what the files hold. A file that is named and not there is damage, too.
+inline bool IsDamage(const rocksdb::Status& status) {
+  return status.IsCorruption() || status.IsPathNotFound();
+}
 
 // Every failure of the disk or of its content is kDataLoss: nobody goes on after one.
 inline absl::Status FromRocksdb(const rocksdb::Status& status, const std::string& what) {
   if (status.ok()) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(what, ": ", status.ToString()));
+  const std::string message = absl::StrCat(what, ": ", status.ToString());
+  return IsDamage(status) ? DamageError(message) : absl::DataLossError(message);
 }
 
 }  // namespace dfs
