@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/damage.h"
 #include "common/mutant.h"
 #include "common/rocksdb_manifest_tail.h"
 #include "common/rocksdb_status.h"
@@ -244,9 +245,8 @@ absl::Status RecoverFromCopy(const RocksdbPlan& plan, const std::string& error) 
   const std::string copy = CopyOf(plan);
   const auto refuse = [&](const absl::Status& why) {
     (void)RemoveFolder(env, copy);  // the next start removes it otherwise
-    return absl::DataLossError(absl::StrCat(database, " is damaged (", error,
-                                            ") and must not be used: ",
-                                            std::string(why.message()), ". ", kAdvice));
+    return DamageError(absl::StrCat(database, " is damaged (", error, ") and must not be used: ",
+                                    std::string(why.message()), ". ", kAdvice));
   };
   LOG(WARNING) << database << " is damaged (" << error << "): trying a copy";
   std::string wal;
@@ -336,17 +336,13 @@ rocksdb::Status OpenDamagedForReading(const RocksdbPlan& plan, const std::string
 
 namespace {
 
-// `is_damaged`: the error is about what the files hold; false: about getting at them.
-absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt,
-                                      bool* is_damaged) {
+absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt) {
   rocksdb::Env* const env = plan.env;
   const std::string path = PathOf(plan);
-  *is_damaged = true;
   if (plan.must_exist && !Exists(env, path + "/CURRENT")) {
-    return absl::DataLossError(
+    return DamageError(
         absl::StrCat(path, " is gone, but something was durable here. ", kAdvice));
   }
-  *is_damaged = false;
   // RocksDB syncs its own folder, not the name of it.
   DFS_RETURN_IF_ERROR(FromRocksdb(env->CreateDirIfMissing(path), path));
   DFS_RETURN_IF_ERROR(SyncFolder(env, plan.folder));
@@ -360,18 +356,14 @@ absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt,
   rocksdb::Status status = open();
   if (status.IsCorruption()) {
     out.families.Close();
-    *is_damaged = true;
     DFS_RETURN_IF_ERROR(RecoverFromCopy(plan, status.ToString()));
     out.was_recovered = true;
     status = open();
   }
   if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
-    *is_damaged = false;
     return absl::FailedPreconditionError(
         absl::StrCat(path, " is in use by another process (", status.ToString(), ")"));
   }
-  // A file that is named and gone is damage; a device or a lack of descriptors that keeps it from being read is not.
-  *is_damaged = !status.IsIOError() || status.IsPathNotFound();
   if (!status.ok()) {
     out.families.Close();
     return FromRocksdb(status, path);
@@ -381,9 +373,9 @@ absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt,
   if (was_rebuilt) return out;
   if (const absl::Status reach = plan.check_reach(out.families); !reach.ok()) {
     out.families.Close();
-    return absl::DataLossError(
-        absl::StrCat(path, ": ", std::string(reach.message()),
-                     ": synced data is gone, or an old copy was put back. ", kAdvice));
+    return DamageError(absl::StrCat(path, ": ", std::string(reach.message()),
+                                    ": synced data is gone, or an old copy was put back. ",
+                                    kAdvice));
   }
   return out;
 }
@@ -392,15 +384,14 @@ absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt,
 
 absl::StatusOr<OpenedRocksdb> OpenRocksdb(const RocksdbPlan& plan) {
   DFS_RETURN_IF_ERROR(FinishRecovery(plan));
-  bool is_damaged = false;
   if (plan.rebuild && Exists(plan.env, PathOf(plan) + "/" + kRebuildOrder)) {
     DFS_RETURN_IF_ERROR(Rebuild(plan, "an earlier run met damage in it"));
-    return TryOpen(plan, /*was_rebuilt=*/true, &is_damaged);
+    return TryOpen(plan, /*was_rebuilt=*/true);
   }
-  auto opened = TryOpen(plan, /*was_rebuilt=*/false, &is_damaged);
-  if (opened.ok() || !is_damaged || !plan.rebuild) return opened;
+  auto opened = TryOpen(plan, /*was_rebuilt=*/false);
+  if (!plan.rebuild || !IsDamage(opened.status())) return opened;
   DFS_RETURN_IF_ERROR(Rebuild(plan, std::string(opened.status().message())));
-  return TryOpen(plan, /*was_rebuilt=*/true, &is_damaged);
+  return TryOpen(plan, /*was_rebuilt=*/true);
 }
 
 }  // namespace dfs

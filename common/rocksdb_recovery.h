@@ -88,8 +88,8 @@ struct OpenedRocksdb {
 
 // Opens or makes the database. Blocks on disk; a recovery copies all but its tables, which are linked.
 //   kFailedPrecondition  another process has it open
-//   kDataLoss            it is damaged, or ends before what was durable. Nothing was changed (but for a copy that was
-//                        set aside); the text says what to do.
+//   kDataLoss            it is damaged, or ends before what was durable (IsDamage of common/damage.h), or the disk failed.
+//                        Nothing was changed (but for a copy that was set aside); the text says what to do.
 [[nodiscard]] absl::StatusOr<OpenedRocksdb> OpenRocksdb(const RocksdbPlan& plan);
 
 // <folder>/<name>: where it is.

@@ -5,6 +5,7 @@
 
 #include <glog/logging.h>
 
+#include "common/mutant.h"
 #include "common/status_macros.h"
 #include "server/chunk/index_format.h"
 
@@ -38,7 +39,12 @@ absl::Status ChunkFile::Append(std::span<const std::string_view> pieces) {
 
 absl::Status ChunkFile::Sync() {
   DFS_RETURN_IF_ERROR(file_->SetMode(0400));
-  DFS_RETURN_IF_ERROR(file_->SyncData());
+  absl::Status status = file_->SyncData();
+  if (DFS_MUTANT(881, "a failed sync of a chunk's file is tried again") && !status.ok()) {
+    status = file_->SyncData();
+  }
+  DFS_RETURN_IF_ERROR(status);
+  if (DFS_MUTANT(883, "a chunk's file is acknowledged before its name is durable")) return status;
   return folder_->SyncNameOf(object_);
 }
 

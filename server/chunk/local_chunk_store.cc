@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/checksum.h"
 #include "common/disk_full.h"
+#include "common/mutant.h"
 #include "common/posix_disk.h"
 #include "common/mutant.h"
 #include "common/random.h"
@@ -115,7 +116,7 @@ absl::Status LocalChunkStore::Sweep(const std::vector<ObjectId>& indexed_files, 
   std::vector<ObjectId> orphans;
   std::set_difference(present.begin(), present.end(), indexed_files.begin(), indexed_files.end(),
                       std::back_inserter(orphans));
-  if (adopts) {
+  if (adopts && !DFS_MUTANT(884, "files are swept before a rebuilt index has adopted them")) {
     DFS_RETURN_IF_ERROR(Adopt(orphans));
   } else {
     for (const ObjectId id : orphans) DFS_RETURN_IF_ERROR(files_.Unlink(id));
@@ -190,11 +191,13 @@ void LocalChunkStore::CompareWith(const ChunkInfo& wanted) {
     if ((*record)->size == wanted.size && (*record)->hash == wanted.hash) return;
     object = (*record)->object;
   }
+  if (DFS_MUTANT(886, "an adopted file that the log contradicts counts as whole")) return;
   LOG(ERROR) << "chunk store: chunk " << wanted.id << " is not what the log says";
   RecordDamageOf(wanted, *object);
 }
 
 absl::Status LocalChunkStore::Poison(const absl::Status& cause) {
+  if (DFS_MUTANT(882, "the chunk store goes on after a failed sync")) return cause;
   MutexLock lock(&mutex_);
   if (poison_.ok()) {
     LOG(ERROR) << "chunk store: refuses all writes from now on: " << cause;

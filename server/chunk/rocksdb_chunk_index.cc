@@ -13,8 +13,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/mutant.h"
 #include "common/rocksdb_recovery.h"
 #include "common/rocksdb_salvage.h"
+#include "common/rocksdb_status.h"
 #include "common/status_macros.h"
 #include "server/chunk/rocksdb_index_rebuild.h"
 
@@ -41,9 +43,7 @@ rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.siz
 // Of a read. Only what was read and found wrong counts as damage: a lack of file descriptors must not.
 absl::Status ErrorOf(const rocksdb::Status& status) {
   const std::string message = "chunk index: " + status.ToString();
-  // A file that the index names and that is gone is as bad.
-  const bool is_damage = status.IsCorruption() || status.IsPathNotFound();
-  return is_damage ? absl::DataLossError(message) : absl::UnavailableError(message);
+  return IsDamage(status) ? absl::DataLossError(message) : absl::UnavailableError(message);
 }
 
 rocksdb::DBOptions MakeOptions() {
@@ -102,8 +102,7 @@ class RotListener final : public rocksdb::EventListener {
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
     using Reason = rocksdb::BackgroundErrorReason;
     const bool is_of_reading = reason == Reason::kCompaction || reason == Reason::kFlush;
-    const bool is_damage = status->IsCorruption() || status->IsPathNotFound();
-    if (is_of_reading && is_damage) rot_->Record(status->ToString());
+    if (is_of_reading && IsDamage(*status)) rot_->Record(status->ToString());
   }
 
  private:
@@ -313,7 +312,7 @@ absl::Status ChunkIndex::Apply(const IndexChange& change) {
 absl::Status ChunkIndex::Write(rocksdb::WriteBatch* batch) {
   rocksdb::WriteOptions options;
   // Always: unsynced bytes are then in the newest write-ahead log only, where rule R22 can do without them.
-  options.sync = true;
+  options.sync = !DFS_MUTANT(880, "the chunk store acknowledges before it is durable");
   const rocksdb::Status status = db_->Write(options, batch);
   if (!status.ok()) return absl::DataLossError("chunk index: " + status.ToString());
   if (batch->Count() > 0) mark_->Raise({LastSequenceOf(*batch), 0, 0});

@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "common/mutant.h"
 #include "common/rocksdb_blob_file.h"
 #include "common/rocksdb_salvage.h"
 #include "common/rocksdb_status.h"
@@ -148,7 +149,9 @@ class Rebuild {
       auto record = DecodeObjectRecord({at->value().data(), at->value().size()});
       if (!id || !record) continue;
       const auto counted = references_.find(*id);
-      record->references = counted == references_.end() ? 0 : counted->second;
+      if (!DFS_MUTANT(885, "a rebuilt index keeps the old counts of references")) {
+        record->references = counted == references_.end() ? 0 : counted->second;
+      }
       if (record->references == 0) {
         index_.Delete(kObjects, key);
         continue;

@@ -32,6 +32,7 @@
 #include "server/node/disk_probe.h"
 #include "server/node/disk_space.h"
 #include "server/node/doors.h"
+#include "server/node/open_log.h"
 #include "server/node/own_health.h"
 #include "server/node/own_identity.h"
 #include "server/node/part_options.h"
@@ -44,7 +45,6 @@
 #include "server/replicated_log/grpc_raft_transport.h"
 #include "server/replicated_log/raft_host.h"
 #include "server/replicated_log/raft_message_codec.h"
-#include "server/replicated_log/rocksdb_log_store.h"
 
 namespace dfs::node {
 namespace {
@@ -66,11 +66,7 @@ class Node::Impl final : public chunk::Confirmer {
   ~Impl() override { Stop(); }
 
   absl::Status Start() {
-    replicated_log::RocksdbLogStore::Options log_options;
-    log_options.data_dir = config_.data_dir;
-    log_options.on_failure = FailStopOf(PosixDisk(), config_.data_dir);
-    DFS_RETURN_IF_ERROR(CarryOutSetAside(PosixDisk(), config_.data_dir));
-    DFS_ASSIGN_OR_RETURN(log_store_, replicated_log::RocksdbLogStore::Open(log_options));
+    DFS_ASSIGN_OR_RETURN(log_store_, OpenLog(config_.data_dir, OtherAddresses(), interrupted_));
     if (config_.recover_as_voter) {
       DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OtherAddresses(), AnswersTcp));
     }
@@ -134,8 +130,6 @@ class Node::Impl final : public chunk::Confirmer {
     return registration_->Check(RowOf(log_store_->identity(), self_, config_), *machine_->View());
   }
   void BeginAnew(const std::string& why);
-  // This process stops the node and starts it again.
-  void StartAgain();
   void BuildFinder();
   void StartFinder();
   // Finder's thread.
@@ -476,11 +470,6 @@ void Node::Impl::BeginAnew(const std::string& why) {
   raft_->Abandon(ordered.ok() ? absl::FailedPreconditionError(why) : ordered);
 }
 
-void Node::Impl::StartAgain() {
-  if (begins_anew_.exchange(true)) return;
-  kill(getpid(), SIGTERM);
-}
-
 void Node::Impl::StartFinder() {
   raft_transport_->SetHelloRefusedReceiver([this](NodeId by) { finder_->RefusedBy(by); });
   const auto status = raft_->Status();
@@ -514,6 +503,7 @@ void Node::Impl::OnFatal(const absl::Status& status) {
   LOG(ERROR) << "this node must stop: " << status;
   was_full_ = IsDiskFull(status) || !HasSpaceToRun(PosixDisk(), config_.data_dir);
   has_failed_ = true;
+  if (NoteIfDamage(config_.data_dir, status)) begins_anew_ = true;
   kill(getpid(), SIGTERM);
 }
 
@@ -556,7 +546,8 @@ void Node::Impl::Upkeep() {
       // A new boot epoch ends what was acknowledged by this one and may be lost (rule R4).
       LOG(ERROR) << "THE CHUNK INDEX IS DAMAGED: " << store_->Health().message()
                  << ". This node starts again";
-      StartAgain();
+      begins_anew_ = true;
+      kill(getpid(), SIGTERM);
       return;
     }
     if (raft_->Status().leader.is_none()) finder_->LeaderMissing();

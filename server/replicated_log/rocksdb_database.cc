@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
+#include "common/damage.h"
 #include "common/mutant.h"
 #include "common/rocksdb_status.h"
 #include "common/status_macros.h"
@@ -68,13 +69,13 @@ absl::StatusOr<DurablePosition> ReadPosition(rocksdb::DB* db,
   DFS_ASSIGN_OR_RETURN(const auto hard_state, GetOptional(db, family, kHardStateKey));
   if (hard_state) {
     rpc::HardStateRecord record;
-    if (!record.ParseFromString(*hard_state)) return absl::DataLossError("hard state is unreadable");
+    if (!record.ParseFromString(*hard_state)) return DamageError("hard state is unreadable");
     position.hard_state_term = Term(record.term());
   }
   DFS_ASSIGN_OR_RETURN(const auto base, GetOptional(db, family, kBaseKey));
   if (base) {
     rpc::BaseRecord record;
-    if (!record.ParseFromString(*base)) return absl::DataLossError("base record is unreadable");
+    if (!record.ParseFromString(*base)) return DamageError("base record is unreadable");
     position.last_term = Term(record.term());
     position.last_index = LogIndex(record.index());
   }
@@ -85,7 +86,7 @@ absl::StatusOr<DurablePosition> ReadPosition(rocksdb::DB* db,
   if (!entries->Valid()) return position;
   rpc::LogEntry entry;
   if (!entry.ParseFromArray(entries->value().data(), static_cast<int>(entries->value().size()))) {
-    return absl::DataLossError("the last log entry is unreadable");
+    return DamageError("the last log entry is unreadable");
   }
   position.last_term = Term(entry.term());
   position.last_index = LogIndex(entry.index());
@@ -139,7 +140,7 @@ absl::Status RocksdbDatabase::SetUpGenerations() {
     const auto [end, error] =
         std::from_chars(record->data(), record->data() + record->size(), number);
     if (error != std::errc() || end != record->data() + record->size()) {
-      return absl::DataLossError("generation record is unreadable");
+      return DamageError("generation record is unreadable");
     }
   }
   for (auto* family : std::exchange(other_families_, {})) {
@@ -151,7 +152,7 @@ absl::Status RocksdbDatabase::SetUpGenerations() {
     other.Retire();
   }
   if (generation_ == nullptr) {
-    if (record) return absl::DataLossError("the current generation of the state is gone");
+    if (record) return DamageError("the current generation of the state is gone");
     DFS_ASSIGN_OR_RETURN(generation_, NewGeneration(1));
     rocksdb::WriteBatch batch;
     batch.Put(kGenerationKey, "1");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/damage.h"
 #include "common/mutant.h"
 #include "common/random.h"
 #include "common/rocksdb_status.h"
@@ -41,7 +42,7 @@ absl::StatusOr<bool> ReadRecord(RocksdbDatabase& database, const std::string& ke
   if (status.IsNotFound()) return false;
   DFS_RETURN_IF_ERROR(FromRocksdb(status, key));
   if (!record->ParseFromString(value)) {
-    return absl::DataLossError(absl::StrCat("record ", key, " is unreadable"));
+    return DamageError(absl::StrCat("record ", key, " is unreadable"));
   }
   return true;
 }
@@ -148,7 +149,7 @@ absl::Status RocksdbLogStore::LoadRecords() {
   base_index_ = LogIndex(base.index());
   base_term_ = Term(base.term());
   auto configuration = DecodeConfiguration(base.configuration());
-  if (!configuration.ok()) return absl::DataLossError("base record is unreadable");
+  if (!configuration.ok()) return DamageError("base record is unreadable");
   base_configuration_ = *std::move(configuration);
   DFS_ASSIGN_OR_RETURN(const DurablePosition position,
                        ReadPosition(database_->db(), database_->log_family()));
@@ -172,7 +173,7 @@ absl::StatusOr<std::vector<consensus::Entry>> RocksdbLogStore::LoadEntries() {
     absl::StatusOr<consensus::Entry> entry =
         is_parsed ? DecodeEntry(&record) : absl::InvalidArgumentError("not an entry");
     if (!entry.ok() || entry->index != expected || entry->term < term) {
-      return absl::DataLossError(absl::StrCat("log entry ", expected.value(), " is unreadable"));
+      return DamageError(absl::StrCat("log entry ", expected.value(), " is unreadable"));
     }
     term = entry->term;
     expected = expected.Next();

@@ -221,5 +221,43 @@ TEST_F(IndexRebuild, SharedObjectsStayUntilTheirLastChunkGoes) {
   }
 }
 
+TEST_F(IndexRebuild, CountsOfReferencesAreMadeAnew) {
+  constexpr std::uint64_t kChunks = 1'500;
+  Write(1, kLarge);
+  const ChunkInfo info = InfoOf(Id(1), written_[Id(1)]);
+  std::vector<Relink> links;
+  for (std::uint64_t i = 2; i <= kChunks; ++i) {
+    links.push_back({Id(1), Id(i), info.size, info.hash});
+  }
+  ASSERT_TRUE(store->RelinkAll(links).ok());
+  Reopen();
+  store.reset();
+  int flipped = 0;
+  for (const auto& path : IndexFiles(".sst")) {
+    const std::string bytes = *system.Read(path);
+    if (bytes.find(EncodeKey(Id(kChunks))) == std::string::npos || bytes.size() < 60'000) continue;
+    Flip(path, static_cast<std::ptrdiff_t>(bytes.size() / 2));
+    ++flipped;
+  }
+  ASSERT_EQ(flipped, 1);
+  ASSERT_TRUE(rocksdb::WriteStringToFile(
+                  system.env(), "", absl::StrCat(kFolder, "/index/", kRebuildOrderFile), true)
+                  .ok());
+  Reopen();
+  std::vector<ChunkId> held;
+  store->ForEach(std::nullopt, [&](const HeldChunk& chunk) {
+    held.push_back(chunk.info.id);
+    return true;
+  });
+  EXPECT_LT(held.size(), kChunks) << "nothing was lost";
+  EXPECT_GT(held.size(), kChunks / 2);
+  for (const ChunkId& id : held) {
+    ASSERT_EQ(ObjectFiles().size(), 1u);
+    TrashNow(id);
+    ASSERT_TRUE(RemoveNow(id).ok());
+  }
+  EXPECT_EQ(ObjectFiles().size(), 0u) << "chunks that were lost hold the object for ever";
+}
+
 }  // namespace
 }  // namespace dfs::chunk

@@ -259,6 +259,17 @@ TEST_F(WriteRead, FailedSyncOfAFilePoisonsTheStore) {
   EXPECT_FALSE(store->Find(Id(2)));
 }
 
+// The kernel reports a failed sync once and forgets what it could not write: a second one that succeeds means nothing.
+TEST_F(WriteRead, AFailedSyncOfTheBytesIsNotTriedAgain) {
+  ASSERT_TRUE(Put(store.get(), Id(1), BytesOfLength(kLarge)).ok());  // makes the folders
+  system.FailNextSync("objects/");
+  EXPECT_TRUE(absl::IsDataLoss(Put(store.get(), Id(2), BytesOfLength(kLarge, 2))));
+  EXPECT_TRUE(absl::IsDataLoss(store->Health()));
+  Crash();
+  EXPECT_TRUE(Holds(store.get(), Id(1), BytesOfLength(kLarge)));
+  EXPECT_FALSE(store->Find(Id(2)));
+}
+
 TEST_F(WriteRead, FailedSyncOfTheIndexPoisonsTheStore) {
   system.FailNextSync(".log");
   EXPECT_TRUE(absl::IsDataLoss(Put(store.get(), Id(1), "x")));
