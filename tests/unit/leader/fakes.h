@@ -215,7 +215,9 @@ struct FakeWorld {
       std::vector<NodeLiveness> nodes;
       for (const auto& row : consensus.machine().View()->Nodes()) {
         const NodeId node(row.node_id());
-        nodes.push_back({node, !dead.contains(node), std::uint64_t{100} << 30,
+        const auto room = free_bytes.find(node);
+        nodes.push_back({node, !dead.contains(node),
+                         room == free_bytes.end() ? std::uint64_t{100} << 30 : room->second,
                          std::uint64_t{200} << 30});
       }
       return nodes;
@@ -246,6 +248,7 @@ struct FakeWorld {
   FakeConsensus consensus;
   std::set<NodeId> dead;
   std::map<NodeId, std::set<ChunkId>> held;  // what inventories tell
+  std::map<NodeId, std::uint64_t> free_bytes;  // else 100 GiB
   bool fails_copies = false;
   std::vector<std::pair<NodeId, rpc::CopyChunkRequest>> copies;
 };
