@@ -59,6 +59,15 @@ void DepartureUpkeep::CheckHandover(const rpc::NodeRow& row) {
   NodeDirectory directory(state_->world);
   const RepairMembers members(Candidates(*directory.Refresh(), state_->world.liveness()));
   const NodeId node(row.node_id());
+  const bool is_any_returning =
+      std::any_of(members.all().begin(), members.all().end(), [&](const auto& other) {
+        return other.first != node && other.second.is_usable && other.second.is_returning;
+      });
+  if (is_any_returning) {
+    // It may hold less than the sets say.
+    EndStep();
+    return;
+  }
   RepairSurvey survey;
   state_->world.view()->ListVersions(TxnId(), [&](const rpc::VersionRow& version) {
     const auto bucket = directory.FindBucket(BucketId(version.bucket_id()));

@@ -43,6 +43,10 @@ std::optional<rpc::BucketRow> NodeDirectory::FindBucket(BucketId id) {
   return bucket;
 }
 
+bool IsReturning(const rpc::NodeRow& row) {
+  return row.state() == rpc::ACTIVE && row.counted_epoch() != row.boot_epoch();
+}
+
 std::vector<placement::Candidate> Candidates(const NodeRows& rows,
                                              const std::vector<NodeLiveness>& liveness) {
   std::map<NodeId, const NodeLiveness*> by_node;
@@ -54,6 +58,7 @@ std::vector<placement::Candidate> Candidates(const NodeRows& rows,
     candidate.node = node;
     candidate.zone = row.zone();
     candidate.is_withdrawn = row.is_out() || row.departure() != rpc::STAYS;
+    candidate.is_returning = IsReturning(row);
     // Until a heartbeat says otherwise a node has just enough room.
     candidate.free_bytes = placement::kFreeBytesMin;
     if (const auto found = by_node.find(node); found != by_node.end()) {

@@ -48,6 +48,9 @@ class NodeDirectory {
   std::map<BucketId, rpc::BucketRow> buckets_ ABSL_GUARDED_BY(mutex_);  // forgotten at each refresh
 };
 
+// A member that has started, and whose copies were not compared with the log since (rule R3).
+[[nodiscard]] bool IsReturning(const rpc::NodeRow& row);
+
 // The members that are ACTIVE, as candidates for copies.
 [[nodiscard]] std::vector<placement::Candidate> Candidates(
     const NodeRows& rows, const std::vector<NodeLiveness>& liveness);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/mutant.h"
+#include "server/leader/node_directory.h"
 
 namespace dfs::leader {
 namespace {
@@ -66,17 +67,23 @@ void NodeUpkeep::MaybeOut(const metadata::MetadataView& view) {
       });
 }
 
+// Rule R3: after each start, whether the node was OUT or not.
 void NodeUpkeep::MaybeReturn(const metadata::MetadataView& view) {
   std::map<NodeId, bool> is_usable;
   for (const auto& node : state_->world.liveness()) is_usable[node.node] = node.is_usable;
   const auto status = state_->world.consensus->Status();
   for (const auto& row : view.Nodes()) {
     const NodeId node(row.node_id());
-    if (row.state() != rpc::ACTIVE || !row.is_out() || !is_usable[node]) continue;
+    if (row.state() != rpc::ACTIVE || !is_usable[node]) continue;
+    const bool is_returning =
+        IsReturning(row) && !DFS_MUTANT(844, "only a node that was OUT is asked what it still holds");
+    if (!row.is_out() && !is_returning) continue;
+    if (comparing_ >= kComparisonsMax) return;
     if (MatchOf(status, node).value() + kReturnLagMax < status.commit_index.value()) continue;
     const auto found = reconciling_.find(node);
     if (found != reconciling_.end() && state_->Now() < found->second) continue;
     reconciling_[node] = absl::InfiniteFuture();
+    ++comparing_;
     LOG(INFO) << "node " << node << " is back; comparing what it holds with the log";
     state_->world.run_blocking([self = shared_from_this(), row] { self->Reconcile(row); });
   }
@@ -147,7 +154,8 @@ void NodeUpkeep::ProposeIn(const rpc::NodeRow& row) {
   mark.set_node_id(row.node_id());
   // Void if it has started again since it told what it holds.
   mark.set_boot_epoch(row.boot_epoch());
-  mark.set_is_out(false);
+  mark.set_is_counted(true);
+  if (row.is_out()) mark.set_is_out(false);
   state_->world.consensus->Propose(
       std::move(command), state_->term,
       [self = shared_from_this(),
@@ -160,6 +168,7 @@ void NodeUpkeep::ProposeIn(const rpc::NodeRow& row) {
 
 void NodeUpkeep::EndReconcile(NodeId node, bool is_done) {
   state_->world.executor->Post([self = shared_from_this(), node, is_done] {
+    --self->comparing_;
     if (is_done) {
       self->reconciling_.erase(node);
     } else {

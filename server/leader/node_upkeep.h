@@ -1,4 +1,5 @@
-// Members that are away and that come back: makes them OUT, and ACTIVE in full again once what they hold is known.
+// Members that are away and that come back: makes them OUT, and counts them in full again once what they hold is known, which
+// is asked after each start.
 #ifndef DFS_SERVER_LEADER_NODE_UPKEEP_H_
 #define DFS_SERVER_LEADER_NODE_UPKEEP_H_
 
@@ -16,8 +17,10 @@ namespace dfs::leader {
 // Held by shared_ptr: callbacks keep it.
 class NodeUpkeep : public std::enable_shared_from_this<NodeUpkeep> {
  public:
-  // An OUT node that is back must hold the log up to this many entries before the end.
+  // A node that is back must hold the log up to this many entries before the end.
   static constexpr std::uint64_t kReturnLagMax = 1'000;
+  // Nodes compared at once: each is a look at all versions.
+  static constexpr int kComparisonsMax = 2;
   // After a comparison that failed.
   static constexpr absl::Duration kCompareAgain = absl::Seconds(5);
 
@@ -42,6 +45,7 @@ class NodeUpkeep : public std::enable_shared_from_this<NodeUpkeep> {
   const std::shared_ptr<TermState> state_;
   // Executor only.
   bool is_proposing_ = false;
+  int comparing_ = 0;
   std::map<NodeId, MonotonicTime> reconciling_;  // not again before; InfiniteFuture: under way
   mutable Mutex mutex_;
   OutPolicy policy_ ABSL_GUARDED_BY(mutex_);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
 
 namespace dfs::leader {
 namespace {
@@ -74,6 +76,7 @@ void RepairLoop::Tick() {
     }
   }
   Dispatch();
+  Rebalance();
   Publish();
 }
 
@@ -84,6 +87,7 @@ bool RepairLoop::IsTimeToLook(const std::string& nodes, bool has_withdrawn) {
     survey_.Finish();
     surveyed_nodes_ = nodes;
     was_full_ = false;
+    wants_look_ = false;
     look_ended_ = state_->Now();
     copies_made_since_look_ = bytes_made_since_look_ = 0;
     backlog_.clear();
@@ -135,12 +139,16 @@ void RepairLoop::AddVersion(const rpc::VersionRow& version, const RepairMembers&
   const auto bucket = directory_->FindBucket(BucketId(version.bucket_id()));
   if (!bucket) return;
   const TxnId txn = FromWire(version.txn());
+  bool is_short = false;
   for (int k = 0; k < version.chunks_size(); ++k) {
     const ChunkId id{txn, static_cast<std::uint32_t>(k)};
     const IncompleteChunk chunk = ToIncompleteChunk(id, version.chunks(k), bucket->replicas());
-    if (HealthOf(chunk, members).is_complete()) continue;
+    const ChunkHealth health = HealthOf(chunk, members);
+    if (health.is_complete()) continue;
+    is_short = is_short || health.present < health.wanted;
     look_->survey.Add(chunk, members, IsBusy(id, version.chunks(k)));
   }
+  if (is_short) look_->survey.CountShortFile();
 }
 
 std::optional<IncompleteChunk> RepairLoop::ReadAgain(const metadata::MetadataView& view,
@@ -214,19 +222,72 @@ bool RepairLoop::IsBusy(const ChunkId& chunk, const rpc::ChunkRow& row) {
   return false;
 }
 
-void RepairLoop::Order(const CopyTask& task) {
+bool RepairLoop::MayRebalance(const RepairMembers& members) const {
+  const SurveyTotals& totals = survey_.totals();
+  const bool is_repairing = look_ || wants_look_ || !survey_.is_finished() || survey_.queued() > 0 ||
+                            !backlog_.empty() || totals.chunks_incomplete > totals.chunks_waiting;
+  // One that is away may return with all it has, or become OUT and be repair's business.
+  const bool is_anyone_away =
+      std::any_of(members.all().begin(), members.all().end(), [](const auto& entry) {
+        return !entry.second.is_usable && !entry.second.is_withdrawn;
+      });
+  if (DFS_MUTANT(846, "copies are moved while others are missing")) return true;
+  return !is_repairing && !is_anyone_away;
+}
+
+void RepairLoop::Rebalance() {
+  if (state_->HasEnded()) return;
+  const RepairMembers members = Members();
+  if (!MayRebalance(members)) return;
+  std::string nodes = Describe(members);
+  for (const auto& [node, member] : members.all()) {
+    absl::StrAppend(&nodes, member.is_returning ? "r" : "-", member.zone, "/");
+  }
+  const bool has_more = rebalance_.Tick(members, nodes);
+  OrderMoves(members);
+  if (has_more) RebalanceAt(state_->Now());
+}
+
+void RepairLoop::RebalanceAt(MonotonicTime when) {
+  if (std::exchange(is_rebalance_posted_, true)) return;
+  state_->world.executor->PostAt(when, [self = shared_from_this()] {
+    self->is_rebalance_posted_ = false;
+    self->Rebalance();
+  });
+}
+
+void RepairLoop::OrderMoves(const RepairMembers& members) {
+  const MonotonicTime now = state_->Now();
+  RepairLimits limits = state_->options.repair;
+  limits.in_flight_max = pace_.InFlightMax(limits.in_flight_max, now);
+  while (load_.in_flight < limits.in_flight_max) {
+    const auto task = rebalance_.Next(members, load_);
+    if (!task) return;
+    if (load_.by_target[task->target] >= limits.per_target_max) return;
+    if (task->sources.empty() || load_.by_source[task->sources.front()] >= limits.per_source_max) return;
+    if (!pace_.TryStart(task->size, now)) {
+      RebalanceAt(now + kPaceStep);
+      return;
+    }
+    if (!Order(*task)) return;
+    rebalance_.Pop();
+  }
+}
+
+bool RepairLoop::Order(const CopyTask& task) {
   std::optional<std::uint64_t> order;
   {
     MutexLock lock(&state_->mutex);
-    if (state_->is_ended) return;
+    if (state_->is_ended) return false;
     order = state_->orders.Open(task.chunk, task.target, task.replaces, true, state_->Now());
   }
-  if (!order) return;
+  if (!order) return false;
   ++load_.in_flight;
   if (!task.sources.empty()) ++load_.by_source[task.sources.front()];
   ++load_.by_target[task.target];
   state_->world.run_blocking(
       [self = shared_from_this(), task, number = *order] { self->Copy(task, number); });
+  return true;
 }
 
 void RepairLoop::Copy(const CopyTask& task, std::uint64_t order) {
@@ -254,36 +315,58 @@ void RepairLoop::Copy(const CopyTask& task, std::uint64_t order) {
     *change.mutable_ack() = ack->ack();
     change.set_state(api::OK);
     change.set_replaces(task.replaces.value());
+    change.set_is_move(task.is_move);
     is_made = changes_->ReportRepaired(std::move(change), order);
   }
   if (!is_made) {
     MutexLock lock(&state_->mutex);
     state_->orders.End(task.chunk, task.target, order);
   }
-  state_->world.executor->Post(
-      [self = shared_from_this(), task, is_made] { self->Finish(task, is_made); });
+  const auto origin = ack.ok() ? ack->origin() : rpc::ChunkAck::ORIGIN_UNSPECIFIED;
+  state_->world.executor->Post([self = shared_from_this(), task, is_made, origin] {
+    self->Finish(task, is_made, origin);
+  });
 }
 
-void RepairLoop::Finish(const CopyTask& task, bool is_made) {
+void RepairLoop::RecordMade(const CopyTask& task, rpc::ChunkAck::Origin origin) {
+  failed_.erase(task.chunk);
+  if (origin == rpc::ChunkAck::HELD || origin == rpc::ChunkAck::ADOPTED) {
+    ++copies_adopted_;
+    bytes_adopted_ += task.size;
+  } else {
+    pace_.RecordMade(task.size, state_->Now());
+  }
+  if (task.is_move) return;
+  ++copies_made_;
+  bytes_made_ += task.size;
+  ++copies_made_since_look_;
+  bytes_made_since_look_ += task.size;
+}
+
+void RepairLoop::RecordFailed(const CopyTask& task) {
+  if (failed_.size() >= kFailedMax && !failed_.contains(task.chunk)) return;
+  Failure& failure = failed_[task.chunk];
+  failure.pause = failure.pause == absl::ZeroDuration()
+                      ? kFirstPause
+                      : std::min(failure.pause * 2, state_->options.copy_backoff_max);
+  failure.retry = state_->Now() + failure.pause;
+}
+
+void RepairLoop::Finish(const CopyTask& task, bool is_made, rpc::ChunkAck::Origin origin) {
   --load_.in_flight;
   if (!task.sources.empty()) --load_.by_source[task.sources.front()];
   --load_.by_target[task.target];
+  if (task.is_move) rebalance_.Finish(task, is_made);
   if (is_made) {
-    failed_.erase(task.chunk);
-    pace_.RecordMade(task.size, state_->Now());
-    ++copies_made_;
-    bytes_made_ += task.size;
-    ++copies_made_since_look_;
-    bytes_made_since_look_ += task.size;
-  } else if (failed_.size() < kFailedMax || failed_.contains(task.chunk)) {
-    Failure& failure = failed_[task.chunk];
-    failure.pause = failure.pause == absl::ZeroDuration()
-                        ? kFirstPause
-                        : std::min(failure.pause * 2, state_->options.copy_backoff_max);
-    failure.retry = state_->Now() + failure.pause;
+    RecordMade(task, origin);
+  } else {
+    RecordFailed(task);
   }
   if (state_->HasEnded()) return;
-  if (is_made && load_.in_flight <= state_->options.repair.in_flight_max / 2) {
+  if (task.is_move) {
+    pace_.RecordClient(state_->LastClient());
+    Rebalance();
+  } else if (is_made && load_.in_flight <= state_->options.repair.in_flight_max / 2) {
     pace_.RecordClient(state_->LastClient());
     Dispatch();
     // Everything that was queued is made: what the look did not queue comes next.
@@ -311,7 +394,18 @@ void RepairLoop::Publish() {
     progress.set_eta_ms(progress.bytes_missing() * 1'000 / progress.bytes_per_s());
   }
   progress.set_is_counting(!survey_.is_finished());
-  progress.set_is_yielding(pace_.IsYielding(now) && progress.copies_missing() > 0);
+  progress.set_files_short(totals.files_short);
+  progress.set_bytes_to_move(rebalance_.bytes_to_move());
+  progress.set_is_moving(rebalance_.is_moving());
+  progress.set_moves_made(rebalance_.moves_made());
+  progress.set_bytes_moved(rebalance_.bytes_moved());
+  progress.set_copies_adopted(copies_adopted_);
+  progress.set_bytes_adopted(bytes_adopted_);
+  if (progress.bytes_per_s() > 0) {
+    progress.set_move_eta_ms(progress.bytes_to_move() * 1'000 / progress.bytes_per_s());
+  }
+  progress.set_is_yielding(pace_.IsYielding(now) &&
+                           (progress.copies_missing() > 0 || progress.bytes_to_move() > 0));
   MutexLock lock(&mutex_);
   progress_ = std::move(progress);
   progress_from_ = look_ended_;

@@ -2,7 +2,7 @@
 //
 // Looks at all versions (at the incomplete ones only while no member is OUT or on its way out), queues what lacks copies by
 // the number of live ones, and orders copies as fast as repair_pace allows. What is queued is read
-// again before it is ordered.
+// again before it is ordered. When nothing is missing it orders the moves that rebalance_loop wants.
 #ifndef DFS_SERVER_LEADER_REPAIR_LOOP_H_
 #define DFS_SERVER_LEADER_REPAIR_LOOP_H_
 
@@ -16,6 +16,7 @@
 
 #include "dfs/v1/cluster.pb.h"
 #include "server/leader/node_directory.h"
+#include "server/leader/rebalance_loop.h"
 #include "server/leader/repair_pace.h"
 #include "server/leader/repair_plan.h"
 #include "server/leader/repair_survey.h"
@@ -44,7 +45,10 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
 
   RepairLoop(std::shared_ptr<TermState> state, std::shared_ptr<NodeDirectory> directory,
              std::shared_ptr<ReplicaChanges> changes)
-      : state_(std::move(state)), directory_(std::move(directory)), changes_(std::move(changes)) {}
+      : state_(std::move(state)), directory_(std::move(directory)), changes_(std::move(changes)),
+        rebalance_(state_, directory_, [this](const metadata::MetadataView& view, const ChunkId& chunk) {
+          return ReadAgain(view, chunk);
+        }) {}
 
   // Orders as many copies as may be in flight; begins a look if it is time. Call regularly, from the executor.
   void Tick();
@@ -71,10 +75,18 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
   [[nodiscard]] std::optional<IncompleteChunk> ReadAgain(const metadata::MetadataView& view,
                                                          const ChunkId& chunk);
   [[nodiscard]] bool IsBusy(const ChunkId& chunk, const rpc::ChunkRow& row);
-  void Order(const CopyTask& task);
+  // False: too many orders are open, or the term has ended.
+  bool Order(const CopyTask& task);
   // On the pool.
   void Copy(const CopyTask& task, std::uint64_t order);
-  void Finish(const CopyTask& task, bool is_made);
+  void Finish(const CopyTask& task, bool is_made, rpc::ChunkAck::Origin origin);
+  void RecordMade(const CopyTask& task, rpc::ChunkAck::Origin origin);
+  void RecordFailed(const CopyTask& task);
+  // Moves, while there is nothing to repair that could be.
+  void Rebalance();
+  [[nodiscard]] bool MayRebalance(const RepairMembers& members) const;
+  void OrderMoves(const RepairMembers& members);
+  void RebalanceAt(MonotonicTime when);
   [[nodiscard]] RepairMembers Members();
   void Publish();
 
@@ -93,6 +105,10 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
   RepairLoad load_;
   RepairPace pace_;
   std::map<ChunkId, Failure> failed_;
+  RebalanceLoop rebalance_;
+  bool is_rebalance_posted_ = false;
+  std::uint64_t copies_adopted_ = 0;
+  std::uint64_t bytes_adopted_ = 0;
   std::uint64_t copies_made_ = 0;
   std::uint64_t bytes_made_ = 0;
   std::uint64_t copies_made_since_look_ = 0;

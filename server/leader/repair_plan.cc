@@ -100,13 +100,7 @@ std::optional<Target> ChooseTarget(const IncompleteChunk& chunk, const RepairMem
 
 std::vector<NodeId> Sources(const IncompleteChunk& chunk, const RepairMembers& members,
                             const RepairLimits& limits, RepairLoad& load) {
-  std::vector<NodeId> sources;
-  for (const auto& [node, state] : chunk.set) {
-    if (state == CopyState::kOk && members.IsUsable(node)) sources.push_back(node);
-  }
-  std::stable_sort(sources.begin(), sources.end(), [&](NodeId a, NodeId b) {
-    return load.by_source[a] < load.by_source[b];
-  });
+  std::vector<NodeId> sources = LiveSources(chunk, members, load);
   if (!sources.empty() && load.by_source[sources.front()] >= limits.per_source_max) return {};
   return sources;
 }
@@ -121,7 +115,7 @@ void AskHolders(const IncompleteChunk& chunk, const RepairMembers& members,
     if (DFS_MUTANT(809, "a copy that is counted as missing is never asked for")) continue;
     ++load.in_flight;
     ++load.by_target[node];
-    tasks->push_back({chunk.chunk, chunk.size, chunk.hash, {}, node, NodeId()});
+    tasks->push_back({chunk.chunk, chunk.size, chunk.hash, {}, node, NodeId(), false});
   }
 }
 
@@ -168,8 +162,31 @@ ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members)
     if (state != CopyState::kOk) continue;
     if (members.Counts(node)) ++health.counting;
     if (members.IsUsable(node)) ++health.live;
+    if (members.Counts(node) || members.IsUsable(node)) ++health.present;
   }
   return health;
+}
+
+bool IsWhole(const IncompleteChunk& chunk, const RepairMembers& members) {
+  return chunk.set.size() >= std::min(chunk.replicas_wanted, members.size()) &&
+         std::all_of(chunk.set.begin(), chunk.set.end(), [&](const auto& entry) {
+           return entry.second == CopyState::kOk && members.Find(entry.first) != nullptr;
+         });
+}
+
+std::vector<NodeId> LiveSources(const IncompleteChunk& chunk, const RepairMembers& members,
+                                const RepairLoad& load) {
+  const auto load_of = [&](NodeId node) {
+    const auto found = load.by_source.find(node);
+    return found == load.by_source.end() ? 0 : found->second;
+  };
+  std::vector<NodeId> sources;
+  for (const auto& [node, state] : chunk.set) {
+    if (state == CopyState::kOk && members.IsUsable(node)) sources.push_back(node);
+  }
+  std::stable_sort(sources.begin(), sources.end(),
+                   [&](NodeId a, NodeId b) { return load_of(a) < load_of(b); });
+  return sources;
 }
 
 std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
@@ -198,7 +215,7 @@ std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
     ++load.by_source[sources.front()];
     ++load.by_target[target->node];
     tasks.push_back({chunk.chunk, chunk.size, chunk.hash, std::move(sources), target->node,
-                     target->replaces});
+                     target->replaces, false});
   }
   return tasks;
 }

@@ -52,9 +52,13 @@ struct ChunkHealth {
   std::size_t wanted = 0;    // min(replicas wanted, members): members that are OUT raise it all the same (rule R7)
   std::size_t counting = 0;  // good copies on members that are to stay
   std::size_t live = 0;      // good copies on nodes that are alive
+  std::size_t present = 0;   // good copies on members that are alive or to stay
   [[nodiscard]] bool is_complete() const { return counting >= wanted; }
 };
 [[nodiscard]] ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members);
+
+// Whether every node of the set is a member that holds a good copy, and the set is as large as it can be: what a move asks for.
+[[nodiscard]] bool IsWhole(const IncompleteChunk& chunk, const RepairMembers& members);
 
 struct RepairLimits {
   std::size_t in_flight_max = 16;
@@ -69,6 +73,10 @@ struct RepairLoad {
   std::map<NodeId, std::size_t> by_target;
 };
 
+// The live nodes that hold the chunk in full, the one with the fewest copies to give first.
+[[nodiscard]] std::vector<NodeId> LiveSources(const IncompleteChunk& chunk,
+                                              const RepairMembers& members, const RepairLoad& load);
+
 struct CopyTask {
   ChunkId chunk;
   std::uint64_t size = 0;
@@ -76,6 +84,7 @@ struct CopyTask {
   std::vector<NodeId> sources;  // alive, hold it in full; the least loaded first. None: the target is only asked whether it has it
   NodeId target;
   NodeId replaces;  // the node of the set whose place the copy takes; none: its own, or one that is free
+  bool is_move = false;  // nothing is missing: `replaces` holds a good copy, and the target is to have it in its stead
 };
 
 // At most one task for a chunk; chunks with the fewest copies on live nodes first. Targets that are nearly full come after all others. The target is a member of the set

@@ -25,6 +25,7 @@ struct SurveyTotals {
   std::uint64_t chunks_one_copy = 0;  // of the incomplete ones: held by one live node only
   std::uint64_t chunks_no_copy = 0;   // of the incomplete ones: by none
   std::uint64_t chunks_waiting = 0;   // of the incomplete ones: nothing can be done now
+  std::uint64_t files_short = 0;  // with a chunk of which fewer copies than wanted are present
   // For each member on its way out: chunks that would be short of copies without it.
   std::map<NodeId, Handover> handovers;
 };
@@ -37,6 +38,8 @@ class RepairSurvey {
 
   // `is_busy`: its copy is on its way, or failed a moment ago: counted, not queued.
   void Add(const IncompleteChunk& chunk, const RepairMembers& members, bool is_busy);
+  // A file with a chunk that lacks copies, whatever is being done about it.
+  void CountShortFile() { ++totals_.files_short; }
   // The look has ended: from here on chunks with more than one live copy may be taken.
   void Finish() { is_finished_ = true; }
 

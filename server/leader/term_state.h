@@ -61,6 +61,10 @@ struct LeaderOptions {
   // A node that is dead for so long becomes OUT: its copies are made anew elsewhere.
   absl::Duration out_after = absl::Seconds(120);
   RepairLimits repair;
+  // No copies are moved to make members equally full while none lacks more than this.
+  std::uint64_t rebalance_slack_bytes = std::uint64_t{16} << 20;
+  // Whether it is time to move some is looked at so often, and when members come or go.
+  absl::Duration rebalance_every = absl::Minutes(10);
 };
 
 using ViewSource = std::function<std::unique_ptr<metadata::MetadataView>()>;

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/mutant.h"
+#include "server/leader/node_directory.h"
+
 namespace dfs::leader {
 namespace {
 
@@ -37,11 +40,13 @@ rpc::VerdictAnswer::Ground ToWire(Ground ground) {
   return rpc::VerdictAnswer::OLDER_TERM;
 }
 
-// Copies on nodes that are retired or OUT do not count: they may be gone for good.
+// Copies on nodes that are retired or OUT do not count: they may be gone for good. Nor do those on one that has started
+// and was not asked since what it still holds (rule R3).
 bool IsGoodCopy(const metadata::MetadataView& view, const rpc::Replica& replica) {
   if (replica.state() != api::OK) return false;
   const auto row = view.FindNode(NodeId(replica.node_id()));
-  return row && row->state() == rpc::ACTIVE && !row->is_out();
+  if (!row || row->state() != rpc::ACTIVE || row->is_out()) return false;
+  return !IsReturning(*row) || DFS_MUTANT(845, "EXCESS because of a copy that may be lost (rule R3)");
 }
 
 // The half of the facts that the view tells.

@@ -88,7 +88,8 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::FormCluster& command)
   context->cache->cluster = cluster;
   context->rows->Put(TableKey(kClusterTable), EncodeRow(ToWire(cluster)));
   AddDefaultBucket(context);
-  const rpc::NodeRow node = RowOf(command.node(), rpc::ACTIVE);
+  rpc::NodeRow node = RowOf(command.node(), rpc::ACTIVE);
+  node.set_counted_epoch(node.boot_epoch());
   AddNodeRow(context, node);
   context->cache->counters.set_members(1);
   return Done(*context, node);
@@ -121,6 +122,8 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ActivateNode& command
   if (known->state() == rpc::ACTIVE) return Done(*context, *known);
   rpc::NodeRow node = *known;
   node.set_state(rpc::ACTIVE);
+  // No version names a copy there yet: there is nothing to compare.
+  node.set_counted_epoch(node.boot_epoch());
   PutNode(context, node);
   rpc::CountersRow& counters = context->cache->counters;
   counters.set_members(counters.members() + 1);

@@ -1,4 +1,5 @@
 // ChangeReplicas: copies that came late, were made anew, or were found damaged or lost.
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -34,6 +35,27 @@ bool MayReplace(const ApplyContext& context, const rpc::Replica& member, api::Re
   return member.state() == api::CORRUPT || !context.IsSettled(member.node_id());
 }
 
+// Whether every member of the set holds the chunk, and the set is as large as it can be.
+bool IsWhole(const ApplyContext& context, std::uint32_t wanted, const rpc::ChunkRow& chunk) {
+  const auto& replicas = chunk.replicas();
+  return static_cast<std::uint64_t>(replicas.size()) >=
+             std::min<std::uint64_t>(wanted, context.cache->counters.members()) &&
+         std::all_of(replicas.begin(), replicas.end(),
+                     [](const rpc::Replica& replica) { return replica.state() == api::OK; });
+}
+
+// A move gives a good copy up for another good one: only while nothing is missing, so that repair, which needs the
+// places, never finds one taken by a move.
+bool MayMove(const ApplyContext& context, std::uint32_t wanted, const rpc::ReplicaChange& change,
+             const rpc::ChunkRow& chunk) {
+  if (!change.is_move()) return false;
+  const bool is_good = change.state() == api::OK ||
+                       DFS_MUTANT(840, "a move leaves a missing copy where a good one was");
+  const bool is_whole = IsWhole(context, wanted, chunk) ||
+                        DFS_MUTANT(841, "a move while the chunk lacks a copy");
+  return is_good && is_whole;
+}
+
 // False: the change does not fit this chunk (any more) and nothing was changed.
 bool Change(const ApplyContext& context, std::uint32_t wanted, const rpc::ReplicaChange& change,
             rpc::ChunkRow* chunk) {
@@ -47,7 +69,10 @@ bool Change(const ApplyContext& context, std::uint32_t wanted, const rpc::Replic
   rpc::Replica* place = nullptr;
   if (change.replaces() != 0) {
     place = FindReplica(chunk, change.replaces());
-    if (place == nullptr || !MayReplace(context, *place, change.state())) return false;
+    if (place == nullptr) return false;
+    if (!MayMove(context, wanted, change, *chunk) && !MayReplace(context, *place, change.state())) {
+      return false;
+    }
   } else if (static_cast<std::uint32_t>(chunk->replicas_size()) < wanted) {
     place = chunk->add_replicas();
   } else {

@@ -145,6 +145,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::MarkNode& command) {
   }
   rpc::NodeRow node = *known;
   if (command.has_is_out()) node.set_is_out(command.is_out());
+  if (command.is_counted()) node.set_counted_epoch(command.boot_epoch());
   if (command.has_departure() && !rpc::Departure_IsValid(command.departure())) {
     return Invalid(*context, "no such departure");
   }

@@ -32,6 +32,8 @@ struct Candidate {
   bool is_slow = false;          // its disk hangs: picked only where nobody else is left
   // OUT or on its way out: gets no new copies, and stands in a set only where nobody else is left.
   bool is_withdrawn = false;
+  // Has started, and what it holds was not compared with the log since. Of no meaning for placement.
+  bool is_returning = false;
 };
 
 struct Question {

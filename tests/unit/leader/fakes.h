@@ -215,9 +215,9 @@ struct FakeWorld {
       std::vector<NodeLiveness> nodes;
       for (const auto& row : consensus.machine().View()->Nodes()) {
         const NodeId node(row.node_id());
-        const auto found = free_bytes.find(node);
+        const auto room = free_bytes.find(node);
         nodes.push_back({node, !dead.contains(node),
-                         found == free_bytes.end() ? std::uint64_t{100} << 30 : found->second,
+                         room == free_bytes.end() ? std::uint64_t{100} << 30 : room->second,
                          std::uint64_t{200} << 30});
       }
       return nodes;
@@ -249,6 +249,7 @@ struct FakeWorld {
   std::set<NodeId> dead;
   std::map<NodeId, std::uint64_t> free_bytes;  // of disks of 200 GiB; others have 100 GiB
   std::map<NodeId, std::set<ChunkId>> held;  // what inventories tell
+  std::map<NodeId, std::uint64_t> free_bytes;  // else 100 GiB
   bool fails_copies = false;
   std::vector<std::pair<NodeId, rpc::CopyChunkRequest>> copies;
 };

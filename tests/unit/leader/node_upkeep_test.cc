@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/leader/node_directory.h"
 #include "tests/unit/leader/leader_host_fixture.h"
 
 namespace dfs::leader {
@@ -23,6 +24,19 @@ class NodeUpkeepTest : public LeaderHostTest {
   }
   bool IsOut(std::uint32_t node) {
     return world_.consensus.machine().View()->FindNode(NodeId(node))->is_out();
+  }
+  bool IsReturningNow(std::uint32_t node) {
+    return IsReturning(*world_.consensus.machine().View()->FindNode(NodeId(node)));
+  }
+  // A start: the epoch goes up, as the node tells it.
+  void Start(std::uint32_t node) {
+    const auto row = world_.consensus.machine().View()->FindNode(NodeId(node));
+    rpc::Command command;
+    rpc::NodeStarted& started = *command.mutable_node_started();
+    started.set_node_id(node);
+    *started.mutable_storage_uuid() = row->storage_uuid();
+    started.set_boot_epoch(row->boot_epoch() + 1);
+    world_.consensus.ApplyNow(std::move(command));
   }
   void Die(std::uint32_t node) { world_.dead.insert(NodeId(node)); }
   void Return(std::uint32_t node) { world_.dead.erase(NodeId(node)); }
@@ -108,6 +122,51 @@ TEST_F(NodeUpkeepTest, WhatWasReplacedMeanwhileIsExcessOnReturn) {
   ASSERT_FALSE(IsOut(3));
   EXPECT_EQ(VerdictOn({txn, 0}, 3), rpc::VerdictAnswer::EXCESS);
   EXPECT_EQ(VerdictOn({txn, 0}, 4), rpc::VerdictAnswer::LIVE);
+}
+
+// Rule R3, also for one that was never OUT.
+TEST_F(NodeUpkeepTest, AfterEachStartANodeIsAskedWhatItStillHolds) {
+  Lead(3);
+  const TxnId kept = PutThree(1);
+  const TxnId lost = PutThree(2);
+  EXPECT_FALSE(IsReturningNow(3)) << "one that has just been taken in holds nothing that could be missing";
+  world_.held[NodeId(3)].erase({lost, 0});
+  world_.fails_copies = true;
+  Start(3);
+  EXPECT_TRUE(IsReturningNow(3));
+  world_.executor.Advance(absl::Seconds(1));
+  EXPECT_FALSE(IsReturningNow(3));
+  EXPECT_EQ(StatesOf(kept)[3], api::OK);
+  EXPECT_EQ(StatesOf(lost)[3], api::MISSING);
+  EXPECT_EQ(StatesOf(lost)[1], api::OK);
+}
+
+TEST_F(NodeUpkeepTest, OneThatStartsAgainMeanwhileIsAskedAgain) {
+  Lead(3);
+  (void)PutThree(1);
+  world_.consensus.holds = true;
+  Start(3);
+  world_.executor.Advance(absl::Seconds(1));
+  ASSERT_GE(world_.consensus.held(), 1u) << "the outcome of the comparison";
+  Start(3);
+  world_.consensus.holds = false;
+  world_.consensus.Release();
+  EXPECT_TRUE(IsReturningNow(3)) << "it was about the start before";
+  world_.executor.Advance(absl::Seconds(10));
+  EXPECT_FALSE(IsReturningNow(3));
+}
+
+// The node's copy may be lost: nobody drops one because of it.
+TEST_F(NodeUpkeepTest, NoCopyIsExcessBecauseOfOneOnANodeThatWasNotAskedYet) {
+  Lead(4);
+  const TxnId txn = PutThree(1);
+  ASSERT_EQ(VerdictOn({txn, 0}, 4), rpc::VerdictAnswer::EXCESS);
+  Die(3);
+  Start(3);
+  EXPECT_EQ(VerdictOn({txn, 0}, 4), rpc::VerdictAnswer::PENDING);
+  Return(3);
+  world_.executor.Advance(absl::Seconds(1));
+  EXPECT_EQ(VerdictOn({txn, 0}, 4), rpc::VerdictAnswer::EXCESS);
 }
 
 }  // namespace

@@ -139,5 +139,42 @@ TEST(ListIncomplete, GoesOnBehindATransaction) {
   EXPECT_EQ(Incomplete(world, all[1]), (std::vector<TxnId>{all[2], all[3]}));
 }
 
+// A move: a good copy for another good one.
+TEST(ChangeReplicas, MoveTakesThePlaceOfAGoodCopy) {
+  World world(4);
+  world.Put("a", {.acks = {1, 2, 3}});
+  rpc::ReplicaChange change = world.Change(*world.Find("a"), 0, 4, api::OK, 2);
+  EXPECT_EQ(world.Change(change).count(), 0u) << "not without being called a move";
+  change.set_is_move(true);
+  EXPECT_EQ(world.Change(change).count(), 1u);
+  EXPECT_EQ(Replicas(world, "a"), "1:OK 4:OK 3:OK");
+  EXPECT_EQ(world.Change(change).count(), 0u) << "2 is not in the set any more";
+}
+
+TEST(ChangeReplicas, MoveGivesNoGoodCopyUpForNone) {
+  World world(4);
+  world.Put("a", {.acks = {1, 2, 3}});
+  for (const auto state : {api::MISSING, api::CORRUPT}) {
+    rpc::ReplicaChange change = world.Change(*world.Find("a"), 0, 4, state, 2);
+    change.set_is_move(true);
+    EXPECT_EQ(world.Change(change).count(), 0u);
+  }
+  rpc::ReplicaChange stale = world.Change(*world.Find("a"), 0, 4, api::OK, 2);
+  stale.set_is_move(true);
+  stale.mutable_ack()->set_boot_epoch(9);
+  EXPECT_EQ(world.Change(stale).count(), 0u) << "of another start";
+  EXPECT_EQ(Replicas(world, "a"), "1:OK 2:OK 3:OK");
+}
+
+TEST(ChangeReplicas, MoveWaitsWhileACopyIsMissing) {
+  World world(4);
+  world.Put("a");
+  ASSERT_EQ(Replicas(world, "a"), "1:OK 2:OK 3:MISSING");
+  rpc::ReplicaChange change = world.Change(*world.Find("a"), 0, 4, api::OK, 2);
+  change.set_is_move(true);
+  EXPECT_EQ(world.Change(change).count(), 0u);
+  EXPECT_EQ(Replicas(world, "a"), "1:OK 2:OK 3:MISSING");
+}
+
 }  // namespace
 }  // namespace dfs::metadata
