@@ -1,9 +1,10 @@
-// What was removed: taken back, purged, collected; and disks that are full.
+// What was removed: taken back, or purged and collected, but not while it is read.
 #include <string>
 #include <vector>
 
+#include "common/executor.h"
+#include "common/sync.h"
 #include "tests/integration/cluster_fixture.h"
-#include "tests/support/workload.h"
 
 namespace dfs::testing {
 namespace {
@@ -59,6 +60,69 @@ TEST_F(Trash, UndeleteSaysWhatIsWrong) {
   // The one that made way can be had back in turn.
   EXPECT_EQ(cluster().Cli({"undelete", "--replace", "twice"}).exit_code, 0);
   EXPECT_EQ(ReadAt(2, "twice"), FingerprintOfSeeded(2, 200));
+}
+
+// Takes what it is given, and stops for a while after the first piece.
+class SlowSink final : public client::ByteSink {
+ public:
+  absl::Status Write(const Slices& bytes) override {
+    begun_.Set();
+    go_on_.WaitFor(absl::Seconds(25));  // a server leaves a client that reads nothing for 30 s
+    return sink_.Write(bytes);
+  }
+  bool Rewind() override { return false; }
+  Event& begun() { return begun_; }
+  Event& go_on() { return go_on_; }
+  [[nodiscard]] Fingerprint fingerprint() const { return sink_.fingerprint(); }
+
+ private:
+  Event begun_;
+  Event go_on_;
+  FingerprintSink sink_;
+};
+
+// Rule R17: removed, and far beyond its time in the trash, but somebody is reading it.
+TEST(TrashTimes, FileThatIsBeingReadIsReadToItsEnd) {
+  ProcessCluster cluster{{{"--trash-time=3s", "--chunk-trash-time=500ms", "--question-age=500ms",
+                           "--collect-every=500ms", "--purge-quiet=1s"},
+                          nullptr}};
+  ASSERT_OK(cluster.Up(3));
+  client::FileClient client(cluster.Endpoints());
+  // The second chunk is opened when the first has been sent.
+  constexpr std::uint64_t kBytes = (std::uint64_t{64} << 20) + 3'000'000;
+  SeededSource large(1, kBytes);
+  ASSERT_OK(client.Put("large", large).status());
+  SeededSource other(2, 3'000'000);
+  ASSERT_OK(client.Put("other", other).status());
+  ASSERT_OK(cluster.WaitFullyReplicated(1));
+
+  SlowSink sink;
+  absl::Status read;
+  Event is_read;
+  ThreadPool pool("reader", 1);
+  pool.Post([&] {
+    read = client.Get("large", sink).status();
+    is_read.Set();
+  });
+  ASSERT_TRUE(sink.begun().WaitFor(absl::Seconds(20)));
+  ASSERT_OK(client.Remove("large").status());
+  ASSERT_OK(client.Remove("other").status());
+  const auto removed = [&]() -> std::uint64_t {
+    const auto gc = client.Collect({});
+    std::uint64_t chunks = 0;
+    for (int i = 0; gc.ok() && i < gc->nodes_size(); ++i) chunks += gc->nodes(i).removed_chunks();
+    return chunks;
+  };
+  EXPECT_OK(ProcessCluster::Await("the other one is gone", absl::Seconds(22),
+                                  [&] { return removed() == 3; }));
+  sink.go_on().Set();
+  ASSERT_TRUE(is_read.WaitFor(absl::Seconds(60)));
+  EXPECT_OK(read);
+  EXPECT_EQ(sink.fingerprint(), FingerprintOfSeeded(1, kBytes));
+  EXPECT_OK(ProcessCluster::Await("and now this one", absl::Seconds(30),
+                                  [&] { return removed() == 9; }));
+  EXPECT_EQ(cluster.Cli({"undelete", "large"}).exit_code, 12) << "purged";
+  Proved("a removed file of 67 MiB was read to its end while another one, removed after it, was purged and unlinked");
 }
 
 }  // namespace

@@ -99,6 +99,7 @@ class FakeLeader final : public leader::LeaderClient {
   std::function<void()> before_rebegin = [] {};
   std::vector<rpc::ReplicaChange> reported;
   std::vector<std::pair<TxnId, bool>> done;
+  std::map<TxnId, int> pins;  // ever made; those that count now
   std::vector<std::vector<NodeId>> holders_named;
 
   absl::StatusOr<LogIndex> ReadIndex(absl::Duration) override;
@@ -107,6 +108,8 @@ class FakeLeader final : public leader::LeaderClient {
                                              const std::vector<NodeId>& holders,
                                              absl::Duration) override;
   void Done(const TxnId& txn, bool is_committed) override { done.emplace_back(txn, is_committed); }
+  void Pin(const TxnId& txn) override { ++pins[txn]; }
+  void Unpin(const TxnId& txn) override { --pins[txn]; }
   void ReportReplica(rpc::ReplicaChange change) override;
   absl::StatusOr<std::vector<rpc::VerdictAnswer>> AskVerdicts(const rpc::VerdictsRequest&,
                                                               absl::Duration) override {

@@ -36,6 +36,27 @@ TEST(GetOperation, ReadsRangesOfAllKinds) {
   EXPECT_EQ(nodes.Get(beyond).status().code(), absl::StatusCode::kOutOfRange);
 }
 
+// Rule R17.
+TEST(GetOperation, PinsWhatItReadsForAWhileUntilItEnds) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("small", TestBytes(1'000, 1)).ok());
+  ASSERT_TRUE(nodes.Put("large", TestBytes(3 * kMiB, 2)).ok());
+  nodes.Drain();
+  const TxnId txn = FromWire(nodes.Row("large").txn());
+  {
+    GetOperation get(nodes.parts);
+    api::GetRequest request;
+    request.set_name("large");
+    ASSERT_TRUE(get.Begin(request).ok());
+    EXPECT_EQ(nodes.leader.pins[txn], 1);
+    ASSERT_TRUE(get.Stream([](const Slices&, std::uint64_t, std::uint32_t) { return true; }).ok());
+    EXPECT_EQ(nodes.leader.pins[txn], 1);
+  }
+  EXPECT_EQ(nodes.leader.pins[txn], 0);
+  ASSERT_TRUE(nodes.Get("small").ok());
+  EXPECT_FALSE(nodes.leader.pins.contains(FromWire(nodes.Row("small").txn()))) << "read at once";
+}
+
 TEST(GetOperation, ADamagedCopyIsNeverServedAndIsReported) {
   FakeNodes nodes;
   const std::string bytes = TestBytes(3 * kMiB, 2);

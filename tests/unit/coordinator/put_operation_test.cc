@@ -10,6 +10,25 @@ namespace {
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 
+// One full disk is nobody's business; two of three leave too few, and are called what they are.
+TEST(PutOperation, FullDisksAreSaidToBeFull) {
+  FakeNodes nodes;
+  const absl::Status full = absl::ResourceExhaustedError("too little space is free on this node's disk");
+  nodes.store.FailWrites(full);
+  for (const std::size_t size : {std::size_t{1'000}, 3 * kMiB}) {
+    EXPECT_TRUE(nodes.Put("f" + std::to_string(size), TestBytes(size, 1)).ok());
+  }
+  nodes.peers.stores[2].FailWrites(full);
+  for (const std::size_t size : {std::size_t{1'000}, 3 * kMiB}) {
+    const auto put = nodes.Put("g" + std::to_string(size), TestBytes(size, 1));
+    EXPECT_EQ(put.status().code(), absl::StatusCode::kResourceExhausted) << put.status();
+    const auto detail = DetailOf(put.status());
+    ASSERT_TRUE(detail.has_value());
+    EXPECT_EQ(detail->reason(), api::ErrorDetail::NO_SPACE);
+    EXPECT_EQ(detail->outcome(), api::ErrorDetail::NOTHING_CHANGED);
+  }
+}
+
 TEST(PutOperation, StoresEverySizeOnThreeNodes) {
   FakeNodes nodes;
   for (const std::size_t size :

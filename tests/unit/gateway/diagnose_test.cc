@@ -47,6 +47,19 @@ TEST(Diagnose, AJoinerIsNoMember) {
   EXPECT_EQ(Codes(Diagnose(status, absl::OkStatus())), std::vector<std::string>{"TWO_NODES"});
 }
 
+TEST(Diagnose, FullDisksAndStoppedCollectionsAreSaid) {
+  auto status = HealthyCluster(3);
+  status.mutable_nodes(0)->set_space("ok");
+  status.mutable_nodes(1)->set_space("low");
+  status.mutable_nodes(2)->set_space("full");
+  status.mutable_nodes(2)->set_withheld_bytes(5);
+  const auto reasons = Diagnose(status, absl::OkStatus());
+  EXPECT_EQ(Codes(reasons),
+            (std::vector<std::string>{"DISK_NEARLY_FULL", "DISK_FULL", "GC_STOPPED"}));
+  EXPECT_NE(reasons[2].advice().find("gc --confirm n3"), std::string::npos);
+  for (const auto& reason : reasons) EXPECT_EQ(reason.severity(), api::HEALTH_WARN);
+}
+
 TEST(Diagnose, WorstComesFirst) {
   auto status = HealthyCluster(3);
   status.set_leader_id(0);

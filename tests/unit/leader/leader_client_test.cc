@@ -503,6 +503,35 @@ TEST_F(LeaderClientTest, RenewsWhatItHoldsAndCancelsWhatFailed) {
   EXPECT_EQ(FromWire(renewals[0].cancelled(0)), FromWire(failed->txn()));
 }
 
+// Rule R17: what gets read, told once a second, and once more when none reads any more.
+TEST_F(LeaderClientTest, TellsWhatGetsAreReading) {
+  client_->Start();
+  const TxnId twice{Term(3), 1};
+  const TxnId once{Term(3), 2};
+  client_->Pin(twice);
+  client_->Pin(twice);
+  client_->Pin(once);
+  Event never;
+  const auto await = [&](std::size_t count) {
+    for (int i = 0; i < 200 && second_.renewals().size() < count; ++i) {
+      never.WaitFor(absl::Milliseconds(50));
+    }
+    return second_.renewals();
+  };
+  ASSERT_GE(await(1).size(), 1u);
+  ASSERT_EQ(second_.renewals()[0].pinned_size(), 2);
+  client_->Unpin(twice);
+  client_->Unpin(once);
+  const std::size_t before = second_.renewals().size();
+  ASSERT_GT(await(before + 1).size(), before);
+  ASSERT_EQ(second_.renewals().back().pinned_size(), 1);
+  EXPECT_EQ(FromWire(second_.renewals().back().pinned(0)), twice);
+  client_->Unpin(twice);
+  const std::size_t last = second_.renewals().size();
+  ASSERT_GT(await(last + 1).size(), last);
+  EXPECT_EQ(second_.renewals().back().pinned_size(), 0) << "said, so that the leader lets go";
+}
+
 TEST_F(LeaderClientTest, ReportsGoInBatches) {
   for (int i = 0; i < 50; ++i) client_->ReportReplica(rpc::ReplicaChange());
   Event never;
