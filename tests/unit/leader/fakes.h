@@ -249,7 +249,6 @@ struct FakeWorld {
   std::set<NodeId> dead;
   std::map<NodeId, std::uint64_t> free_bytes;  // of disks of 200 GiB; others have 100 GiB
   std::map<NodeId, std::set<ChunkId>> held;  // what inventories tell
-  std::map<NodeId, std::uint64_t> free_bytes;  // else 100 GiB
   bool fails_copies = false;
   std::vector<std::pair<NodeId, rpc::CopyChunkRequest>> copies;
 };
