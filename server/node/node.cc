@@ -522,16 +522,7 @@ void Node::Impl::Upkeep() {
       MutexLock lock(&health_mutex_);
       health_ = health;
     }
-    for (const auto& row : view->Nodes()) {
-      const NodeId node(row.node_id());
-      if (node == self_) continue;
-      if (row.state() == rpc::RETIRED) {
-        registry_->Forget(node);
-      } else {
-        registry_->RaiseEpoch(node, UuidFromWire<StorageUuid>(row.storage_uuid()),
-                            BootEpoch(row.boot_epoch()));
-      }
-    }
+    LearnEpochs(*view, self_, registry_.get());
     if (const absl::Status retired = CheckNotRetired(*machine_->View(), self_); !retired.ok()) {
       LOG(WARNING) << "this node stops: " << retired.message();
       kill(getpid(), SIGTERM);

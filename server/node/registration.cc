@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/wire_ids.h"
 #include "server/node/join.h"
 #include "server/node/own_identity.h"
 
@@ -40,6 +41,18 @@ absl::Status CheckNotRetired(const metadata::MetadataView& view, NodeId self) {
   return absl::FailedPreconditionError(absl::StrCat(
       "node ", self.value(), " has left its cluster, and its id is never used again: use an empty "
       "--data-dir, and it joins under a new one"));
+}
+
+void LearnEpochs(const metadata::MetadataView& view, NodeId self, PeerRegistry* registry) {
+  for (const auto& row : view.Nodes()) {
+    const NodeId node(row.node_id());
+    if (node == self) continue;
+    if (row.state() == rpc::RETIRED) {
+      registry->Forget(node);
+    } else {
+      registry->RaiseEpoch(node, UuidFromWire<StorageUuid>(row.storage_uuid()), BootEpoch(row.boot_epoch()));
+    }
+  }
 }
 
 }  // namespace dfs::node

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/executor.h"
+#include "common/peer_registry.h"
 #include "server/leader/leader_client.h"
 #include "server/metadata/metadata_view.h"
 #include "server/replicated_log/raft_host.h"
@@ -38,6 +39,9 @@ class Registration {
 
 // kFailedPrecondition, with what to do: the node has left its cluster, as far as this copy of the log goes.
 [[nodiscard]] absl::Status CheckNotRetired(const metadata::MetadataView& view, NodeId self);
+
+// Tells the registry which runs of the other nodes the table knows, and who is gone.
+void LearnEpochs(const metadata::MetadataView& view, NodeId self, PeerRegistry* registry);
 
 }  // namespace dfs::node
 
