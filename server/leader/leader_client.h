@@ -46,8 +46,8 @@ class LeaderClient {
 
   // A get reads this version for a while: told to the leader once a second, so that it is not purged meanwhile (rule R17).
   // As many Unpin as Pin. Never block.
-  virtual void Pin(const TxnId& /*txn*/) {}
-  virtual void Unpin(const TxnId& /*txn*/) {}
+  virtual void Pin(const TxnId& txn) = 0;
+  virtual void Unpin(const TxnId& txn) = 0;
 
   // Queues late acknowledgements and damage reports; sent in batches every 100 ms or 1,000. Bounded: the oldest are
   // dropped (repair finds what was lost).

@@ -1,5 +1,7 @@
 // What was removed: taken back, or purged and collected, but not while it is read.
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/executor.h"
@@ -107,20 +109,25 @@ TEST(TrashTimes, FileThatIsBeingReadIsReadToItsEnd) {
   ASSERT_TRUE(sink.begun().WaitFor(absl::Seconds(20)));
   ASSERT_OK(client.Remove("large").status());
   ASSERT_OK(client.Remove("other").status());
-  const auto removed = [&]() -> std::uint64_t {
+  // The fewest and the most that a node has deleted.
+  const auto removed = [&] {
     const auto gc = client.Collect({});
-    std::uint64_t chunks = 0;
-    for (int i = 0; gc.ok() && i < gc->nodes_size(); ++i) chunks += gc->nodes(i).removed_chunks();
-    return chunks;
+    std::pair<std::uint64_t, std::uint64_t> out{gc.ok() ? UINT64_MAX : 0, 0};
+    for (int i = 0; gc.ok() && i < gc->nodes_size(); ++i) {
+      out.first = std::min(out.first, gc->nodes(i).removed_chunks());
+      out.second = std::max(out.second, gc->nodes(i).removed_chunks());
+    }
+    return out;
   };
-  EXPECT_OK(ProcessCluster::Await("the other one is gone", absl::Seconds(22),
-                                  [&] { return removed() == 3; }));
+  EXPECT_OK(ProcessCluster::Await("the other one is gone everywhere", absl::Seconds(22),
+                                  [&] { return removed().first >= 1; }));
+  EXPECT_EQ(removed().second, 1u) << "and nothing else";
   sink.go_on().Set();
   ASSERT_TRUE(is_read.WaitFor(absl::Seconds(60)));
   EXPECT_OK(read);
   EXPECT_EQ(sink.fingerprint(), FingerprintOfSeeded(1, kBytes));
   EXPECT_OK(ProcessCluster::Await("and now this one", absl::Seconds(30),
-                                  [&] { return removed() == 9; }));
+                                  [&] { return removed().first == 3; }));
   EXPECT_EQ(cluster.Cli({"undelete", "large"}).exit_code, 12) << "purged";
   Proved("a removed file of 67 MiB was read to its end while another one, removed after it, was purged and unlinked");
 }

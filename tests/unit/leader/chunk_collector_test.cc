@@ -24,6 +24,8 @@ class FakeLeaderClient final : public LeaderClient {
     return absl::UnimplementedError("");
   }
   void Done(const TxnId&, bool) override {}
+  void Pin(const TxnId&) override {}
+  void Unpin(const TxnId&) override {}
   void ReportReplica(rpc::ReplicaChange) override {}
   absl::StatusOr<std::vector<rpc::VerdictAnswer>> AskVerdicts(const rpc::VerdictsRequest& request,
                                                               absl::Duration) override {

@@ -51,6 +51,8 @@ class DirectLeaderClient final : public LeaderClient {
     return Unused();
   }
   void Done(const TxnId&, bool) override {}
+  void Pin(const TxnId&) override {}
+  void Unpin(const TxnId&) override {}
   void ReportReplica(rpc::ReplicaChange) override {}
   absl::Status Register(const rpc::NodeStarted&, absl::Duration) override { return Unused(); }
   absl::StatusOr<rpc::JoinResponse> Join(const rpc::JoinRequest&, absl::Duration) override {
