@@ -12,6 +12,7 @@ namespace {
 // length (2), type (1), payload; no record header in the last 6 bytes of a block.
 constexpr std::size_t kBlockBytes = 32'768;
 constexpr std::size_t kHeaderBytes = 7;
+constexpr std::size_t kSectorBytes = 512;
 // Types: a whole record, or the first, a middle and the last piece of one.
 constexpr unsigned char kFullType = 1;
 constexpr unsigned char kFirstType = 2;
@@ -61,6 +62,9 @@ std::optional<std::size_t> FindZeroedTail(std::string_view manifest) {
           ? at + kHeaderBytes
           : at + kHeaderBytes + static_cast<std::size_t>(Get(manifest, at + 4, 2));
   if (claimed <= zeros) return std::nullopt;
+  // A disk loses sectors, not bytes: the zeros begin with the record, or with a sector in it. Else a synced record has rotted.
+  const std::size_t first_sector = (std::max(zeros, at + 1) + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
+  if (zeros > at && first_sector >= manifest.size()) return std::nullopt;
   return at;
 }
 
