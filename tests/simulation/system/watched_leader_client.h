@@ -53,6 +53,8 @@ class WatchedLeaderClient final : public leader::LeaderClient {
     return client_->Begin(bucket, avoid, holders, timeout);
   }
   void Done(const TxnId& txn, bool is_committed) override { client_->Done(txn, is_committed); }
+  void Pin(const TxnId& txn) override { client_->Pin(txn); }
+  void Unpin(const TxnId& txn) override { client_->Unpin(txn); }
   void ReportReplica(rpc::ReplicaChange change) override {
     client_->ReportReplica(std::move(change));
   }
