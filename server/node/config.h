@@ -30,6 +30,8 @@ struct Config {
   absl::Duration collect_every = absl::Minutes(1);    // a node looks for garbage so often
   absl::Duration scrub_period = absl::Hours(24 * 7);  // every stored block is read and checked at least so often
   std::uint64_t scrub_rate = std::uint64_t{64} << 20;  // bytes a second that scrubbing reads at most
+  // No copies are moved between nodes while none lacks more than so many bytes.
+  std::uint64_t rebalance_slack = std::uint64_t{16} << 20;
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 
