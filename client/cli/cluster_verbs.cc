@@ -67,6 +67,13 @@ void PrintStatus(Session& session, const v1::StatusResponse& status) {
                   FormatBytes(repair.bytes_per_s(), session.flags().is_human) + " bytes/s, ETA " +
                   (repair.eta_ms() == 0 ? "-" : FormatAge(repair.eta_ms())) + "\n");
   }
+  if (status.repair().is_moving()) {
+    const auto& repair = status.repair();
+    session.Print("moves     " + FormatBytes(repair.bytes_to_move(), session.flags().is_human) +
+                  " bytes to emptier nodes; " +
+                  FormatBytes(repair.bytes_per_s(), session.flags().is_human) + " bytes/s, ETA " +
+                  (repair.move_eta_ms() == 0 ? "-" : FormatAge(repair.move_eta_ms())) + "\n");
+  }
   session.Print("cluster   " + status.cluster_id() + "\n");
   session.Print("answered  by " + status.answered_by() + ", which heard from the leader " +
                 FormatAge(status.age_ms()) + " ago; applied " +

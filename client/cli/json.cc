@@ -33,6 +33,7 @@ Json NodeFields(const v1::NodeStatus& node) {
   out["corrupt"] = node.corrupt_chunks();
   out["quarantined"] = node.quarantined_objects();
   out["is_out"] = node.is_out();
+  out["is_returning"] = node.is_returning();
   out["departure"] = node.departure();
   return out;
 }
@@ -163,6 +164,14 @@ Json JsonOf(const v1::RepairProgress& progress) {
   out["is_counting"] = progress.is_counting();
   out["is_yielding"] = progress.is_yielding();
   out["age_ms"] = progress.age_ms();
+  out["files_short"] = progress.files_short();
+  out["is_moving"] = progress.is_moving();
+  out["bytes_to_move"] = progress.bytes_to_move();
+  out["moves_made"] = progress.moves_made();
+  out["bytes_moved"] = progress.bytes_moved();
+  out["move_eta_ms"] = progress.move_eta_ms();
+  out["copies_adopted"] = progress.copies_adopted();
+  out["bytes_adopted"] = progress.bytes_adopted();
   out["handovers"] = Json::array();
   for (const auto& handover : progress.handovers()) {
     out["handovers"].push_back({{"node", handover.name()},

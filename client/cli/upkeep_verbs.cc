@@ -72,6 +72,15 @@ std::string ProgressText(const v1::RepairProgress& progress, bool is_human) {
   out += "made      " + std::to_string(progress.copies_made()) + " copies, " +
          FormatBytes(progress.bytes_made(), is_human) + " bytes since " + progress.leader() +
          " leads\n";
+  if (progress.copies_adopted() > 0) {
+    out += "adopted   " + std::to_string(progress.copies_adopted()) + " of the copies, " +
+           FormatBytes(progress.bytes_adopted(), is_human) + " bytes: their nodes had the bytes already\n";
+  }
+  if (progress.is_moving() || progress.moves_made() > 0) {
+    out += "moves     " + FormatBytes(progress.bytes_to_move(), is_human) + " bytes to emptier nodes, ETA " +
+           EtaText(progress.move_eta_ms()) + "; moved " + std::to_string(progress.moves_made()) +
+           " copies, " + FormatBytes(progress.bytes_moved(), is_human) + " bytes\n";
+  }
   for (const auto& handover : progress.handovers()) {
     out += "hand over " + handover.name() + ": " + std::to_string(handover.chunks_left()) +
            " chunks, " + FormatBytes(handover.bytes_left(), is_human) + " bytes left\n";

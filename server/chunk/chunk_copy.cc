@@ -1,6 +1,9 @@
 #include "server/chunk/chunk_copy.h"
 
+#include <algorithm>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include <glog/logging.h>
 
@@ -10,6 +13,9 @@
 
 namespace dfs::chunk {
 namespace {
+
+// Read and written at once; a multiple of the block.
+constexpr std::uint64_t kAdoptBytes = std::uint64_t{1} << 20;
 
 // The first error is the source's, the second this node's own.
 struct Outcome {
@@ -41,17 +47,47 @@ Outcome CopyFrom(ChunkStore* store, RemoteChunkReader* reader, const ChunkInfo& 
   return {.own = (*writer)->Commit(info).status()};
 }
 
+// The bytes are read, checked against the hash of the log and written anew: nothing of the old store is trusted.
+Outcome Adopt(ChunkStore* store, const ChunkReader& held, const ChunkInfo& info) {
+  if (BlockChecksums::HashOf(info.size, held.table()) != info.hash) {
+    return {.source = absl::DataLossError("another content")};
+  }
+  auto writer = store->Create(info.id, info.size);
+  if (!writer.ok()) return {.own = writer.status()};
+  std::string buffer;
+  for (std::uint64_t offset = 0; offset < info.size; offset += buffer.size()) {
+    buffer.resize(static_cast<std::size_t>(std::min(kAdoptBytes, info.size - offset)));
+    if (absl::Status status = held.Read(offset, std::span(buffer)); !status.ok()) return {.source = status};
+    const std::string_view bytes = buffer;
+    const auto crc = BlockChecksums::CrcOf(held.table(), offset, bytes.size());
+    const absl::Status status = (*writer)->AppendChecked(std::span(&bytes, 1), crc);
+    if (!status.ok()) return {.own = status};
+  }
+  return {.own = (*writer)->Commit(info).status()};
+}
+
 }  // namespace
 
 absl::StatusOr<ChunkInfo> CopyChunk(ChunkStore* store, ChunkPeers* peers, const ChunkInfo& info,
-                                    const std::vector<NodeId>& sources) {
+                                    const std::vector<NodeId>& sources, SetAsideChunks* set_aside,
+                                    CopyOrigin* origin) {
+  CopyOrigin unasked;
+  if (origin == nullptr) origin = &unasked;
   const auto held = store->Vouch(info.id);
   if (held.ok()) {
+    *origin = CopyOrigin::kHeld;
     if (held->size == info.size && held->hash == info.hash) return held;
     return absl::FailedPreconditionError("held with another content");
   }
   if (!absl::IsNotFound(held.status()) && !absl::IsDataLoss(held.status())) return held.status();
   DFS_RETURN_IF_ERROR(store->Health());
+  if (const auto own = set_aside == nullptr ? nullptr : set_aside->Find(info)) {
+    const Outcome outcome = Adopt(store, *own, info);
+    if (!outcome.own.ok()) return outcome.own;
+    *origin = CopyOrigin::kAdopted;
+    if (outcome.source.ok()) return info;
+  }
+  *origin = CopyOrigin::kCopied;
   std::string failures;
   for (const NodeId source : sources) {
     auto reader = peers->Read(source, info.id, 0, info.size, kCopyProgressTimeout);

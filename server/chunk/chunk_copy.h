@@ -9,18 +9,24 @@
 #include "common/ids.h"
 #include "server/chunk/chunk_peers.h"
 #include "server/chunk/chunk_store.h"
+#include "server/chunk/set_aside_chunks.h"
 
 namespace dfs::chunk {
 
 // A source that sends nothing for so long is given up for the next one.
 inline constexpr absl::Duration kCopyProgressTimeout = absl::Seconds(5);
 
-// Asks the own store first ("have it, verified?"), then reads from the sources in turn until one gives bytes that
-// match `info`. Blocks until the copy is durable.
+// Where the bytes of a copy came from.
+enum class CopyOrigin { kHeld, kAdopted, kCopied };
+
+// Asks the own store first ("have it, verified?"), then looks into `set_aside` (may be null), then reads from the sources in turn until one gives
+// bytes that match `info`. `origin` (may be null) is set on success. Blocks until the copy is durable.
 // kFailedPrecondition: held here with another content. kUnavailable: no source could give it (nothing changed).
 // kResourceExhausted, kDataLoss: this node's disk.
 absl::StatusOr<ChunkInfo> CopyChunk(ChunkStore* store, ChunkPeers* peers, const ChunkInfo& info,
-                                    const std::vector<NodeId>& sources);
+                                    const std::vector<NodeId>& sources,
+                                    SetAsideChunks* set_aside = nullptr,
+                                    CopyOrigin* origin = nullptr);
 
 }  // namespace dfs::chunk
 

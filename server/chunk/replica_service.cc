@@ -263,8 +263,14 @@ grpc::Status ReplicaService::CopyChunk(grpc::ServerContext* /*context*/,
     if (source != own_id) sources.emplace_back(source);
   }
   const ChunkInfo info{FromWire(request->chunk()), request->size(), HashFromWire(request->hash())};
-  const auto copied = chunk::CopyChunk(parts_.store, parts_.peers, info, sources);
-  if (copied.ok()) *response = AckOf(*copied);
+  CopyOrigin origin = CopyOrigin::kCopied;
+  const auto copied = chunk::CopyChunk(parts_.store, parts_.peers, info, sources, parts_.set_aside, &origin);
+  if (copied.ok()) {
+    *response = AckOf(*copied);
+    response->set_origin(origin == CopyOrigin::kHeld      ? rpc::ChunkAck::HELD
+                         : origin == CopyOrigin::kAdopted ? rpc::ChunkAck::ADOPTED
+                                                          : rpc::ChunkAck::COPIED);
+  }
   return Answer(copied.status());
 }
 

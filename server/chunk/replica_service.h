@@ -13,6 +13,7 @@
 #include "proto/raw_method.h"
 #include "server/chunk/chunk_peers.h"
 #include "server/chunk/chunk_store.h"
+#include "server/chunk/set_aside_chunks.h"
 #include "server/chunk/confirmer.h"
 #include "server/chunk/scrubber.h"
 
@@ -24,6 +25,7 @@ class ReplicaService final : public RawService {
   struct Parts {
     ChunkStore* store = nullptr;
     ChunkPeers* peers = nullptr;      // for CopyChunk
+    SetAsideChunks* set_aside = nullptr;  // likewise; may be null
     Confirmer* confirmer = nullptr;
     Scrubber* scrubber = nullptr;     // null: Scrub is refused
     // The node's collector of garbage; null: Collect is refused. Thread-safe, never blocks.

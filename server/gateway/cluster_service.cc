@@ -89,6 +89,7 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
                   : id == parts_.self          ? "alive"
                                                : TextOf(member.state));
     row.set_is_out(node.is_out());
+    row.set_is_returning(node.state() == rpc::ACTIVE && node.counted_epoch() != node.boot_epoch());
     if (node.is_out()) row.set_state("out");
     row.set_departure(TextOf(node.departure()));
     row.set_free_bytes(member.health.free_bytes);
@@ -182,6 +183,9 @@ grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
     ask.mutable_repair();
     auto progress = parts_.leader->Manage(ask, kProgressTimeout);
     if (progress.ok()) *response->mutable_repair() = progress->repair().progress();
+    // This node's rows count copies on nodes that are OUT; the leader's look does not.
+    response->set_under_replicated(
+        std::max(response->under_replicated(), response->repair().files_short()));
   }
   response->set_health(api::HEALTH_OK);
   for (auto& reason : Diagnose(*response, parts_.store->Health())) {

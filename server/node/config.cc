@@ -105,6 +105,10 @@ ParsedConfig ParseConfig(int argc, char** argv) {
       ->capture_default_str();
   AddDuration(app, "--out-after", &config.out_after,
               "how long a node is dead before its copies are made anew elsewhere");
+  app.add_option("--rebalance-slack", config.rebalance_slack,
+                 "bytes that a node may lack of its part before copies are moved to it")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 50))
+      ->capture_default_str();
   app.set_version_flag("--version", std::string("dfs-server ") + kVersion);
   try {
     app.parse(argc, argv);

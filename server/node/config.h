@@ -33,6 +33,8 @@ struct Config {
   absl::Duration scrub_period = absl::Hours(24 * 7);  // every stored block is read and checked at least so often
   std::uint64_t scrub_rate = std::uint64_t{64} << 20;  // bytes a second that scrubbing reads at most
   std::uint64_t fuse_bytes_min = std::uint64_t{1} << 30;  // a pass of collection that deletes less is never stopped (rule R20)
+  // No copies are moved between nodes while none lacks more than so many bytes.
+  std::uint64_t rebalance_slack = std::uint64_t{16} << 20;
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 

@@ -24,6 +24,7 @@
 #include "server/chunk/grpc_chunk_peers.h"
 #include "server/chunk/local_chunk_store.h"
 #include "server/chunk/scrubber.h"
+#include "server/chunk/set_aside_chunks.h"
 #include "server/coordinator/get_operation.h"
 #include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
@@ -163,6 +164,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<replicated_log::LogStore> log_store_;
   std::unique_ptr<metadata::MetadataMachine> machine_;
   std::unique_ptr<chunk::ChunkStore> store_;
+  std::unique_ptr<chunk::SetAsideChunks> set_aside_;  // of earlier identities of this machine
   std::unique_ptr<DiskProbe> disk_probe_;
   std::unique_ptr<PeerRegistry> registry_;
   PeerChannels channels_;
@@ -249,9 +251,8 @@ absl::Status Node::Impl::FindPeers() {
 
 absl::Status Node::Impl::OpenStores() {
   machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state());
-  chunk::LocalChunkStore::Options options;
-  options.data_dir = config_.data_dir;
-  DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open(options));
+  DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open({.data_dir = config_.data_dir}));
+  set_aside_ = chunk::SetAsideChunks::Open(SetAsideFolders(PosixDisk(), config_.data_dir));
   DFS_ASSIGN_OR_RETURN(disk_probe_,
                        DiskProbe::Start(&PosixDisk(), config_.data_dir + "/probe", &clock_));
   return absl::OkStatus();
@@ -383,6 +384,7 @@ void Node::Impl::BuildServices() {
   doors.replica.confirmer = this;
   doors.replica.scrubber = scrubber_.get();
   doors.replica.collect = [this](const auto& request) { return collector_->Answer(request); };
+  doors.replica.set_aside = set_aside_.get();
   doors.replica.own_ack = [this] { return OwnAck(); };
   doors.coordinator = &parts_;
   doors.channels = &channels_;

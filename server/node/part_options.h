@@ -15,6 +15,7 @@ inline leader::LeaderOptions LeaderOptionsOf(const Config& config) {
   options.trash_time_min = config.trash_time_min;
   options.purge_quiet = config.purge_quiet;
   options.out_after = config.out_after;
+  options.rebalance_slack_bytes = config.rebalance_slack;
   return options;
 }
 

@@ -85,4 +85,18 @@ bool HasSetAside(Disk& disk, const std::string& data_dir) {
          });
 }
 
+std::vector<std::string> SetAsideFolders(Disk& disk, const std::string& data_dir) {
+  std::vector<std::string> folders;
+  const auto entries = disk.List(data_dir);
+  if (!entries.ok()) return folders;
+  for (const auto& entry : *entries) {
+    if (entry.is_folder && entry.name.starts_with(kFolder)) {
+      folders.push_back(absl::StrCat(data_dir, "/", entry.name));
+    }
+  }
+  // Their names end in the time.
+  std::sort(folders.rbegin(), folders.rend());
+  return folders;
+}
+
 }  // namespace dfs::node

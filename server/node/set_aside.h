@@ -4,6 +4,7 @@
 #define DFS_SERVER_NODE_SET_ASIDE_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,6 +25,9 @@ absl::Status CarryOutSetAside(Disk& disk, const std::string& data_dir);
 // Whether something was ever set aside there: then the directory is not empty, and forms no cluster
 // (rule R4).
 bool HasSetAside(Disk& disk, const std::string& data_dir);
+
+// The folders in which something was set aside, the newest first.
+std::vector<std::string> SetAsideFolders(Disk& disk, const std::string& data_dir);
 
 }  // namespace dfs::node
 
