@@ -5,7 +5,6 @@
 
 #include <glog/logging.h>
 
-#include "common/mutant.h"
 #include "proto/error_detail.h"
 
 namespace dfs::coordinator {
@@ -183,13 +182,11 @@ void PutProgress::RecordRelinked(NodeId node, const TxnId& fresh,
     // The put has begun again since: another relink was asked of this node.
     if (relinked_to_ != fresh) return;
     --relinks_open_;
-    const bool counts = answer.ok() || DFS_MUTANT(861, "a relink that failed counts (rule R14)");
     if (!answer.ok()) relinks_failed_.insert(node);
     for (const auto& item : items) {
-      if (!counts) break;
-      Copy& copy = chunks_[item.to.index].copies[node];
-      copy = {answer.ok() ? *answer : copy.ack, fresh};
-      if (committed_under_ == fresh) late.push_back(LateCopyLocked(item.to.index, copy.ack));
+      if (!answer.ok()) break;
+      chunks_[item.to.index].copies[node] = {*answer, fresh};
+      if (committed_under_ == fresh) late.push_back(LateCopyLocked(item.to.index, *answer));
     }
     NotifyLocked();
   }

@@ -188,6 +188,16 @@ std::shared_ptr<const SimDisk::Image> SimDisk::TakeImage() const {
   return image;
 }
 
+bool SimDisk::IsAheadOf(const Image& image) const {
+  const auto end_of = [](const consensus::InitialState& state_of_log) {
+    return std::pair(
+        state_of_log.entries.empty() ? state_of_log.base_term : state_of_log.entries.back().term,
+        state_of_log.base_index.value() + state_of_log.entries.size());
+  };
+  return end_of(image.log) < end_of(log) ||
+         image.identity.boot_epoch < identity.boot_epoch;
+}
+
 void SimDisk::PutBack(const Image& image) {
   identity = image.identity;
   log = image.log;

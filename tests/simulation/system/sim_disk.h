@@ -82,6 +82,8 @@ class SimDisk {
   void Wipe();
   // What a power cut now would leave, and the way back to it.
   struct Image;
+  // Whether the disk holds more of the log, or has seen more starts.
+  [[nodiscard]] bool IsAheadOf(const Image& image) const;
   [[nodiscard]] std::shared_ptr<const Image> TakeImage() const;
   void PutBack(const Image& image);
 

@@ -211,10 +211,16 @@ void SimOperator::RollBack() {
     const std::uint64_t before = cluster_->refusals();
     cluster_->ExpectRefusal(machine);
     cluster_->Crash(machine, false);
+    const bool is_ahead = disk->IsAheadOf(*image);
     disk->PutBack(*image);
     cluster_->Start(machine);
     scheduler_->SleepFor(6 * kSecond);
-    if (cluster_->refusals() != before) ++counts_["rolled-back disks that were refused"];
+    if (cluster_->refusals() != before) {
+      ++counts_["rolled-back disks that were refused"];
+    } else if (is_ahead && failure_.ok()) {
+      failure_ = absl::DataLossError(
+          absl::StrCat("machine ", machine, " goes on with a disk that was rolled back (rule R3)"));
+    }
   }
   faults_->SetQuiet(false);
 }

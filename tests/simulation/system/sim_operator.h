@@ -21,6 +21,8 @@ class SimOperator {
   void Start(std::int64_t end_ns);
   // Whether nothing is under way any more.
   [[nodiscard]] bool is_idle() const { return !is_busy_; }
+  // What the nodes did with a disk that they should have refused; OK if nothing.
+  [[nodiscard]] const absl::Status& failure() const { return failure_; }
   [[nodiscard]] const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
 
  private:
@@ -48,6 +50,7 @@ class SimOperator {
   FiberScheduler* const scheduler_;
   Random random_;
   bool is_busy_ = false;
+  absl::Status failure_;
   std::set<std::uint32_t> drained_;  // node ids that are to be
   std::map<std::string, std::uint64_t> counts_;
 };

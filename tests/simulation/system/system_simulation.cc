@@ -56,6 +56,7 @@ class SystemRun {
     report_->simulated_seconds =
         static_cast<double>(scheduler_->now_ns() - began) / static_cast<double>(kSecond);
     if (!status.ok()) return status;
+    if (!operator_.failure().ok()) return operator_.failure();
     if (!monitored_.ok()) return monitored_;
     if (!cluster_.failure().ok()) return cluster_.failure();
     return history_.Check();
