@@ -104,9 +104,6 @@ class LocalChunkStore final : public ChunkStore {
   absl::Status Load(bool* is_index_damaged);
   // `adopts`: the index was made anew, and files that it does not name may be chunks whose records were lost.
   absl::Status Sweep(const std::vector<ObjectId>& indexed_files, bool adopts);
-  // Makes the files count as the chunks that their headers name, where the index holds none; the others are unlinked, or set
-  // aside if they are damaged. Reads all of them.
-  absl::Status Adopt(const std::vector<ObjectId>& files);
   [[nodiscard]] ObjectId NewObjectId() { return ObjectId(next_object_.fetch_add(1)); }
   [[nodiscard]] std::int64_t NowUs() const { return absl::ToUnixMicros(clock_.WallNow()); }
   // kResourceExhausted if a new chunk of this size would go below the reserve.

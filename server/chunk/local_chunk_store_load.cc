@@ -83,7 +83,9 @@ absl::Status LocalChunkStore::Sweep(const std::vector<ObjectId>& indexed_files, 
   std::set_difference(present.begin(), present.end(), indexed_files.begin(), indexed_files.end(),
                       std::back_inserter(orphans));
   if (adopts && !DFS_MUTANT(884, "files are swept before a rebuilt index has adopted them")) {
-    DFS_RETURN_IF_ERROR(Adopt(orphans));
+    DFS_ASSIGN_OR_RETURN(const std::int64_t bytes,
+                         AdoptLostObjects(files_, quarantine_, *index_, orphans, NowUs()));
+    stored_bytes_ += bytes;
   } else {
     for (const ObjectId id : orphans) DFS_RETURN_IF_ERROR(files_.Unlink(id));
     LOG_IF(INFO, !orphans.empty()) << "chunk store: removed " << orphans.size()
@@ -96,39 +98,6 @@ absl::Status LocalChunkStore::Sweep(const std::vector<ObjectId>& indexed_files, 
     LOG(ERROR) << "chunk store: the file of object " << id << " is gone";
     RecordDamage(id);
   }
-  return absl::OkStatus();
-}
-
-absl::Status LocalChunkStore::Adopt(const std::vector<ObjectId>& files) {
-  std::size_t adopted = 0;
-  for (const ObjectId id : files) {
-    const auto found = ReadLostObject(files_, id);
-    if (absl::IsDataLoss(found.status())) {
-      LOG(ERROR) << "chunk store: the unnamed file of object " << id << " is set aside: "
-                 << found.status();
-      DFS_RETURN_IF_ERROR(quarantine_.TakeFile(id, files_.PathOf(id)));
-      continue;
-    }
-    DFS_RETURN_IF_ERROR(found.status());
-    IndexChange change(index_.get());
-    DFS_ASSIGN_OR_RETURN(const auto held, change.FindChunk(found->birth));
-    if (held || found->record.size <= kSmallBytesMax) {
-      // Another object took its place, or it was never finished: what is whole and so small is no file.
-      DFS_RETURN_IF_ERROR(files_.Unlink(id));
-      continue;
-    }
-    change.PutObject(id, found->record, {});
-    DFS_RETURN_IF_ERROR(change.PutChunk(
-        found->birth,
-        {.object = id, .size = found->record.size, .hash = found->record.hash}));
-    change.Touch(found->birth.txn, NowUs());
-    DFS_RETURN_IF_ERROR(index_->Apply(change));
-    stored_bytes_ += change.BytesAdded();
-    ++adopted;
-  }
-  LOG_IF(WARNING, !files.empty()) << "chunk store: of " << files.size()
-                                  << " files that the new index does not name, " << adopted
-                                  << " count again as the chunks that they were";
   return absl::OkStatus();
 }
 

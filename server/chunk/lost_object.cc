@@ -1,5 +1,7 @@
 #include "server/chunk/lost_object.h"
 
+#include <glog/logging.h>
+
 #include <array>
 #include <memory>
 #include <string>
@@ -58,6 +60,42 @@ absl::StatusOr<LostObject> ReadLostObject(ObjectFolder& folder, ObjectId id) {
   out.record.table = sums.Table();
   out.record.hash = BlockChecksums::HashOf(out.record.size, out.record.table);
   return out;
+}
+
+absl::StatusOr<std::int64_t> AdoptLostObjects(ObjectFolder& folder, Quarantine& quarantine,
+                                              ChunkIndex& index,
+                                              const std::vector<ObjectId>& files,
+                                              std::int64_t now_us) {
+  std::int64_t bytes = 0;
+  std::size_t adopted = 0;
+  for (const ObjectId id : files) {
+    const auto found = ReadLostObject(folder, id);
+    if (absl::IsDataLoss(found.status())) {
+      LOG(ERROR) << "chunk store: the unnamed file of object " << id << " is set aside: "
+                 << found.status();
+      DFS_RETURN_IF_ERROR(quarantine.TakeFile(id, folder.PathOf(id)));
+      continue;
+    }
+    DFS_RETURN_IF_ERROR(found.status());
+    IndexChange change(&index);
+    DFS_ASSIGN_OR_RETURN(const auto held, change.FindChunk(found->birth));
+    if (held || found->record.size <= kSmallBytesMax) {
+      // Another object took its place, or it was never finished: what is whole and so small is no file.
+      DFS_RETURN_IF_ERROR(folder.Unlink(id));
+      continue;
+    }
+    change.PutObject(id, found->record, {});
+    DFS_RETURN_IF_ERROR(change.PutChunk(
+        found->birth, {.object = id, .size = found->record.size, .hash = found->record.hash}));
+    change.Touch(found->birth.txn, now_us);
+    DFS_RETURN_IF_ERROR(index.Apply(change));
+    bytes += change.BytesAdded();
+    ++adopted;
+  }
+  LOG_IF(WARNING, !files.empty()) << "chunk store: of " << files.size()
+                                  << " files that the new index does not name, " << adopted
+                                  << " count again as the chunks that they were";
+  return bytes;
 }
 
 }  // namespace dfs::chunk

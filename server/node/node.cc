@@ -536,12 +536,9 @@ void Node::Impl::Upkeep() {
     }
     if (is_taking_part_) CheckRegistered();
     if (store_->WantsReopening()) {
-      // A new boot epoch ends what was acknowledged by this one and may be lost (rule R4).
-      LOG(ERROR) << "THE CHUNK INDEX IS DAMAGED: " << store_->Health().message()
-                 << ". This node starts again";
-      begins_anew_ = true;
-      kill(getpid(), SIGTERM);
-      return;
+      LOG(ERROR) << "THE CHUNK INDEX IS DAMAGED; this node starts again: " << store_->Health();
+      begins_anew_ = true;  // a new boot epoch ends this one's acknowledgements (rule R4)
+      return static_cast<void>(kill(getpid(), SIGTERM));
     }
     if (raft_->Status().leader.is_none()) finder_->LeaderMissing();
     upkeep_->PostAt(clock_.Now() + kUpkeepEvery, [this] { Upkeep(); });

@@ -1,5 +1,6 @@
 // Stops a chunk store at every file operation of a workload, loses what was not synced, opens it again: what was
 // acknowledged is there and verifies, nothing else is half visible.
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
@@ -254,6 +255,73 @@ INSTANTIATE_TEST_SUITE_P(Losses, CrashAtEveryOperation,
                                return "Zero";
                            }
                          });
+
+// A damaged index is made anew; the disk stops at each operation of that, and loses what was not synced.
+TEST(CrashWhileTheIndexIsMadeAnew, NothingMoreIsLostThanWasDamaged) {
+  std::map<ChunkId, std::string> written;
+  std::map<std::string, std::string> tree;
+  {
+    testing::FaultFileSystem system;
+    testing::FaultDisk disk(&system);
+    FixedClock clock;
+    ASSERT_TRUE(disk.MakeFolder("/data").ok());
+    for (int round = 0; round < 2; ++round) {
+      auto store = LocalChunkStore::Open(
+          {.data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock});
+      ASSERT_TRUE(store.ok());
+      for (std::uint64_t i = 1; i <= 6; ++i) {
+        const ChunkId id = Id(static_cast<std::uint64_t>(round) * 10 + i);
+        written[id] = BytesOfLength(i == 6 ? kLarge : i * 700, id.txn.sequence);
+        ASSERT_TRUE(Put(store->get(), id, written[id]).ok());
+      }
+    }
+    for (const auto& path : system.Files("/data")) {
+      if (path.find("/LO") == std::string::npos) tree[path] = *system.Read(path);
+    }
+  }
+  // Every operation at night, every third by day.
+  const std::uint64_t stride = std::getenv("DFS_TEST_NIGHTLY") != nullptr ? 1 : 3;  // NOLINT(concurrency-mt-unsafe)
+  // By the files of its tables and logs in one case, by nothing but the objects' headers in the other.
+  for (const bool is_gone : {false, true}) {
+    std::uint64_t stops = 0;
+    bool is_covered = false;
+    for (std::uint64_t stop = 1; !is_covered && stop < 2'000; stop += stride) {
+      SCOPED_TRACE(absl::StrCat(is_gone ? "gone" : "damaged", ", stopped at operation ", stop));
+      testing::FaultFileSystem system;
+      testing::FaultDisk disk(&system);
+      FixedClock clock;
+      for (const auto& [path, bytes] : tree) {
+        const bool is_index = path.find("/index/") != std::string::npos;
+        if (is_gone && is_index) continue;
+        for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
+          ASSERT_TRUE(disk.MakeFolder(path.substr(0, at)).ok());
+          ASSERT_TRUE(disk.SyncFolder(path.substr(0, path.rfind('/', at - 1) + 1)).ok());
+        }
+        const bool is_current = path.ends_with("/CURRENT");
+        ASSERT_TRUE(rocksdb::WriteStringToFile(system.env(), is_current ? "rot\n" : bytes, path, true).ok());
+        ASSERT_TRUE(disk.SyncFolder(path.substr(0, path.rfind('/'))).ok());
+      }
+      system.StopAt(system.operations() + stop);
+      const LocalChunkStore::Options options{
+          .data_dir = "/data", .disk = &disk, .env = system.env(), .clock = &clock};
+      auto store = LocalChunkStore::Open(options);
+      is_covered = !system.is_stopped();
+      store = absl::UnavailableError("closed");
+      system.Crash(stop % 2 == 0 ? Loss::kDrop : Loss::kTear, stop);
+      store = LocalChunkStore::Open(options);
+      ASSERT_TRUE(store.ok()) << store.status();
+      for (const auto& [id, bytes] : written) {
+        if (is_gone && bytes.size() <= kSmallBytesMax) continue;
+        EXPECT_TRUE(Holds(store->get(), id, bytes));
+      }
+      EXPECT_TRUE(Put(store->get(), Id(99), "new").ok());
+      ++stops;
+      if (::testing::Test::HasFailure()) return;
+    }
+    EXPECT_TRUE(is_covered);
+    EXPECT_GT(stops, 20u);
+  }
+}
 
 // Several threads write at once and share syncs; the power fails somewhere.
 TEST(CrashUnderLoad, WhatWasAcknowledgedToAnyThreadIsThere) {
