@@ -150,12 +150,12 @@ absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& 
   index->was_cut_ = opened.was_cut;
   index->gap_filter_ = std::move(opened.filter);
   index->db_ = std::move(opened.families.db);
+  for (std::size_t i = 0; i < kFamilies; ++i) {
+    index->families_[i] = opened.families.Find(kIndexFamilies[i]);
+  }
   if (opened.was_rebuilt) {
     // A crash before this: the new index ends before the mark, and is made anew once more.
     DFS_RETURN_IF_ERROR(index->mark_->Lower({index->db_->GetLatestSequenceNumber(), 0, 0}));
-  }
-  for (std::size_t i = 0; i < kFamilies; ++i) {
-    index->families_[i] = opened.families.Find(kIndexFamilies[i]);
   }
   return index;
 }

@@ -277,7 +277,8 @@ void RaftDriver::CarryOut() {
   for (const NodeId node : std::exchange(gathered_.snapshots_wanted, {})) {
     parts_.want_snapshot(node);
   }
-  deadline_ = std::min(gathered_.next_deadline, witness_.deadline());
+  // The core gets no ticks while the node is held: its deadline would be past for all that time.
+  deadline_ = std::min(is_held_ ? absl::InfiniteFuture() : gathered_.next_deadline, witness_.deadline());
   gathered_.proposed.clear();
   Publish();
 }

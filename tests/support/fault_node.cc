@@ -8,6 +8,8 @@
 namespace dfs::testing {
 namespace {
 
+constexpr std::size_t kSectorBytes = 512;
+
 void CrashFolder(FaultNode& node, DiskLoss loss, Random& random) {
   if (loss != DiskLoss::kNone) {
     const std::size_t kept =
@@ -38,7 +40,9 @@ std::string BytesAfterCrash(const FaultNode& node, DiskLoss loss, Random& random
   if (loss == DiskLoss::kTear) {
     bytes.resize(kept);
   } else {
-    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(kept), bytes.end(), '\0');
+    const std::size_t sector_end = (kept + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
+    const std::size_t zeros = kept == durable.size() ? kept : std::min(sector_end, bytes.size());
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(zeros), bytes.end(), '\0');
   }
   return bytes;
 }

@@ -18,7 +18,7 @@ enum class DiskLoss {
   kNone,  // the process died, the machine went on
   kDrop,  // all lost
   kTear,  // a random prefix stays
-  kZero,  // lengths stay; from a random point on the bytes are 0
+  kZero,  // lengths stay; from the last sync or a random sector on the bytes are 0
 };
 
 struct FaultNode;

@@ -105,6 +105,15 @@ TEST_F(RaftDriverTest, ANodeShowsWhatItHoldsBeforeOthersHearOfIt) {
   EXPECT_EQ(driver_->Status().durable.last_index, LogIndex(1));
 }
 
+TEST_F(RaftDriverTest, AHeldNodeSleeps) {
+  driver_->Start(/*is_held=*/true);
+  driver_->Finish();
+  EXPECT_EQ(driver_->deadline(), absl::InfiniteFuture());
+  driver_->Release();
+  driver_->Finish();
+  EXPECT_LT(driver_->deadline(), absl::InfiniteFuture());
+}
+
 TEST_F(RaftDriverTest, AnAcknowledgementLeavesBehindItsWrite) {
   AskForVote();
   story_.clear();
