@@ -154,7 +154,11 @@ absl::Status SimCluster::CheckConverged() {
     const auto totals = view->GetTotals();
     const std::string who = absl::StrCat("machine ", machine, " (node ", m.node->self().value(), ")");
     if (totals.members != members()) {
-      return absl::UnavailableError(absl::StrCat(who, " knows ", totals.members, " members"));
+      std::string rows;
+      for (const auto& row : view->Nodes()) {
+        if (row.state() != rpc::RETIRED) absl::StrAppend(&rows, "; ", row.ShortDebugString());
+      }
+      return absl::UnavailableError(absl::StrCat(who, " knows ", totals.members, " members instead of ", members(), rows));
     }
     const auto own = view->FindNode(m.node->self());
     if (!own || own->state() != rpc::ACTIVE || own->is_out() || own->departure() != rpc::STAYS ||
