@@ -98,7 +98,7 @@ bool ChunkCollector::FuseAllows(const std::vector<Suspect>& doubtful) {
   LOG_IF(ERROR, fuse_.is_blown() && !was_blown)
       << "COLLECTION STOPPED: verdicts would take " << fuse_.withheld_bytes()
       << " bytes at once, more than " << fuse_.limit_bytes()
-      << ". If that is right (its disk was put back, say): dfs-cli gc --confirm";
+      << ". If that is right (many puts broke off, say): dfs-cli gc --confirm";
   return is_allowed;
 }
 

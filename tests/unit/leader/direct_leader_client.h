@@ -14,7 +14,8 @@
 
 namespace dfs::leader {
 
-// Asks the leader of the same process. With `random`, which may be null, one answer in ten gets lost.
+// Asks the leader of the same process. With `random`, which may be null, one answer in ten gets
+// lost.
 class DirectLeaderClient final : public LeaderClient {
  public:
   DirectLeaderClient(LeaderHost* host, ManualExecutor* executor, Random* random)
@@ -24,7 +25,8 @@ class DirectLeaderClient final : public LeaderClient {
     Taken<rpc::VerdictsResponse> taken;
     host_->Verdicts(request, absl::Seconds(1), taken.Callback());
     executor_->RunDue();
-    if (random_ != nullptr && random_->OneIn(1, 10)) return absl::DeadlineExceededError("the answer got lost");
+    if (random_ != nullptr && random_->OneIn(1, 10))
+      return absl::DeadlineExceededError("the answer got lost");
     if (!taken.has()) return absl::DeadlineExceededError("no answer");
     if (!taken.get().ok()) return taken.get().status();
     return std::vector<rpc::VerdictAnswer>(taken.get()->answers().begin(),
@@ -37,7 +39,9 @@ class DirectLeaderClient final : public LeaderClient {
     return taken.has() ? taken.get().status() : absl::DeadlineExceededError("no answer");
   }
   absl::StatusOr<LogIndex> ReadIndex(absl::Duration) override { return Unused(); }
-  absl::StatusOr<rpc::CommandResult> Submit(rpc::Command, absl::Duration) override { return Unused(); }
+  absl::StatusOr<rpc::CommandResult> Submit(rpc::Command, absl::Duration) override {
+    return Unused();
+  }
   absl::StatusOr<rpc::OpenTransaction> Begin(BucketId, const std::vector<NodeId>&,
                                              const std::vector<NodeId>&, absl::Duration) override {
     return Unused();

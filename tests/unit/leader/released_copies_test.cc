@@ -1,5 +1,6 @@
-// Copies that moves and repair leave behind: each node deletes its own by itself, however many they are, and the fuse (rule R20)
-// stays what it is for all others. The leader, its state machine and the nodes' collectors in one thread.
+// Copies that moves and repair leave behind: each node deletes its own by itself, however many they
+// are, and the fuse (rule R20) stays what it is for all others. The leader, its state machine and
+// the nodes' collectors in one thread.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -94,7 +95,8 @@ class ReleasedCopies : public LeaderHostTest {
       const auto states = StatesOf(chunk.txn);
       EXPECT_EQ(states.size(), 3u);
       for (std::uint32_t n = 1; n <= kNodes; ++n) {
-        EXPECT_EQ(stores_[n].Find(chunk).has_value(), states.contains(n)) << chunk << " on node " << n;
+        EXPECT_EQ(stores_[n].Find(chunk).has_value(), states.contains(n))
+            << chunk << " on node " << n;
       }
     }
   }

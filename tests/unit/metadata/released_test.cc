@@ -1,4 +1,5 @@
-// Good copies that the log replaces by others: a row says so for as long as their bytes may lie there, and no longer (rule R20).
+// Good copies that the log replaces by others: a row says so for as long as their bytes may lie
+// there, and no longer (rule R20).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -73,9 +74,7 @@ class ReleasedRows : public ::testing::Test {
     command.mutable_retire_step()->set_node_id(node);
     return world_.Apply(command);
   }
-  void PurgeIt() {
-    ASSERT_EQ(world_.Purge(txn_, world_.Remove("a").applied_index()).count(), 1u);
-  }
+  void PurgeIt() { ASSERT_EQ(world_.Purge(txn_, world_.Remove("a").applied_index()).count(), 1u); }
   [[nodiscard]] ChunkId Chunk(std::uint32_t k) const { return {txn_, k}; }
 
   World world_{5};
@@ -131,7 +130,8 @@ TEST_F(ReleasedRows, DamagedAndLostCopiesLeaveNone) {
 
 TEST_F(ReleasedRows, ChangesThatAreRefusedLeaveNone) {
   Put(1);
-  EXPECT_EQ(world_.Change(world_.Change(*world_.Find("a"), 0, 4, api::OK, 2)).count(), 0u) << "no move";
+  EXPECT_EQ(world_.Change(world_.Change(*world_.Find("a"), 0, 4, api::OK, 2)).count(), 0u)
+      << "no move";
   EXPECT_EQ(Move(0, 4, 5).count(), 0u) << "4 is not in the set";
   EXPECT_EQ(Move(0, 2, 3).count(), 0u) << "3 is";
   EXPECT_EQ(RowCount(world_), 0u);
@@ -172,7 +172,8 @@ TEST_F(ReleasedRows, GoesWhenTheSetGrowsByTheNode) {
   small.Apply(out);
   ASSERT_EQ(small.Change(small.Change(*small.Find("a"), 0, 3, api::OK, 2)).count(), 1u);
   ASSERT_TRUE(small.machine->View()->IsReleased(NodeId(2), chunk));
-  ASSERT_EQ(small.Change(small.Change(*small.Find("a"), 0, 2, api::OK)).count(), 1u) << "the set had two of three";
+  ASSERT_EQ(small.Change(small.Change(*small.Find("a"), 0, 2, api::OK)).count(), 1u)
+      << "the set had two of three";
   EXPECT_FALSE(small.machine->View()->IsReleased(NodeId(2), chunk));
   EXPECT_EQ(RowCount(small), 0u);
 }
@@ -188,13 +189,14 @@ TEST_F(ReleasedRows, GoesWhenTheNodeReportsTheUnlink) {
   EXPECT_TRUE(Released(world_, 2).empty());
   EXPECT_EQ(Released(world_, 3), (std::vector<ChunkId>{Chunk(2)})) << "another node's";
   EXPECT_EQ(RowCount(world_), 1u);
-  EXPECT_EQ(ReplicasOf(world_.Find("a")->chunks(2)), "1:OK 4:OK 5:OK") << "sets do not change by it";
+  EXPECT_EQ(ReplicasOf(world_.Find("a")->chunks(2)), "1:OK 4:OK 5:OK")
+      << "sets do not change by it";
 }
 
 TEST_F(ReleasedRows, BecomesAPurgeRow) {
   Put(3);
-  Move(1, 2, 4);                                     // 2 still has the others
-  for (const int k : {0, 1, 2}) Move(k, 3, 5);       // 3 has none any more
+  Move(1, 2, 4);                                // 2 still has the others
+  for (const int k : {0, 1, 2}) Move(k, 3, 5);  // 3 has none any more
   world_.Remove("a");
   EXPECT_EQ(RowCount(world_), 2u) << "it stays as long as the version is in the trash";
   ASSERT_EQ(world_.Undelete("a").code(), Code::DONE);
@@ -245,7 +247,8 @@ TEST_F(ReleasedRows, OfManyVersionsGoInBoundedEntries) {
   // Back again: two rows of each version, one that goes and one that comes.
   rpc::Command back;
   for (int i = 0; i < kVersions; ++i) {
-    rpc::ReplicaChange change = world_.Change(*world_.Find("f" + std::to_string(i)), 0, 2, api::OK, 4);
+    rpc::ReplicaChange change =
+        world_.Change(*world_.Find("f" + std::to_string(i)), 0, 2, api::OK, 4);
     change.set_is_move(true);
     *back.mutable_change_replicas()->add_changes() = change;
   }
@@ -269,7 +272,8 @@ TEST_F(ReleasedRows, OfManyVersionsGoInBoundedEntries) {
   ExpectLawful(world_);
 }
 
-// Round and round: never more rows than there are nodes outside the set, and none once they have reported.
+// Round and round: never more rows than there are nodes outside the set, and none once they have
+// reported.
 TEST_F(ReleasedRows, DoNotPileUpHoweverOftenACopyMoves) {
   Put(1);
   for (int i = 0; i < 60; ++i) {
@@ -302,7 +306,8 @@ TEST_F(ReleasedRows, AreOfTheStateHashAndOfASnapshot) {
   rpc::Command nothing;
   nothing.mutable_unlinked()->set_node_id(2);
   other.Apply(nothing);
-  EXPECT_NE(world_.machine->View()->GetStateHash().hash, other.machine->View()->GetStateHash().hash);
+  EXPECT_NE(world_.machine->View()->GetStateHash().hash,
+            other.machine->View()->GetStateHash().hash);
 }
 
 }  // namespace
