@@ -62,7 +62,11 @@ void SimCluster::Start(int machine) {
       self.is_starting = false;
       wire_.SetNode(machine, node, self.process);
     });
-    if (!status.ok()) OnFatal(machine, process, status);
+    if (absl::IsFailedPrecondition(status)) {
+      OnDiskRefused(machine, process, std::string(status.message()));  // its Join was
+    } else if (!status.ok()) {
+      OnFatal(machine, process, status);
+    }
   });
 }
 
