@@ -16,6 +16,7 @@ namespace {
 
 // Further behind than this, a voter would hold up what needs it.
 constexpr std::uint64_t kVoterLagMax = 1'000;
+constexpr absl::Duration kApplyTimeout = absl::Seconds(5);
 
 rpc::ConfigurationRecord ToRecord(const consensus::Configuration& configuration) {
   rpc::ConfigurationRecord record;
@@ -139,7 +140,18 @@ void MemberUpkeep::AddNode(const rpc::JoinRequest& request, Answer<rpc::JoinResp
   }
   const auto view = state_->world.view();
   auto known = FindJoined(*view, request);
-  if (known.status().code() != absl::StatusCode::kNotFound) {
+  if (absl::IsFailedPrecondition(known.status())) {
+    WhenCurrent([self = shared_from_this(), request,
+                 done = std::move(done)](absl::Status status) mutable {
+      if (!status.ok()) {
+        done(std::move(status));
+      } else {
+        done(self->FindJoined(*self->state_->world.view(), request));
+      }
+    });
+    return;
+  }
+  if (!absl::IsNotFound(known.status())) {
     done(std::move(known));
     return;
   }
@@ -182,31 +194,69 @@ void MemberUpkeep::AddNode(const rpc::JoinRequest& request, Answer<rpc::JoinResp
       });
 }
 
+void MemberUpkeep::WhenCurrent(absl::AnyInvocable<void(absl::Status)> done) {
+  auto shared = std::make_shared<absl::AnyInvocable<void(absl::Status)>>(std::move(done));
+  state_->world.consensus->ReadIndex(
+      [self = shared_from_this(), shared](const absl::StatusOr<LogIndex>& index) {
+        if (!index.ok()) {
+          (*shared)(NotLeaderError());
+          return;
+        }
+        self->state_->world.consensus->WaitApplied(
+            *index, kApplyTimeout, [self, shared](const absl::Status& applied) {
+              // Not here: this may be the thread that applies entries.
+              self->state_->world.executor->Post([shared, is_applied = applied.ok()] {
+                (*shared)(is_applied ? absl::OkStatus()
+                                     : absl::UnavailableError("the state machine lags"));
+              });
+            });
+      });
+}
+
 void MemberUpkeep::Register(const rpc::NodeStarted& node,
                             absl::AnyInvocable<void(absl::Status)> done) {
-  const auto row = state_->world.view()->FindNode(NodeId(node.node_id()));
+  if (const auto row = FindStarted(node); row.ok()) {
+    RecordStarted(node, *row, std::move(done));
+    return;
+  }
+  WhenCurrent([self = shared_from_this(), node,
+               done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) {
+      done(std::move(status));
+    } else if (const auto row = self->FindStarted(node); row.ok()) {
+      self->RecordStarted(node, *row, std::move(done));
+    } else {
+      done(row.status());
+    }
+  });
+}
+
+absl::StatusOr<rpc::NodeRow> MemberUpkeep::FindStarted(const rpc::NodeStarted& node) const {
+  auto row = state_->world.view()->FindNode(NodeId(node.node_id()));
   if (!row || UuidFromWire<StorageUuid>(row->storage_uuid()) !=
                   UuidFromWire<StorageUuid>(node.storage_uuid())) {
-    done(Refused(absl::StrCat("node ", node.node_id(),
-                              " is not known with this data directory (storage uuid)")));
-    return;
+    return Refused(absl::StrCat("node ", node.node_id(),
+                                " is not known with this data directory (storage uuid)"));
   }
   if (row->state() == rpc::RETIRED) {
-    done(Refused(absl::StrCat("node ", node.node_id(), " was retired")));
-    return;
+    return Refused(absl::StrCat("node ", node.node_id(), " was retired"));
   }
   if (node.boot_epoch() < row->boot_epoch()) {
-    done(Refused(absl::StrCat("node ", node.node_id(), " comes with an old boot epoch")));
-    return;
+    return Refused(absl::StrCat("node ", node.node_id(), " comes with an old boot epoch"));
   }
+  return *std::move(row);
+}
+
+void MemberUpkeep::RecordStarted(const rpc::NodeStarted& node, const rpc::NodeRow& row,
+                                 absl::AnyInvocable<void(absl::Status)> done) {
   const auto configuration = state_->world.consensus->Status().configuration;
   const auto member = configuration.members.find(NodeId(node.node_id()));
   const bool moves = member != configuration.members.end() && !node.peer_address().empty() &&
                      member->second.peer_address != node.peer_address();
   const bool is_known =
-      node.boot_epoch() == row->boot_epoch() && node.peer_address() == row->peer_address() &&
-      node.client_address() == row->client_address() && node.zone() == row->zone() &&
-      node.name() == row->name();
+      node.boot_epoch() == row.boot_epoch() && node.peer_address() == row.peer_address() &&
+      node.client_address() == row.client_address() && node.zone() == row.zone() &&
+      node.name() == row.name();
   if (is_known && !moves) {
     done(absl::OkStatus());
     return;

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace dfs {
@@ -18,23 +19,32 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 // Makes the unknown writes as definite as the reads allow. One whose value nobody saw may be taken
 // as never done: whoever overwrote it might as well have overwritten what was there before. One
 // whose value only it can have written was done before the first that saw it returned. Seen by: a
-// read of it, and a write that is known to have replaced it.
+// read of it, a write that is known to have replaced it, and one that brought it back.
 std::vector<RegisterOperation> Simplify(std::vector<RegisterOperation> history) {
   std::map<std::uint64_t, std::int64_t> first_read_end;
   std::map<std::uint64_t, int> writers;
   for (const RegisterOperation& op : history) {
     if (op.kind == Kind::kWrite) ++writers[op.value];
-    const auto seen = op.kind == Kind::kRead ? std::optional(op.value) : op.over;
-    if (!seen) continue;
     const std::int64_t end = op.is_outcome_unknown ? kNever : op.end;
-    const auto [read, is_first] = first_read_end.emplace(*seen, end);
-    if (!is_first) read->second = std::min(read->second, end);
+    const auto see = [&](std::uint64_t value) {
+      const auto [read, is_first] = first_read_end.emplace(value, end);
+      if (!is_first) read->second = std::min(read->second, end);
+    };
+    if (op.kind == Kind::kRead || op.brings_back) see(op.value);
+    if (op.over) see(*op.over);
   }
+  // One that nobody saw may still have made way for what was brought back.
+  const bool brings_back = std::any_of(history.begin(), history.end(),
+                                       [](const auto& op) { return op.brings_back; });
   std::erase_if(history, [&](const RegisterOperation& op) {
-    return op.is_outcome_unknown && !first_read_end.contains(op.value);
+    return op.is_outcome_unknown && !brings_back && !first_read_end.contains(op.value);
   });
   for (RegisterOperation& op : history) {
     if (!op.is_outcome_unknown) continue;
+    if (!first_read_end.contains(op.value)) {
+      op.end = kNever;
+      continue;
+    }
     const std::int64_t seen_by = first_read_end[op.value];
     const bool has_happened = writers[op.value] == 1 && op.value != 0 && seen_by != kNever;
     op.end = has_happened ? std::max(seen_by, op.start + 1) : kNever;
@@ -45,7 +55,10 @@ std::vector<RegisterOperation> Simplify(std::vector<RegisterOperation> history) 
 
 std::string Describe(const RegisterOperation& op) {
   std::ostringstream text;
-  text << "client " << op.client << (op.kind == Kind::kRead ? " read " : " wrote ") << op.value
+  const char* const verb = op.kind == Kind::kRead ? " read "
+                           : op.brings_back       ? " brought back "
+                                                  : " wrote ";
+  text << "client " << op.client << verb << op.value
        << " in [" << op.start << ", " << (op.end == kNever ? -1 : op.end) << "]";
   if (op.over) text << " over " << *op.over;
   return text.str();
@@ -137,7 +150,8 @@ absl::Status CheckZones(const std::vector<RegisterOperation>& history) {
 bool HasZones(const std::vector<RegisterOperation>& history) {
   std::set<std::uint64_t> written = {0};
   return std::all_of(history.begin(), history.end(), [&](const RegisterOperation& op) {
-    return op.kind != Kind::kWrite || (!op.over && written.insert(op.value).second);
+    return op.kind != Kind::kWrite ||
+           (!op.over && !op.brings_back && written.insert(op.value).second);
   });
 }
 
@@ -212,11 +226,11 @@ class Search {
   // In the order of calls.
   void FindAlike() {
     alike_before_.assign(ops_.size(), kNone);
-    std::map<std::pair<std::uint64_t, std::optional<std::uint64_t>>, std::size_t> last;
+    std::map<std::tuple<std::uint64_t, std::optional<std::uint64_t>, bool>, std::size_t> last;
     for (const Event& event : events_) {
       const RegisterOperation& op = ops_[event.op];
       if (event.is_return || !op.is_outcome_unknown) continue;
-      const auto [at, is_first] = last.emplace(std::pair(op.value, op.over), event.op);
+      const auto [at, is_first] = last.emplace(std::tuple(op.value, op.over, op.brings_back), event.op);
       if (is_first) continue;
       alike_before_[event.op] = at->second;
       at->second = event.op;
@@ -227,11 +241,17 @@ class Search {
     return op == kNone || (done_[op / 64] >> (op % 64) & 1) != 0;
   }
 
+  [[nodiscard]] bool IsWritten(std::uint64_t value) const {
+    const auto found = written_.find(value);
+    return found != written_.end() && found->second > 0;
+  }
+
   bool TryLinearize(std::size_t node) {
     const std::size_t op = events_[node - 1].op;
     const RegisterOperation& o = ops_[op];
     if (o.kind == Kind::kRead && o.value != value_) return false;
     if (o.over && *o.over != value_) return false;
+    if (o.brings_back && (o.value == value_ || !IsWritten(o.value))) return false;
     // What may never happen need not, unless it changes something; and of several alike the one
     // that was called first may as well be first.
     if (o.is_outcome_unknown && (o.value == value_ || !IsDone(alike_before_[op]))) return false;
@@ -243,6 +263,7 @@ class Search {
     }
     chosen_.push_back({node, value_});
     value_ = after;
+    if (o.kind == Kind::kWrite && !o.brings_back) ++written_[o.value];
     if (!o.is_outcome_unknown) --open_known_;
     Unlink(node);
     Unlink(return_of_[op]);
@@ -258,6 +279,7 @@ class Search {
     Relink(choice.node);
     done_[op / 64] ^= std::uint64_t{1} << (op % 64);
     value_ = choice.value_before;
+    if (ops_[op].kind == Kind::kWrite && !ops_[op].brings_back) --written_[ops_[op].value];
     if (!ops_[op].is_outcome_unknown) ++open_known_;
     return choice.node;
   }
@@ -289,6 +311,7 @@ class Search {
   std::set<std::pair<std::vector<std::uint64_t>, std::uint64_t>> seen_;
   std::vector<Choice> chosen_;
   std::uint64_t value_ = 0;
+  std::map<std::uint64_t, int> written_;  // how often, by writes that bring nothing back
   std::size_t open_known_ = 0;
 };
 

@@ -1,7 +1,7 @@
 // Decides whether a history of one register is linearizable (Herlihy and Wing 1990).
 //
-// If no two writes wrote the same value, none wrote 0 and none is known to have replaced a certain
-// value, by the zones of Gibbons and Korach ("Testing shared memories", 1997), in n log n; else by
+// If no two writes wrote the same value, none wrote 0, none is known to have replaced a certain value
+// and none brought one back, by the zones of Gibbons and Korach ("Testing shared memories", 1997), in n log n; else by
 // the search of Wing and Gong with the memory of Lowe ("Testing for linearizability", 2016).
 //
 // Exact: a history is refused if and only if no order of its operations explains it. A register is
@@ -33,6 +33,9 @@ struct RegisterOperation {
   int client = 0;  // for messages only
   // Of a write: the value that it replaced, if the writer was told. It can only happen over that.
   std::optional<std::uint64_t> over = std::nullopt;
+  // Of a write: it brings `value` back (an undelete). It can only happen after a write of it that is none of these,
+  // and while the register holds another value.
+  bool brings_back = false;
 };
 
 // kFailedPrecondition if no order explains the history; the text shows where the search got stuck.

@@ -199,6 +199,7 @@ absl::StatusOr<rpc::ChunkAck> SimChunkPeers::Copy(NodeId node,
         DFS_ASSIGN_OR_RETURN(const ChunkInfo copied, chunk::CopyChunk(there.store(),
                                                                       there.chunk_peers(), info,
                                                                       sources));
+        there.OnMomentHere(Moment::kCopied);
         return AckOf(there, copied);
       });
 }

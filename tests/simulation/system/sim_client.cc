@@ -1,5 +1,6 @@
 #include "tests/simulation/system/sim_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,8 @@ namespace {
 constexpr int kClients = 0;  // their machine
 constexpr int kAttemptsMax = 5;
 constexpr int kSettlesMax = 6;
+constexpr int kSettlesForCertain = 10'000;  // nothing goes wrong any more long before
+constexpr std::uint64_t kVersionsBack = 4;
 constexpr std::int64_t kPauseNs = 100'000'000;
 constexpr absl::Duration kCallTimeout = absl::Seconds(12);
 
@@ -57,7 +60,7 @@ api::RequestId SimClient::NextId() {
 }
 
 absl::StatusOr<rpc::CommandResult> SimClient::Decide(
-    const api::RequestId& id, Fate* fate,
+    const api::RequestId& id, int settles_max, Fate* fate,
     const std::function<absl::StatusOr<rpc::CommandResult>(int)>& attempt) {
   *fate = Fate::kNothing;
   absl::Status last;
@@ -76,7 +79,7 @@ absl::StatusOr<rpc::CommandResult> SimClient::Decide(
     if (random_.OneIn(1, 4)) break;
     scheduler_->SleepFor(kPauseNs);
   }
-  for (int i = 0; *fate == Fate::kUnknown && i < kSettlesMax; ++i) {
+  for (int i = 0; *fate == Fate::kUnknown && i < settles_max; ++i) {
     rpc::Command settle;
     *settle.mutable_settle()->mutable_request_id() = id;
     const auto settled = wire_->Ask<rpc::CommandResult>(
@@ -104,13 +107,14 @@ void SimClient::Put(const std::string& name, std::size_t size) {
   api::PutHeader header;
   header.set_name(name);
   *header.mutable_request_id() = NextId();
+  history_->RecordContent(value, content);
   RegisterOperation operation;
   operation.kind = RegisterOperation::Kind::kWrite;
   operation.value = value;
   operation.client = number_;
   operation.start = history_->Tick();
   Fate fate = Fate::kUnknown;
-  const auto result = Decide(header.request_id(), &fate, [&](int machine) {
+  const auto result = Decide(header.request_id(), kSettlesMax, &fate, [&](int machine) {
     return wire_->Ask<rpc::CommandResult>(
         kClients, machine, NodeId(), kCallTimeout,
         [header, content](SimNode& node) -> absl::StatusOr<rpc::CommandResult> {
@@ -118,6 +122,7 @@ void SimClient::Put(const std::string& name, std::size_t size) {
           if (!response.ok()) return response.status();
           rpc::CommandResult done;
           done.set_code(rpc::CommandResult::DONE);
+          done.mutable_version()->set_number(response->info().version());
           return done;
         });
   });
@@ -131,6 +136,7 @@ void SimClient::Put(const std::string& name, std::size_t size) {
     return;
   } else {
     ++counts_->puts_done;
+    history_->RecordVersion(name, result->version().number(), value);
   }
   history_->Record(name, operation);
 }
@@ -147,7 +153,7 @@ void SimClient::Remove(const std::string& name) {
   operation.client = number_;
   operation.start = history_->Tick();
   Fate fate = Fate::kUnknown;
-  const auto result = Decide(command.remove_file().request_id(), &fate, [&](int machine) {
+  const auto result = Decide(command.remove_file().request_id(), kSettlesMax, &fate, [&](int machine) {
     return wire_->Ask<rpc::CommandResult>(kClients, machine, NodeId(), kCallTimeout,
                                           [command](SimNode& node) { return node.Submit(command); });
   });
@@ -164,6 +170,62 @@ void SimClient::Remove(const std::string& name) {
       return;
     }
     ++counts_->removes_done;
+  }
+  history_->Record(name, operation);
+}
+
+void SimClient::Undelete(const std::string& name) {
+  if (!OpenSession()) return;
+  rpc::Command command;
+  rpc::UndeleteFile& undelete = *command.mutable_undelete_file();
+  *undelete.mutable_request_id() = NextId();
+  undelete.set_bucket_id(1);
+  undelete.set_name(name);
+  undelete.set_replaces(random_.OneIn(1, 2));
+  RegisterOperation operation;
+  operation.kind = RegisterOperation::Kind::kWrite;
+  operation.client = number_;
+  operation.brings_back = true;
+  if (!undelete.replaces()) operation.over = 0;
+  const auto& known = history_->VersionsOf(name);
+  if (!known.empty() && random_.OneIn(1, 2)) {
+    const std::size_t back = std::min<std::size_t>(known.size(), 1 + random_.Below(kVersionsBack));
+    undelete.set_version(known[known.size() - back].number);
+    operation.value = known[known.size() - back].value;
+  }
+  operation.start = history_->Tick();
+  Fate fate = Fate::kUnknown;
+  // Nobody but the answer tells what the newest one was.
+  const auto result = Decide(
+      undelete.request_id(), undelete.has_version() ? kSettlesMax : kSettlesForCertain, &fate,
+      [&](int machine) {
+        return wire_->Ask<rpc::CommandResult>(
+            kClients, machine, NodeId(), kCallTimeout,
+            [command](SimNode& node) { return node.Submit(command); });
+      });
+  operation.end = history_->Tick();
+  if (fate == Fate::kNothing) return;
+  if (fate == Fate::kUnknown) {
+    operation.is_outcome_unknown = true;
+    if (!undelete.has_version()) {
+      history_->RecordViolation(absl::StrCat("file ", name, ": an undelete that is never settled"));
+    }
+  } else if (absl::IsNotFound(coordinator::StatusOf(*result)) && !undelete.replaces()) {
+    // It would have been refused if there were a file.
+    operation = {RegisterOperation::Kind::kRead, 0, operation.start, operation.end};
+    operation.client = number_;
+  } else if (!coordinator::StatusOf(*result).ok()) {
+    return;
+  } else {
+    const rpc::VersionRow& version = result->version();
+    const std::uint64_t value = history_->ValueOfSummary(version.size(), version.crc32c());
+    if (value == 0 || (operation.value != 0 && value != operation.value)) {
+      history_->RecordViolation(absl::StrCat("file ", name, ": brought back ", value,
+                                             ", meant was ", operation.value));
+    }
+    operation.value = value;
+    ++counts_->undeletes_done;
+    history_->RecordVersion(name, version.number(), value);
   }
   history_->Record(name, operation);
 }

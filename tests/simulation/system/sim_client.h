@@ -23,6 +23,7 @@ struct ClientCounts {
   std::uint64_t gets_done = 0;
   std::uint64_t gets_failed = 0;
   std::uint64_t removes_done = 0;
+  std::uint64_t undeletes_done = 0;
 };
 
 class SimClient {
@@ -33,6 +34,8 @@ class SimClient {
 
   void Put(const std::string& name, std::size_t size);
   void Remove(const std::string& name);
+  // Brings the newest back, or one that was heard of; over what is there, or only if nothing is.
+  void Undelete(const std::string& name);
   // False if there was no answer.
   bool Get(const std::string& name, int machine);
   int AnyMachine();
@@ -41,9 +44,9 @@ class SimClient {
   enum class Fate { kDone, kNothing, kUnknown };
   bool OpenSession();
   api::RequestId NextId();
-  // Tries a change at one node after the other, and settles it.
+  // Tries a change at one node after the other, and settles it with so many tries.
   absl::StatusOr<rpc::CommandResult> Decide(
-      const api::RequestId& id, Fate* fate,
+      const api::RequestId& id, int settles_max, Fate* fate,
       const std::function<absl::StatusOr<rpc::CommandResult>(int machine)>& attempt);
 
   const int number_;

@@ -47,6 +47,7 @@ void SimCluster::Start(int machine) {
   parts.on_moment = [this, machine](Moment moment) {
     if (on_moment) on_moment(moment, machine);
   };
+  parts.on_proposal = [this](const rpc::Command& command) { OnProposal(command); };
   const SimProcess* const process = m.process.get();
   parts.on_fatal = [this, machine, process](const absl::Status& status) {
     OnFatal(machine, process, status);
@@ -62,7 +63,11 @@ void SimCluster::Start(int machine) {
       self.is_starting = false;
       wire_.SetNode(machine, node, self.process);
     });
-    if (!status.ok()) OnFatal(machine, process, status);
+    if (absl::IsFailedPrecondition(status)) {
+      OnDiskRefused(machine, process, std::string(status.message()));  // its Join was
+    } else if (!status.ok()) {
+      OnFatal(machine, process, status);
+    }
   });
 }
 
@@ -102,6 +107,13 @@ std::size_t SimCluster::members() const {
   return static_cast<std::size_t>(
       std::count_if(machines_.begin(), machines_.end(),
                     [](const auto& machine) { return !machine.second.is_away; }));
+}
+
+void SimCluster::OnProposal(const rpc::Command& command) {
+  if (command.has_commit_put() && on_commit) on_commit(command);
+  for (const auto& change : command.change_replicas().changes()) {
+    if (change.is_move()) ++moves_;
+  }
 }
 
 // The process sets its data directory aside and begins anew (rule R3), or has left for good.

@@ -61,9 +61,13 @@ class SimCluster {
   [[nodiscard]] absl::Status CheckSets();
   // Why the first node that stopped for good did so; OK if none did.
   [[nodiscard]] const absl::Status& failure() const { return failure_; }
+  // Copies that the leaders proposed to move.
+  [[nodiscard]] std::uint64_t moves() const { return moves_; }
   NodeTimes times;
   // Of all nodes; may block the put.
   std::function<void(Moment moment, int machine)> on_moment;
+  // Each CommitPut as its leader hands it to Raft. Does not block.
+  std::function<void(const rpc::Command& command)> on_commit;
 
  private:
   struct Machine {
@@ -80,6 +84,7 @@ class SimCluster {
     bool may_be_refused = false;    // its disk was rolled back, or it leaves
   };
   [[nodiscard]] const Machine& at(int machine) const { return machines_.at(machine); }
+  void OnProposal(const rpc::Command& command);
   void OnFatal(int machine, const SimProcess* process, const absl::Status& status);
   void OnDiskRefused(int machine, const SimProcess* process, const std::string& why);
   [[nodiscard]] absl::Status CheckChunksOf(int machine);
@@ -89,6 +94,7 @@ class SimCluster {
   std::map<int, Machine> machines_;
   absl::Status failure_;
   std::uint64_t refusals_ = 0;
+  std::uint64_t moves_ = 0;
 };
 
 }  // namespace dfs::simulation

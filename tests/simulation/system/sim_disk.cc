@@ -146,6 +146,7 @@ int SimDisk::Rot(int objects_max) {
       index.Rot(key, bytes);
     }
     rotten_.push_back({is_file, key, std::move(bytes)});
+    has_ever_rotted_ = true;
     ++done;
   }
   return done;
@@ -203,6 +204,16 @@ void SimDisk::PutBack(const Image& image) {
   log = image.log;
   marks = image.marks;
   state.Replace(image.state);
+  PutBackChunks(image);
+}
+
+bool SimDisk::LacksChunks(const Image& image) const {
+  return std::any_of(index.rows().begin(), index.rows().end(), [&image](const auto& row) {
+    return row.first.starts_with('c') && !image.index.contains(row.first);
+  });
+}
+
+void SimDisk::PutBackChunks(const Image& image) {
   index.Replace(image.index);
   folders = image.folders;
   rotten_ = image.rotten;
@@ -214,6 +225,7 @@ void SimDisk::Wipe() {
   Image empty;
   empty.identity.storage_uuid = {SystemRandom64(), SystemRandom64()};
   PutBack(empty);
+  has_ever_rotted_ = false;
 }
 
 void SimDisk::Crash(bool power_cut) {

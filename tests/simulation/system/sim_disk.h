@@ -75,6 +75,8 @@ class SimDisk {
   // Spoils the bytes of up to `objects_max` stored chunks: a flipped bit, a lost write (zeros), or a write of another
   // chunk that went astray. Returns how many.
   int Rot(int objects_max);
+  // Since it was wiped.
+  [[nodiscard]] bool has_ever_rotted() const { return has_ever_rotted_; }
   // Whether any of that is still there.
   [[nodiscard]] bool HasRot();
 
@@ -86,6 +88,9 @@ class SimDisk {
   [[nodiscard]] bool IsAheadOf(const Image& image) const;
   [[nodiscard]] std::shared_ptr<const Image> TakeImage() const;
   void PutBack(const Image& image);
+  // The same for the chunks alone; the log stays. True: some that are here now are gone then.
+  [[nodiscard]] bool LacksChunks(const Image& image) const;
+  void PutBackChunks(const Image& image);
 
   // ---- the chunk index and files ----
   SimRows index;
@@ -112,6 +117,7 @@ class SimDisk {
   };
   [[nodiscard]] const std::string* BytesAt(bool is_file, const std::string& key) const;
   std::vector<RottenBytes> rotten_;
+  bool has_ever_rotted_ = false;
   bool fails_next_sync_ = false;
   bool is_full_ = false;
 };

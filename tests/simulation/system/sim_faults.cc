@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kJumpMaxMs = 3'600'000;
+constexpr std::int64_t kHoldCopyMaxMs = 8'000;  // an order without progress ends after 10 s
+constexpr int kLateTries = 4;
 
 }  // namespace
 
@@ -15,6 +17,8 @@ SimFaults::SimFaults(SimCluster* cluster)
     : cluster_(cluster),
       scheduler_(cluster->scheduler()),
       random_(cluster->scheduler()->random().Next()) {
+  hold_copy_max_ms_ = random_.OneIn(1, 2) ? random_.Between(0, kHoldCopyMaxMs) : 0;
+  has_late_entries_ = random_.OneIn(1, 2);
   if (random_.OneIn(1, 3)) return;
   strike_one_in_ = 2 + random_.Below(11);
   hold_max_ms_ = random_.Between(0, 3'000);
@@ -45,6 +49,13 @@ std::int64_t SimFaults::Between(std::int64_t low_ms, std::int64_t high_ms) {
 void SimFaults::Run(std::int64_t end_ns) {
   end_ns_ = end_ns;
   cluster_->on_moment = [this](Moment moment, int /*machine*/) { OnMoment(moment); };
+  if (has_late_entries_) {
+    cluster_->on_commit = [this](const rpc::Command& command) {
+      if (is_quiet_ || !random_.OneIn(1, 2)) return;
+      scheduler_->CallAfter(Between(100, 6'000),
+                            [this, command] { ProposeLate(command, kLateTries); });
+    };
+  }
   while (scheduler_->now_ns() < end_ns) {
     scheduler_->SleepFor(Between(200, 3'000));
     if (scheduler_->now_ns() < end_ns && !is_quiet_) CauseOne();
@@ -77,6 +88,12 @@ void SimFaults::CauseOne() {
 // rules R13, R14, R16 and R19 are for.
 void SimFaults::OnMoment(Moment moment) {
   const std::int64_t now = scheduler_->now_ns();
+  if (moment == Moment::kCopied) {
+    if (hold_copy_max_ms_ == 0 || is_quiet_ || now >= end_ns_ || random_.OneIn(1, 2)) return;
+    ++counts_["copies held back"];
+    scheduler_->SleepFor(Between(0, hold_copy_max_ms_));
+    return;
+  }
   if (strike_one_in_ == 0 || is_quiet_ || now >= end_ns_ || now < next_strike_ns_) return;
   // Begin again and relink come after a strike only: they are not left to go by.
   const bool is_rare = moment == Moment::kBeginning || moment == Moment::kRelinking;
@@ -93,6 +110,26 @@ void SimFaults::OnMoment(Moment moment) {
   if (moment != Moment::kProposing && random_.OneIn(1, 2)) {
     scheduler_->SleepFor(Between(0, hold_max_ms_));
   }
+}
+
+// No leader of ours proposes what belongs to a term before its own. Rule R13 is about entries, whoever made them.
+void SimFaults::ProposeLate(const rpc::Command& command, int tries) {
+  if (is_quiet_ || scheduler_->now_ns() >= end_ns_) return;
+  const int leader = Leader();
+  const bool is_later = leader != 0 && cluster_->node(leader)->raft()->Status().term.value() >
+                                           command.commit_put().txn().term();
+  if (!is_later) {
+    if (tries > 1) {
+      scheduler_->CallAfter(Between(100, 4'000),
+                            [this, command, tries] { ProposeLate(command, tries - 1); });
+    }
+    return;
+  }
+  ++counts_["late entries"];
+  SimNode* const node = cluster_->node(leader);
+  scheduler_->Spawn(cluster_->process(leader), [node, command] {
+    node->raft()->Propose(command, Term(), [](const absl::StatusOr<rpc::CommandResult>&) {});
+  });
 }
 
 void SimFaults::StrikeLeader(int machine) {

@@ -25,6 +25,8 @@ class SimFaults {
   void CauseOne();
   void OnMoment(Moment moment);
   void StrikeLeader(int machine);
+  // What a leader handed to Raft comes into the log once more, in a later term.
+  void ProposeLate(const rpc::Command& command, int tries);
   void Crash();
   void Pause();
   void Partition();
@@ -44,6 +46,8 @@ class SimFaults {
   std::int64_t next_strike_ns_ = 0;
   std::uint64_t strike_one_in_ = 0;  // moments; 0: never in this run
   std::int64_t hold_max_ms_ = 0;     // how long a put may stand still at such a moment
+  std::int64_t hold_copy_max_ms_ = 0;  // how long a copy may go without its acknowledgement
+  bool has_late_entries_ = false;
   std::map<std::string, std::uint64_t> counts_;
 };
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "common/checksum.h"
 #include "common/random.h"
 
 namespace dfs::simulation {
@@ -25,6 +26,15 @@ std::uint64_t ValueOf(const std::string& content) {
   if (content.size() < sizeof(value)) return 0;
   std::memcpy(&value, content.data(), sizeof(value));
   return ContentOf(value, content.size()) == content ? value : 0;
+}
+
+void SimHistory::RecordContent(std::uint64_t value, const std::string& content) {
+  contents_[{content.size(), ExtendCrc32c(0, content.data(), content.size())}] = value;
+}
+
+std::uint64_t SimHistory::ValueOfSummary(std::uint64_t size, std::uint32_t crc) const {
+  const auto found = contents_.find({size, crc});
+  return found == contents_.end() ? 0 : found->second;
 }
 
 absl::Status SimHistory::Check() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,6 +26,22 @@ class SimHistory {
     operations_[name].push_back(operation);
     ++count_;
   }
+  // The bytes that will be put: what a summary of them (size, CRC32C) stands for.
+  void RecordContent(std::uint64_t value, const std::string& content);
+  // 0: nobody put that.
+  [[nodiscard]] std::uint64_t ValueOfSummary(std::uint64_t size, std::uint32_t crc) const;
+  // The number under which the value was visible, for who wants to bring back just that.
+  void RecordVersion(const std::string& name, std::uint64_t number, std::uint64_t value) {
+    versions_[name].push_back({number, value});
+  }
+  struct Version {
+    std::uint64_t number = 0;
+    std::uint64_t value = 0;
+  };
+  // In the order in which they were heard of.
+  [[nodiscard]] const std::vector<Version>& VersionsOf(const std::string& name) {
+    return versions_[name];
+  }
   void RecordViolation(std::string what) { violations_.push_back(std::move(what)); }
 
   // kFailedPrecondition with what is wrong. A read of a put that was told to have failed for good is refused, too: such
@@ -36,6 +53,8 @@ class SimHistory {
   std::int64_t next_time_ = 1;
   std::uint64_t count_ = 0;
   std::map<std::string, std::vector<RegisterOperation>> operations_;
+  std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> contents_;  // (size, CRC32C)
+  std::map<std::string, std::vector<Version>> versions_;
   std::vector<std::string> violations_;
 };
 

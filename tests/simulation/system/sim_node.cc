@@ -251,6 +251,8 @@ absl::Status SimNode::Build() {
   options.trash_time = parts_.times.trash_time;
   options.purge_quiet = parts_.times.purge_quiet;
   options.out_after = parts_.times.out_after;
+  options.rebalance_every = parts_.times.rebalance_every;
+  options.rebalance_slack_bytes = parts_.times.rebalance_slack_bytes;
   leader::LeaderWorld world;
   world.self = self_;
   world.clock = &clock_;
@@ -279,6 +281,7 @@ absl::Status SimNode::Build() {
     }
     void Propose(rpc::Command command, Term only_in_term, ResultCallback done) override {
       if (command.has_commit_put()) node_->OnMomentHere(Moment::kProposing);
+      if (node_->parts_.on_proposal) node_->parts_.on_proposal(command);
       node_->raft_->Propose(std::move(command), only_in_term, std::move(done));
     }
     void ProposeMembers(MembersChange change, rpc::Command command, ResultCallback done) override {

@@ -50,6 +50,8 @@ struct NodeTimes {
   absl::Duration collect_every = absl::Seconds(3);
   absl::Duration scrub_period = absl::Hours(24 * 7);
   absl::Duration out_after = absl::Seconds(120);
+  absl::Duration rebalance_every = absl::Minutes(10);
+  std::uint64_t rebalance_slack_bytes = std::uint64_t{16} << 20;
   std::uint64_t chunk_bytes = std::uint64_t{128} << 10;  // files have many chunks in production only if they are huge
 };
 
@@ -64,6 +66,8 @@ class SimNode final : public Dialer {
     std::vector<int> join;       // asked in turn otherwise
     NodeTimes times;
     OnMoment on_moment;          // null: nobody watches
+    // What the node hands to Raft as the leader. Does not block; null: nobody watches.
+    std::function<void(const rpc::Command& command)> on_proposal;
     // The node must stop: called once, on a fiber of the node.
     std::function<void(absl::Status)> on_fatal;
     // The disk must not be used any more: it is older than what the node has shown, or the node has left its cluster.

@@ -47,7 +47,7 @@ void SimOperator::Start(std::int64_t end_ns) {
 }
 
 void SimOperator::ActOnce() {
-  switch (random_.Below(10)) {
+  switch (random_.Below(11)) {
     case 0:
     case 1:
       return Grow();
@@ -61,6 +61,8 @@ void SimOperator::ActOnce() {
       return StayAway();
     case 6:
       return RollBack();
+    case 7:
+      return LoseChunks();
     default:
       return Rot();
   }
@@ -94,6 +96,13 @@ bool SimOperator::IsWhole() {
       kClients, machine, NodeId(), kCallTimeout, [this](SimNode& node) -> absl::StatusOr<bool> {
         const auto view = node.ReadState();
         if (!view.ok()) return view.status();
+        if (uncounted_) {
+          const auto row = (*view)->FindNode(NodeId(uncounted_->first));
+          if (row && row->state() == rpc::ACTIVE && row->counted_epoch() <= uncounted_->second) {
+            return false;
+          }
+          uncounted_.reset();
+        }
         const auto totals = (*view)->GetTotals();
         if (totals.under_replicated != 0 || totals.members != cluster_->members()) return false;
         for (const auto& row : (*view)->Nodes()) {
@@ -190,6 +199,24 @@ void SimOperator::Rot() {
                               random_.Below(static_cast<std::uint64_t>(cluster_->machines())));
   const int objects = cluster_->disk(machine)->Rot(1 + static_cast<int>(random_.Below(4)));
   counts_["rotten objects"] += static_cast<std::uint64_t>(objects);
+}
+
+// The index of the chunks falls back (as a database does whose newest log is cut off, rule R22), the log of the cluster does not.
+void SimOperator::LoseChunks() {
+  const int machine = UpMachine();
+  if (machine == 0) return;
+  SimDisk* const disk = cluster_->disk(machine);
+  const auto uuid = disk->identity.storage_uuid;
+  const auto image = disk->TakeImage();
+  scheduler_->SleepFor(Between(500, 15'000));
+  if (!AwaitWhole(10) || !cluster_->IsUp(machine) || disk->identity.storage_uuid != uuid) return;
+  if (!disk->LacksChunks(*image)) return;
+  ++counts_["chunk stores that fell back"];
+  LOG(INFO) << "the chunks of machine " << machine << " fall back";
+  cluster_->Crash(machine, false);
+  uncounted_ = {disk->identity.node_id.value(), disk->identity.boot_epoch.value()};
+  disk->PutBackChunks(*image);
+  cluster_->Start(machine);
 }
 
 // Rule R3 leaves a rollback open while every witness is away: all others are here and hear each other meanwhile.

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "tests/simulation/system/sim_cluster.h"
 #include "tests/simulation/system/sim_faults.h"
@@ -33,6 +35,7 @@ class SimOperator {
   void Drain();
   void StayAway();
   void RollBack();
+  void LoseChunks();
   void Rot();
   // Forgets or replaces what no disk stands for, takes back drains, removes machines that have left.
   void TidyUp();
@@ -51,6 +54,8 @@ class SimOperator {
   Random random_;
   bool is_busy_ = false;
   absl::Status failure_;
+  // The node lost copies, and nobody has compared a start after this one with the log.
+  std::optional<std::pair<std::uint32_t, std::uint64_t>> uncounted_;  // node id, boot epoch
   std::set<std::uint32_t> drained_;  // node ids that are to be
   std::map<std::string, std::uint64_t> counts_;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/sync.h"
 #include "tests/simulation/system/fiber_scheduler.h"
+#include "tests/simulation/system/sim_audit.h"
 #include "tests/simulation/system/sim_cluster.h"
 #include "tests/simulation/system/sim_faults.h"
 #include "tests/simulation/system/sim_history.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr int kFormSeconds = 60;       // for all machines to be members
 constexpr int kConvergeSeconds = 180;  // for all to be well again, garbage included
+constexpr std::int64_t kAuditEvery = kSecond / 2;
 constexpr int kSpares = 2;             // machines that may join later
 constexpr int kClients = 5;
 constexpr int kNames = 10;
@@ -31,6 +33,7 @@ class SystemRun {
         cluster_(scheduler,
                  options.machines != 0 ? options.machines : 3 + static_cast<int>(options.seed % 5),
                  options.has_faults ? kSpares : 0),
+        audit_(&cluster_),
         faults_(&cluster_),
         operator_(&cluster_, &faults_) {
     cluster_.times = TimesOf(scheduler->random());
@@ -58,6 +61,7 @@ class SystemRun {
     if (!status.ok()) return status;
     if (!operator_.failure().ok()) return operator_.failure();
     if (!monitored_.ok()) return monitored_;
+    if (!audited_.ok()) return audited_;
     if (!cluster_.failure().ok()) return cluster_.failure();
     return history_.Check();
   }
@@ -68,6 +72,8 @@ class SystemRun {
     report_->wire = cluster_.wire().counts();
     report_->faults = faults_.counts();
     report_->faults.insert(operator_.counts().begin(), operator_.counts().end());
+    report_->faults["moves of copies"] = cluster_.moves();
+    report_->faults["copies looked for"] = audit_.copies_seen();
   }
 
  private:
@@ -80,6 +86,11 @@ class SystemRun {
     times.scrub_period = absl::Seconds(random.Between(10, 60));
     times.out_after = absl::Seconds(random.Between(8, 40));
     times.chunk_bytes = (16 + random.Below(145)) << 10;
+    // Copies move whenever nothing is missing, in half of the runs.
+    if (random.OneIn(1, 2)) {
+      times.rebalance_slack_bytes = 0;
+      times.rebalance_every = absl::Milliseconds(random.Between(500, 5'000));
+    }
     if (random.OneIn(1, 2)) return times;
     times.trash_time = absl::Milliseconds(random.Between(20, 2'000));
     times.purge_quiet = absl::Milliseconds(random.Between(20, 2'000));
@@ -122,18 +133,26 @@ class SystemRun {
         scheduler_->SleepFor(kSecond / 2);
       }
     });
+    scheduler_->Spawn(nullptr, [this] {
+      while (audited_.ok()) {
+        audited_ = audit_.LookOnce();
+        scheduler_->SleepFor(kAuditEvery);
+      }
+    });
   }
 
   static void OneOperation(SimClient& client, Random& random) {
     const std::string name = NameOf(random.Below(kNames));
-    const std::uint64_t kind = random.Below(10);
-    if (kind < 4) {
+    const std::uint64_t kind = random.Below(20);
+    if (kind < 7) {
       // Mostly small ones; some that are files on the disk.
       const bool is_file = random.OneIn(1, 12);
       client.Put(name, is_file ? static_cast<std::size_t>(random.Between(262'145, 600'000))
                                : 8 + static_cast<std::size_t>(random.Below(3'000)));
-    } else if (kind < 5) {
+    } else if (kind < 9) {
       client.Remove(name);
+    } else if (kind < 11) {
+      client.Undelete(name);
     } else {
       client.Get(name, client.AnyMachine());
     }
@@ -158,6 +177,7 @@ class SystemRun {
   FiberScheduler* const scheduler_;
   RunReport* const report_;
   SimCluster cluster_;
+  SimAudit audit_;
   SimFaults faults_;
   SimOperator operator_;
   SimHistory history_;
@@ -165,6 +185,7 @@ class SystemRun {
   ClientCounts counts_;
   int clients_running_ = 0;
   absl::Status monitored_;
+  absl::Status audited_;
 };
 
 }  // namespace

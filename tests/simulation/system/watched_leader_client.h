@@ -11,12 +11,13 @@
 
 namespace dfs::simulation {
 
-// Where a put stands, on the fiber that carries it.
+// Where a put or a copy stands, on the fiber that carries it.
 enum class Moment {
   kWritten,    // W copies are durable, CommitPut has not left the coordinator
   kProposing,  // the leader hands CommitPut to Raft
   kBeginning,  // the put was told to begin again and asks for a new transaction
   kRelinking,  // a holder is about to be asked to relink
+  kCopied,     // of repair or a move: the copy is durable and not acknowledged
 };
 inline const char* NameOf(Moment moment) {
   switch (moment) {
@@ -28,6 +29,8 @@ inline const char* NameOf(Moment moment) {
       return "while a put begins again";
     case Moment::kRelinking:
       return "while relinking";
+    case Moment::kCopied:
+      return "after a copy";
   }
   return "";
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,23 @@ TEST(Linearizability, ARemovalOfUnknownOutcomeHappensOnceAtMost) {
       {Write(5, 1, 2), Maybe(0, 3), Maybe(0, 4), Read(0, 5, 6), Write(6, 7, 8), Read(0, 9, 10)}));
 }
 
+RegisterOperation BringBack(std::uint64_t value, std::int64_t start, std::int64_t end) {
+  return {Kind::kWrite, value, start, end, false, 0, std::nullopt, true};
+}
+
+TEST(Linearizability, OnlyWhatWasThereAndIsThereNoMoreIsBroughtBack) {
+  EXPECT_TRUE(IsLinearizable({Write(5, 1, 2), Write(0, 3, 4), BringBack(5, 5, 6), Read(5, 7, 8)}));
+  EXPECT_TRUE(IsLinearizable({Write(5, 1, 2), Write(6, 3, 4), BringBack(5, 5, 6), Read(5, 7, 8)}));
+  EXPECT_FALSE(IsLinearizable({Write(5, 1, 2), Write(0, 3, 4), BringBack(6, 5, 6)})) << "never put";
+  EXPECT_FALSE(IsLinearizable({Write(5, 1, 2), BringBack(5, 3, 4)})) << "still there";
+  EXPECT_FALSE(IsLinearizable({Write(0, 1, 2), BringBack(5, 3, 4), Write(5, 5, 6)})) << "put later";
+  EXPECT_FALSE(IsLinearizable({Write(5, 1, 2), Write(0, 3, 4), BringBack(5, 5, 6), Read(0, 7, 8)}));
+  EXPECT_FALSE(IsLinearizable({Write(5, 1, 2), Write(0, 3, 4), BringBack(5, 5, 6),
+                               BringBack(5, 7, 8)})) << "twice";
+  EXPECT_TRUE(IsLinearizable({Maybe(5, 1), Write(0, 2, 3), BringBack(5, 4, 5), Read(5, 6, 7)}))
+      << "whoever brought it back shows that it was there";
+}
+
 // By definition: some order that keeps real time explains all answers.
 bool IsExplained(const std::vector<RegisterOperation>& history) {
   std::vector<std::size_t> order(history.size());
@@ -88,6 +106,7 @@ bool IsExplained(const std::vector<RegisterOperation>& history) {
   do {
     bool is_legal = true;
     std::uint64_t value = 0;
+    std::set<std::uint64_t> written;
     for (std::size_t i = 0; i < order.size() && is_legal; ++i) {
       const RegisterOperation& op = history[order[i]];
       for (std::size_t j = i + 1; j < order.size(); ++j) {
@@ -95,6 +114,8 @@ bool IsExplained(const std::vector<RegisterOperation>& history) {
         if (!later.is_outcome_unknown && later.end < op.start) is_legal = false;
       }
       if (op.over && *op.over != value) is_legal = false;
+      if (op.brings_back && (op.value == value || !written.contains(op.value))) is_legal = false;
+      if (op.kind == Kind::kWrite && !op.brings_back) written.insert(op.value);
       if (op.kind == Kind::kWrite) value = op.value;
       if (op.kind == Kind::kRead && op.value != value) is_legal = false;
     }
@@ -148,7 +169,7 @@ TEST(Linearizability, ZonesAndSearchAgreeWithTheDefinition) {
   EXPECT_LT(refused, 2900);
 }
 
-// Puts of values used once, removals that know what they removed or do not, and both of unknown outcome.
+// Puts of values used once, removals that know what they removed or do not, undeletes, and all of them of unknown outcome.
 TEST(Linearizability, FilesThatComeAndGoAgreeWithTheDefinition) {
   Random random(11);
   int refused = 0;
@@ -164,7 +185,7 @@ TEST(Linearizability, FilesThatComeAndGoAgreeWithTheDefinition) {
     std::uint64_t written = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const auto [start, end] = std::minmax(times[2 * i], times[2 * i + 1]);
-      switch (random.Below(6)) {
+      switch (random.Below(7)) {
         case 0:
         case 1:
           history.push_back(Write(++written, start, end));
@@ -175,6 +196,11 @@ TEST(Linearizability, FilesThatComeAndGoAgreeWithTheDefinition) {
         case 3:
           history.push_back(random.OneIn(1, 2) ? RemoveOf(std::max<std::uint64_t>(written, 1), start, end)
                                                : Write(0, start, end));
+          break;
+        case 4:
+          history.push_back(BringBack(1 + random.Below(std::max<std::uint64_t>(written, 1)), start, end));
+          history.back().is_outcome_unknown = random.OneIn(1, 4);
+          if (random.OneIn(1, 2)) history.back().over = 0;
           break;
         default:
           history.push_back(Read(random.OneIn(1, 2) ? written : random.Below(3), start, end));

@@ -104,6 +104,7 @@ class FakeConsensus final : public ConsensusPort {
   // Adds ACTIVE members up to `count`.
   void AddMembers(std::uint32_t count, const std::vector<std::string>& zones = {}) {
     for (std::uint32_t node = 2; node <= count; ++node) {
+      if (machine_.View()->FindNode(NodeId(node))) continue;
       rpc::Command add;
       *add.mutable_add_node()->mutable_node() =
           RowOf(node, node - 1 < zones.size() ? zones[node - 1] : "");
@@ -153,6 +154,7 @@ class FakeConsensus final : public ConsensusPort {
   }
   void ReadIndex(absl::AnyInvocable<void(absl::StatusOr<LogIndex>)> done) override {
     ++read_indexes;
+    if (on_read_index) std::exchange(on_read_index, nullptr)();
     if (fails_read_index) {
       done(absl::UnavailableError("not leading"));
     } else {
@@ -191,6 +193,7 @@ class FakeConsensus final : public ConsensusPort {
   bool fails_read_index = false;
   int voter_changes = 0;
   int read_indexes = 0;
+  std::function<void()> on_read_index;  // called once: what is applied until the round ends
   std::vector<rpc::Command> proposed;
 
  private:

@@ -105,6 +105,12 @@ class LeaderHostTest : public ::testing::Test {
     world_.executor.RunDue();
     return taken.get();
   }
+  absl::Status Register(const rpc::RegisterRequest& request) {
+    Taken<rpc::RegisterResponse> taken;
+    host_->Register(request, absl::Seconds(1), taken.Callback());
+    world_.executor.RunDue();
+    return taken.get().status();
+  }
   static rpc::JoinRequest JoinRequestOf(std::uint32_t uuid) {
     rpc::JoinRequest request;
     *request.mutable_storage_uuid() = ToWire(UuidOf(uuid));

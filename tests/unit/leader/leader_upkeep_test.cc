@@ -159,6 +159,33 @@ TEST_F(LeaderUpkeepTest, ClaimingAnIdWithAnotherDirectoryIsRefused) {
   EXPECT_EQ(Join(request)->node_id(), 2u);
 }
 
+// One that was replaced unnoticed does not know yet whom the next leader took in.
+TEST_F(LeaderUpkeepTest, RefusalIsToldByTheLeaderOfTodayOnly) {
+  Lead(2);
+  world_.consensus.fails_read_index = true;
+  rpc::JoinRequest request = JoinRequestOf(3);
+  request.set_claimed_node_id(3);
+  EXPECT_EQ(Join(request).status().code(), absl::StatusCode::kUnavailable);
+  rpc::RegisterRequest start;
+  start.mutable_node()->set_node_id(3);
+  *start.mutable_node()->mutable_storage_uuid() = RowOf(3).storage_uuid();
+  EXPECT_EQ(Register(start).code(), absl::StatusCode::kUnavailable);
+  world_.consensus.fails_read_index = false;
+  EXPECT_EQ(Join(request).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Register(start).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// What the read-index round brings may say the opposite.
+TEST_F(LeaderUpkeepTest, NodeThatWasTakenInMeanwhileIsNotRefused) {
+  Lead(2);
+  world_.consensus.on_read_index = [this] { world_.consensus.AddMembers(3); };
+  rpc::JoinRequest request = JoinRequestOf(3);
+  request.set_claimed_node_id(3);
+  const auto joined = Join(request);
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  EXPECT_EQ(joined->node_id(), 3u);
+}
+
 TEST_F(LeaderUpkeepTest, AnotherClustersDirectoryIsRefused) {
   Lead(1);
   rpc::JoinRequest request = JoinRequestOf(9);
@@ -178,10 +205,7 @@ TEST_F(LeaderUpkeepTest, RegisterProposesOnlyWhatChangesAnything) {
     node.set_client_address(row.client_address());
     node.set_peer_address(peer);
     node.set_name(row.name());
-    Taken<rpc::RegisterResponse> taken;
-    host_->Register(request, absl::Seconds(1), taken.Callback());
-    world_.executor.RunDue();
-    return taken.get().status();
+    return Register(request);
   };
   const std::string peer = RowOf(2).peer_address();
   EXPECT_TRUE(started(1, peer).ok());
