@@ -236,8 +236,10 @@ void ChunkCollector::ReportGone(PassCounts& counts) {
   };
   const auto view = parts_.machine->View();
   view->ListPurged(parts_.self, note);
-  const bool is_told = !DFS_MUTANT(1003, "a node does not tell that what it let go is gone");
-  if (is_told && gone.size() < kReportsMax * kUnlinkedPerReportMax) view->ListReleased(parts_.self, note);
+  const bool has_room = gone.size() < kReportsMax * kUnlinkedPerReportMax;
+  if (has_room && !DFS_MUTANT(1003, "a node does not tell that what it let go is gone")) {
+    view->ListReleased(parts_.self, note);
+  }
   for (std::size_t i = 0; i < gone.size(); i += kUnlinkedPerReportMax) {
     rpc::ReportUnlinkedRequest request;
     *request.mutable_node() = parts_.own_ack();

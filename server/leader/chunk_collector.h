@@ -42,12 +42,13 @@ struct CollectorOptions {
 };
 
 // The chunk's way out:
-//   held -> (question: DEAD or EXCESS) -> the node's trash -> trash_time -> (second question: DEAD or EXCESS) -> unlinked.
-// A chunk for which the log has a row (purged, or released by a move) and that is not here, no more or never, is reported as
-// unlinked. A question is voided
-// by anything that makes the chunk count again here (ChunkStore::OpenQuestion), so a late verdict does nothing.
-// Verdicts of the doubtful kinds (collection_fuse.h) are gathered first; if they are not too many the chunks are asked about again, and
-// only then go: no verdict is used later than it takes to answer one request.
+//   held -> (question: DEAD or EXCESS) -> the node's trash -> trash_time -> (second question: DEAD
+//   or EXCESS) -> unlinked.
+// A chunk for which the log has a row (purged, or released by a move) and that is not here, no more
+// or never, is reported as unlinked. A question is voided by anything that makes the chunk count
+// again here (ChunkStore::OpenQuestion), so a late verdict does nothing. Verdicts of the doubtful
+// kinds (collection_fuse.h) are gathered first; if they are not too many the chunks are asked about
+// again, and only then go: no verdict is used later than it takes to answer one request.
 class ChunkCollector {
  public:
   // All outlive the collector.

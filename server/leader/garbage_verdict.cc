@@ -29,7 +29,8 @@ Verdict DecideVerdict(const VerdictFacts& facts) {
   if (facts.has_purge_row) return Verdict::kDead;
   if (!facts.is_named) return OfUnnamed(facts);
   const bool goes_by_row =
-      facts.is_released && DFS_MUTANT(1002, "a copy that was let go is EXCESS whatever its set lacks (rule R18)");
+      facts.is_released &&
+      DFS_MUTANT(1002, "a copy that was let go is EXCESS whatever its set lacks (rule R18)");
   if (goes_by_row) return Verdict::kExcess;
   // The set lacks a copy: this one may be adopted by repair.
   if (DFS_MUTANT(333, "EXCESS though the set lacks a copy (rule R18)")) return Verdict::kExcess;

@@ -10,8 +10,9 @@
 namespace dfs::leader {
 namespace {
 
-// One entry may change 1,000 rows: the state machine would skip the rest. A change touches the two rows of its version; one
-// that puts a copy in the place of another may touch a row of each of the two nodes as well (what they were let go of).
+// One entry may change 1,000 rows: the state machine would skip the rest. A change touches the two
+// rows of its version; one that puts a copy in the place of another may touch a row of each of the
+// two nodes as well (what they were let go of).
 constexpr std::size_t kRowsPerEntryMax = 900;
 constexpr std::size_t kChangesPerEntryMax = kRowsPerEntryMax / 2;
 

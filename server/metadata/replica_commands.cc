@@ -59,13 +59,14 @@ bool MayMove(const ApplyContext& context, std::uint32_t wanted, const rpc::Repli
 
 // What a change does to a chunk's set.
 struct Outcome {
-  bool has_changed = false;         // false: it does not fit this chunk (any more), and nothing was changed
-  std::optional<NodeId> newcomer;   // was not in the set before
-  std::optional<NodeId> released;   // has left it, with a good copy
+  bool has_changed =
+      false;  // false: it does not fit this chunk (any more), and nothing was changed
+  std::optional<NodeId> newcomer;  // was not in the set before
+  std::optional<NodeId> released;  // has left it, with a good copy
 };
 
 Outcome Change(const ApplyContext& context, std::uint32_t wanted, const rpc::ReplicaChange& change,
-            rpc::ChunkRow* chunk) {
+               rpc::ChunkRow* chunk) {
   const std::uint32_t node = change.ack().node_id();
   if (rpc::Replica* member = FindReplica(chunk, node)) {
     if (member->state() == change.state()) return {};
@@ -81,7 +82,8 @@ Outcome Change(const ApplyContext& context, std::uint32_t wanted, const rpc::Rep
     if (!MayMove(context, wanted, change, *chunk) && !MayReplace(context, *place, change.state())) {
       return {};
     }
-    // What was damaged or lost is not known to lie there in good order, and a node that is retired collects nothing.
+    // What was damaged or lost is not known to lie there in good order, and a node that is retired
+    // collects nothing.
     if (place->state() == api::OK && context.IsActive(place->node_id())) {
       released = NodeId(place->node_id());
     }
@@ -127,8 +129,7 @@ class ChangedVersions {
     rpc::VersionRow after;
   };
 
-  bool ChangeChunk(const rpc::ReplicaChange& change, const ChunkId& id,
-                   rpc::VersionRow* version) {
+  bool ChangeChunk(const rpc::ReplicaChange& change, const ChunkId& id, rpc::VersionRow* version) {
     if (id.index >= static_cast<std::uint32_t>(version->chunks_size())) return false;
     rpc::ChunkRow* chunk = version->mutable_chunks(static_cast<int>(id.index));
     if (HashFromWire(chunk->hash()) != HashFromWire(change.hash())) return false;
@@ -147,7 +148,8 @@ class ChangedVersions {
   // For the versions so far, which are written last, and for what the change does to released rows.
   [[nodiscard]] bool HasRoomFor(const Outcome& outcome, const ChunkId& id) const {
     const bool drops = outcome.newcomer && IsReleased(*context_->rows, *outcome.newcomer, id);
-    return context_->HasRoomFor(2 * versions_.size() + (drops ? 1 : 0) + (outcome.released ? 1 : 0));
+    return context_->HasRoomFor(2 * versions_.size() + (drops ? 1 : 0) +
+                                (outcome.released ? 1 : 0));
   }
 
   ApplyContext* const context_;

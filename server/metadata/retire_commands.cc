@@ -41,7 +41,8 @@ std::uint64_t OutCount(const ApplyContext& context) {
   }));
 }
 
-// Deletes what the node had to unlink, purged or released, as far as the entry has room. False: some are left.
+// Deletes what the node had to unlink, purged or released, as far as the entry has room. False:
+// some are left.
 bool DropUnlinkRows(ApplyContext* context, NodeId node, std::uint64_t* count) {
   std::vector<std::string> keys;
   bool is_last = true;

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-
 #include "common/mutant.h"
 #include "server/metadata/clear_range.h"
 #include "server/metadata/commands.h"
@@ -31,7 +30,8 @@ bool IsMember(const ApplyContext& context, std::uint32_t id) {
 }
 
 // What each node that may hold bytes of the version has to unlink. Nodes whose replica is missing
-// are asked as well: a late copy may lie there. So are those that have left a set, `releasing` among them.
+// are asked as well: a late copy may lie there. So are those that have left a set, `releasing`
+// among them.
 Unlinks UnlinksOf(const ApplyContext& context, const rpc::VersionRow& version,
                   const std::vector<NodeId>& releasing) {
   Unlinks unlinks;

@@ -75,7 +75,8 @@ class Rebalance : public ::testing::Test {
   }
 
   static ProcessCluster::Options OptionsWith(std::vector<std::string> flags) {
-    for (const char* flag : {"--question-age=1s", "--collect-every=1s", "--purge-quiet=1s", "--rebalance-slack=1000000"}) {
+    for (const char* flag : {"--question-age=1s", "--collect-every=1s", "--purge-quiet=1s",
+                             "--rebalance-slack=1000000"}) {
       flags.emplace_back(flag);
     }
     return {std::move(flags), nullptr};
@@ -114,8 +115,8 @@ TEST_F(Rebalance, FourthAndFifthNodeGetTheirPartUnderLoadAndEveryFileStaysWhole)
          "themselves; " + std::to_string(progress.bytes_moved()) + " bytes moved; " + workload.Summary());
 }
 
-// Rule R20: what moves and repair leave behind is deleted though it is far more than a twentieth of what a node holds. Removed
-// files stay in the trash for a day: nothing else is deleted here.
+// Rule R20: what moves and repair leave behind is deleted though it is far more than a twentieth of
+// what a node holds. Removed files stay in the trash for a day: nothing else is deleted here.
 class LeftBehind : public Rebalance {
  protected:
   LeftBehind() : Rebalance({"--out-after=6s", "--chunk-trash-time=1s", "--fuse-bytes-min=20000"}) {}
@@ -124,8 +125,10 @@ class LeftBehind : public Rebalance {
   [[nodiscard]] int ObjectsOf(int n) const {
     int count = 0;
     std::error_code error;  // one may be gone before it is looked at
-    for (fs::recursive_directory_iterator at(cluster_.DataFolder(n), error), end; at != end; at.increment(error)) {
-      const bool is_object = at->is_regular_file(error) && at->path().string().find("/chunks/") != std::string::npos;
+    for (fs::recursive_directory_iterator at(cluster_.DataFolder(n), error), end; at != end;
+         at.increment(error)) {
+      const bool is_object =
+          at->is_regular_file(error) && at->path().string().find("/chunks/") != std::string::npos;
       if (is_object && at->file_size(error) >= kFileBytes) ++count;
     }
     return count;
@@ -182,8 +185,9 @@ TEST_F(LeftBehind, GoesByItselfAfterAJoinAndAfterAReturn) {
   ExpectEveryCopyIsRight();
   std::string spread;
   for (const auto& [node, count] : joined) spread += " " + node + ":" + std::to_string(count);
-  Proved("16 files on three nodes, 5 % the most that may go unasked: after a join" + spread + ", and a node that came back with " +
-         std::to_string(kept) + " copies made anew meanwhile; everything left behind was deleted, nothing was withheld");
+  Proved("16 files on three nodes, 5 % the most that may go unasked: after a join" + spread +
+         ", and a node that came back with " + std::to_string(kept) +
+         " copies made anew meanwhile; everything left behind was deleted, nothing was withheld");
 }
 
 TEST_F(Rebalance, DrainAndLeaveGoOnWhenTheLeaderIsKilled) {

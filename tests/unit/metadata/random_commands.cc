@@ -128,9 +128,11 @@ rpc::Command RandomCommands::Replicas(World* world) {
     // Most often one that is there to be replaced.
     const auto& replicas = version.chunks(chunk).replicas();
     const std::uint32_t named =
-        random_.OneIn(1, 4) ? AnyNode(world)
-                            : replicas.Get(static_cast<int>(random_.Below(
-                                               static_cast<std::uint64_t>(replicas.size())))).node_id();
+        random_.OneIn(1, 4)
+            ? AnyNode(world)
+            : replicas
+                  .Get(static_cast<int>(random_.Below(static_cast<std::uint64_t>(replicas.size()))))
+                  .node_id();
     rpc::ReplicaChange& change = *command.mutable_change_replicas()->add_changes();
     change = world->Change(version, chunk, AnyNode(world), state, random_.OneIn(1, 2) ? named : 0);
     change.set_is_move(random_.OneIn(2, 3));

@@ -313,18 +313,20 @@ class Checker {
     if (incomplete != should_be_incomplete) failures_.push_back("U rows are wrong");
   }
 
-  // P rows are of versions that are gone; L rows of versions that exist, for nodes that are not in the chunk's set. Both name
-  // nodes that are members, or that RetireStep has yet to sweep.
+  // P rows are of versions that are gone; L rows of versions that exist, for nodes that are not in
+  // the chunk's set. Both name nodes that are members, or that RetireStep has yet to sweep.
   void CheckUnlinkRows(const MemoryKeyValueStore::Rows& rows) {
     for (const auto& [key, value] : rows) {
       if (key[0] != kPurgeTable && key[0] != kReleasedTable) continue;
       const TxnId txn = TxnAtEnd(key);
       const NodeId node(ReadBigEndian32(key, 1));
       const auto row = view_->FindNode(node);
-      if (!row || row->state() == rpc::JOINING || (row->state() == rpc::RETIRED && !row->has_rows())) {
+      if (!row || row->state() == rpc::JOINING ||
+          (row->state() == rpc::RETIRED && !row->has_rows())) {
         failures_.push_back("a row of what is to be unlinked names no member");
       }
-      if (value.empty() || value.back() == '\0') failures_.push_back("a bitmap is longer than it should be");
+      if (value.empty() || value.back() == '\0')
+        failures_.push_back("a bitmap is longer than it should be");
       const auto version = view_->FindVersion(txn);
       if (version.has_value() != (key[0] == kReleasedTable)) {
         failures_.push_back("a P row of a version that exists, or an L row of one that does not");
@@ -343,7 +345,8 @@ class Checker {
         return true;
       }
       for (const rpc::Replica& replica : version.chunks(static_cast<int>(chunk.index)).replicas()) {
-        if (replica.node_id() == node.value()) Fail("a node of the set counts as released", version);
+        if (replica.node_id() == node.value())
+          Fail("a node of the set counts as released", version);
       }
       return true;
     });
