@@ -92,7 +92,10 @@ void SimNode::BuildStartCheck() {
     raft_->Abandon(absl::FailedPreconditionError(why));
   };
   check.on_newer_members = [this](const std::map<NodeId, consensus::MemberInfo>& members) {
-    for (const auto& [node, info] : members) machines_.emplace(node, MachineAt(info.peer_address));
+    for (const auto& [node, info] : members) {
+      machines_.emplace(node, MachineAt(info.peer_address));
+      raft_transport_->AddKnown(node);
+    }
   };
   start_check_ = std::make_unique<SimStartCheck>(std::move(check));
 }

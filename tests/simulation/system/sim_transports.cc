@@ -46,7 +46,9 @@ void SimRaftTransport::Send(std::vector<consensus::Message> messages) {
 void SimRaftTransport::Receive(const consensus::Message& message, BootEpoch epoch,
                                const metadata::StateHash& checkpoint) {
   // Its stream would not be accepted.
-  if (!members_.empty() && !members_.contains(message.from)) return;
+  if (!members_.empty() && !members_.contains(message.from) && !known_.contains(message.from)) {
+    return;
+  }
   BootEpoch& known = epochs_[message.from];
   if (epoch < known) return;
   if (epoch != known) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,8 @@ class SimRaftTransport final : public replicated_log::RaftTransport {
 
   void SetReceiver(Receiver receiver, Refused refused) override;
   void SetMembers(const consensus::Configuration& configuration) override;
+  // Members that this node's log does not name yet are heard, too: one of them may lead.
+  void AddKnown(NodeId node) { known_.insert(node); }
   void Send(std::vector<consensus::Message> messages) override;
   void SetCheckpoint(const metadata::StateHash& checkpoint) override { checkpoint_ = checkpoint; }
   void SetCheckpointReceiver(CheckpointReceiver receiver) override {
@@ -67,6 +70,7 @@ class SimRaftTransport final : public replicated_log::RaftTransport {
   std::shared_ptr<replicated_log::SnapshotReceiver> snapshot_receiver_;
   metadata::StateHash checkpoint_;
   std::map<NodeId, StorageUuid> members_;
+  std::set<NodeId> known_;  // besides them
   std::map<NodeId, BootEpoch> epochs_;  // greatest that was seen of each
 };
 
