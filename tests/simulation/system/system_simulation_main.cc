@@ -124,6 +124,7 @@ int RunMany(char** argv, const Arguments& arguments) {
   std::vector<std::uint64_t> failed;
   while (next < runs || !running.empty()) {
     if (arguments.mutant != 0 && !failed.empty()) next = runs;
+    if (next == runs && running.empty()) break;
     while (next < runs && running.size() < static_cast<std::size_t>(arguments.jobs)) {
       Child child;
       const pid_t pid = Launch(argv, arguments, arguments.first + next++ / runs_of_seed, &child);
