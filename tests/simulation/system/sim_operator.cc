@@ -201,7 +201,8 @@ void SimOperator::Rot() {
   counts_["rotten objects"] += static_cast<std::uint64_t>(objects);
 }
 
-// The index of the chunks falls back (as a database does whose newest log is cut off, rule R22), the log of the cluster does not.
+// The index of the chunks falls back (as a database does whose newest log is cut off, rule R22), the
+// log of the cluster does not.
 void SimOperator::LoseChunks() {
   const int machine = UpMachine();
   if (machine == 0) return;
