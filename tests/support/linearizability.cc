@@ -230,7 +230,8 @@ class Search {
     for (const Event& event : events_) {
       const RegisterOperation& op = ops_[event.op];
       if (event.is_return || !op.is_outcome_unknown) continue;
-      const auto [at, is_first] = last.emplace(std::tuple(op.value, op.over, op.brings_back), event.op);
+      const auto [at, is_first] =
+          last.emplace(std::tuple(op.value, op.over, op.brings_back), event.op);
       if (is_first) continue;
       alike_before_[event.op] = at->second;
       at->second = event.op;

@@ -63,7 +63,8 @@ std::optional<SimAudit::Named> SimAudit::ReadNamed() {
 }
 
 absl::Status SimAudit::LookOnce() {
-  // The nodes first: what the log names later and was not here may have come in between, but what was here does not go.
+  // The nodes first: what the log names later and was not here may have come in between, but what was
+  // here does not go.
   std::map<int, Held> held;
   for (int machine = 1; machine <= cluster_->machines(); ++machine) {
     if (auto answer = Ask(machine)) held[machine] = *std::move(answer);
@@ -75,7 +76,9 @@ absl::Status SimAudit::LookOnce() {
     const auto must = named->find({first.node, first.epoch});
     if (must == named->end()) continue;
     copies_seen_ += must->second.size();
-    const auto is_here = [&first = first](const ChunkId& chunk) { return first.chunks.contains(chunk); };
+    const auto is_here = [&first = first](const ChunkId& chunk) {
+      return first.chunks.contains(chunk);
+    };
     if (std::all_of(must->second.begin(), must->second.end(), is_here)) continue;
     const auto second = Ask(machine);
     if (!second || second->epoch != first.epoch || second->node != first.node) continue;

@@ -1,7 +1,7 @@
 // Looks now and then whether each node holds what the log says it holds, while the run goes on.
 //
-// A copy that is lost by mistake is found by the next scrub and made anew, so that all looks well at the end: only who
-// looks in between sees it.
+// A copy that is lost by mistake is found by the next scrub and made anew, so that all looks well at
+// the end: only who looks in between sees it.
 #ifndef DFS_TESTS_SIMULATION_SYSTEM_SIM_AUDIT_H_
 #define DFS_TESTS_SIMULATION_SYSTEM_SIM_AUDIT_H_
 
@@ -20,9 +20,10 @@ class SimAudit {
  public:
   explicit SimAudit(SimCluster* cluster) : cluster_(cluster) {}
 
-  // One look; blocks, its calls go over the wire. kDataLoss: a node lacked a copy at this look and at the one before that was
-  // counted as good all the time. A node counts from the moment at which the leader has compared its present start with the
-  // log; one whose disk has rotted is left out (its reports of that may be under way).
+  // One look; blocks, its calls go over the wire. kDataLoss: a node lacked a copy at this look and at
+  // the one before, and each time it counted as good. A node is looked at from the moment at which
+  // the leader has compared its present start with the log; one whose disk has rotted is left out
+  // (its reports of that may be under way).
   [[nodiscard]] absl::Status LookOnce();
   [[nodiscard]] std::uint64_t copies_seen() const { return copies_seen_; }
 

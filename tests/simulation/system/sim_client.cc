@@ -153,10 +153,12 @@ void SimClient::Remove(const std::string& name) {
   operation.client = number_;
   operation.start = history_->Tick();
   Fate fate = Fate::kUnknown;
-  const auto result = Decide(command.remove_file().request_id(), kSettlesMax, &fate, [&](int machine) {
-    return wire_->Ask<rpc::CommandResult>(kClients, machine, NodeId(), kCallTimeout,
-                                          [command](SimNode& node) { return node.Submit(command); });
-  });
+  const auto result = Decide(
+      command.remove_file().request_id(), kSettlesMax, &fate, [&](int machine) {
+        return wire_->Ask<rpc::CommandResult>(
+            kClients, machine, NodeId(), kCallTimeout,
+            [command](SimNode& node) { return node.Submit(command); });
+      });
   operation.end = history_->Tick();
   if (fate == Fate::kNothing) return;
   if (fate == Fate::kUnknown) {

@@ -112,7 +112,8 @@ void SimFaults::OnMoment(Moment moment) {
   }
 }
 
-// No leader of ours proposes what belongs to a term before its own. Rule R13 is about entries, whoever made them.
+// No leader of ours proposes what belongs to a term before its own. Rule R13 is about entries, whoever
+// made them.
 void SimFaults::ProposeLate(const rpc::Command& command, int tries) {
   if (is_quiet_ || scheduler_->now_ns() >= end_ns_) return;
   const int leader = Leader();

@@ -82,7 +82,7 @@ absl::Status SimNode::Start(const std::function<void()>& on_listening) {
 // As server/node/node.cc, rule R3.
 void SimNode::BuildStartCheck() {
   SimStartCheck::Parts check;
-  check.self = {self_, boot_epoch(), AddressOf(parts_.machine)};
+  check.self = {self_, boot_epoch(), RunId(run_id_), AddressOf(parts_.machine)};
   check.dialer = this;
   check.clock = &clock_;
   check.position = [this] { return raft_->Status().durable; };
@@ -122,13 +122,12 @@ absl::StatusOr<replicated_log::Greeting> SimNode::Greet(const Asker& asker) {
   const auto status = raft_->Status();
   const auto row = machine_->View()->FindNode(asker.node);
   if (row && row->state() == rpc::RETIRED) return absl::FailedPreconditionError("it has left");
-  const std::uint64_t known = std::max(raft_transport_->EpochOf(asker.node).value(),
-                                       row ? row->boot_epoch() : std::uint64_t{0});
   replicated_log::Greeting greeting;
   greeting.node = self_;
   greeting.storage_uuid = parts_.disk->identity.storage_uuid;
-  greeting.refuses_epoch = asker.epoch.value() < known;
-  greeting.reason = greeting.refuses_epoch ? "a later start of it is known here" : "";
+  greeting.refuses_epoch = raft_transport_->Refuses(asker.node, asker.epoch, asker.run) ||
+                           (row && asker.epoch.value() < row->boot_epoch());
+  greeting.reason = greeting.refuses_epoch ? "a later or another start of it is known here" : "";
   greeting.mark = raft_->MarkOf(asker.node);
   greeting.configuration = status.configuration;
   greeting.last_term = status.last_log_term;
@@ -229,7 +228,7 @@ absl::Status SimNode::Build() {
   store.disk = files_.get();
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open(store));
 
-  raft_transport_ = std::make_unique<SimRaftTransport>(self_, boot_epoch(), this);
+  raft_transport_ = std::make_unique<SimRaftTransport>(self_, boot_epoch(), RunId(run_id_), this);
   ring_transport_ = std::make_unique<SimRingTransport>(self_, this);
   chunk_peers_ =
       std::make_unique<SimChunkPeers>(this, [this](Moment moment) { OnMomentHere(moment); });

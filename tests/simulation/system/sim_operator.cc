@@ -201,7 +201,8 @@ void SimOperator::Rot() {
   counts_["rotten objects"] += static_cast<std::uint64_t>(objects);
 }
 
-// The index of the chunks falls back (as a database does whose newest log is cut off, rule R22), the log of the cluster does not.
+// The index of the chunks falls back (as a database does whose newest log is cut off, rule R22), the
+// log of the cluster does not.
 void SimOperator::LoseChunks() {
   const int machine = UpMachine();
   if (machine == 0) return;
@@ -229,10 +230,13 @@ void SimOperator::RollBack() {
   const auto image = disk->TakeImage();
   scheduler_->SleepFor(Between(20, 10'000));
   faults_->SetQuiet(true);
-  if (AwaitWhole(20) && cluster_->IsUp(machine) && disk->identity.storage_uuid == uuid) {
-    scheduler_->SleepFor(3 * kSecond);
-  }
-  if (IsWhole() && cluster_->IsUp(machine) && disk->identity.storage_uuid == uuid) {
+  const bool was_whole =
+      AwaitWhole(20) && cluster_->IsUp(machine) && disk->identity.storage_uuid == uuid;
+  // A start of which nobody has heard yet is no loss.
+  const BootEpoch epoch = disk->identity.boot_epoch;
+  if (was_whole) scheduler_->SleepFor(3 * kSecond);
+  if (was_whole && IsWhole() && cluster_->IsUp(machine) && disk->identity.storage_uuid == uuid &&
+      disk->identity.boot_epoch == epoch) {
     ++counts_["rolled-back disks"];
     LOG(INFO) << "the disk of machine " << machine << " is rolled back";
     const std::uint64_t before = cluster_->refusals();

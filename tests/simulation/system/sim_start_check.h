@@ -20,6 +20,7 @@ namespace dfs::simulation {
 struct Asker {
   NodeId node;
   BootEpoch epoch;
+  RunId run;
   std::string address;
 };
 

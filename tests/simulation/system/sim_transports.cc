@@ -32,9 +32,9 @@ void SimRaftTransport::Send(std::vector<consensus::Message> messages) {
     const NodeId to = message.to;
     dialer_->wire()->Send(
         dialer_->OwnMachine(), Known(dialer_->MachineOf(to)), to,
-        [message = std::move(message), epoch = epoch_, checkpoint = checkpoint_](SimNode& node) {
+        [message = std::move(message), start = start_, checkpoint = checkpoint_](SimNode& node) {
           if (node.raft_transport() != nullptr) {
-            node.raft_transport()->Receive(message, epoch, checkpoint);
+            node.raft_transport()->Receive(message, start, checkpoint);
           }
         },
         [this, to] {
@@ -43,16 +43,22 @@ void SimRaftTransport::Send(std::vector<consensus::Message> messages) {
   }
 }
 
-void SimRaftTransport::Receive(const consensus::Message& message, BootEpoch epoch,
+bool SimRaftTransport::Refuses(NodeId node, BootEpoch epoch, RunId run) const {
+  const auto known = starts_.find(node);
+  if (known == starts_.end()) return false;
+  return epoch < known->second.epoch || (epoch == known->second.epoch && run != known->second.run);
+}
+
+void SimRaftTransport::Receive(const consensus::Message& message, const Start& start,
                                const metadata::StateHash& checkpoint) {
   // Its stream would not be accepted.
   if (!members_.empty() && !members_.contains(message.from) && !known_.contains(message.from)) {
     return;
   }
-  BootEpoch& known = epochs_[message.from];
-  if (epoch < known) return;
-  if (epoch != known) {
-    known = epoch;
+  if (Refuses(message.from, start.epoch, start.run)) return;
+  Start& known = starts_[message.from];
+  if (start.epoch != known.epoch) {
+    known = start;
     if (restarted_) restarted_(message.from);
   }
   const bool is_append = std::holds_alternative<consensus::AppendRequest>(message.body);

@@ -30,8 +30,8 @@ class Dialer {
 
 class SimRaftTransport final : public replicated_log::RaftTransport {
  public:
-  SimRaftTransport(NodeId self, BootEpoch epoch, const Dialer* dialer)
-      : self_(self), epoch_(epoch), dialer_(dialer) {}
+  SimRaftTransport(NodeId self, BootEpoch epoch, RunId run, const Dialer* dialer)
+      : self_(self), start_{epoch, run}, dialer_(dialer) {}
 
   void SetReceiver(Receiver receiver, Refused refused) override;
   void SetMembers(const consensus::Configuration& configuration) override;
@@ -48,20 +48,22 @@ class SimRaftTransport final : public replicated_log::RaftTransport {
   }
   void SendSnapshot(NodeId to, replicated_log::OutgoingSnapshot snapshot,
                     replicated_log::SnapshotReceiver::Done done) override;
-  // The greatest boot epoch that was seen of the node; none before it spoke.
-  [[nodiscard]] BootEpoch EpochOf(NodeId node) const {
-    const auto found = epochs_.find(node);
-    return found == epochs_.end() ? BootEpoch() : found->second;
-  }
+  // Whether what is known of the node speaks against that start of it: a later one, or another run of the same epoch
+  // (rule R1).
+  [[nodiscard]] bool Refuses(NodeId node, BootEpoch epoch, RunId run) const;
 
  private:
-  void Receive(const consensus::Message& message, BootEpoch epoch,
+  struct Start {
+    BootEpoch epoch;
+    RunId run;
+  };
+  void Receive(const consensus::Message& message, const Start& start,
                const metadata::StateHash& checkpoint);
   void ReceiveSnapshot(NodeId from, const std::shared_ptr<replicated_log::OutgoingSnapshot>& snapshot,
                        replicated_log::SnapshotReceiver::Done done);
 
   const NodeId self_;
-  const BootEpoch epoch_;
+  const Start start_;
   const Dialer* const dialer_;
   Receiver receiver_;
   Refused refused_;
@@ -71,7 +73,7 @@ class SimRaftTransport final : public replicated_log::RaftTransport {
   metadata::StateHash checkpoint_;
   std::map<NodeId, StorageUuid> members_;
   std::set<NodeId> known_;  // besides them
-  std::map<NodeId, BootEpoch> epochs_;  // greatest that was seen of each
+  std::map<NodeId, Start> starts_;  // the latest that was heard of each
 };
 
 class SimRingTransport final : public membership::MembershipTransport {

@@ -68,7 +68,8 @@ int RunOne(const RunOptions& options) {
   std::printf(" puts %" PRIu64 " failed %" PRIu64 " unknown %" PRIu64 " gets %" PRIu64
               " no-answer %" PRIu64 " removes %" PRIu64 " undeletes %" PRIu64,
               report.clients.puts_done, report.clients.puts_failed, report.clients.puts_unknown,
-              report.clients.gets_done, report.clients.gets_failed, report.clients.removes_done, report.clients.undeletes_done);
+              report.clients.gets_done, report.clients.gets_failed, report.clients.removes_done,
+              report.clients.undeletes_done);
   std::printf(" messages %" PRIu64 " calls %" PRIu64 " lost %" PRIu64 " duplicated %" PRIu64
               " delayed %" PRIu64,
               report.wire.datagrams, report.wire.calls, report.wire.lost, report.wire.duplicated,
@@ -124,6 +125,7 @@ int RunMany(char** argv, const Arguments& arguments) {
   std::vector<std::uint64_t> failed;
   while (next < runs || !running.empty()) {
     if (arguments.mutant != 0 && !failed.empty()) next = runs;
+    if (next == runs && running.empty()) break;
     while (next < runs && running.size() < static_cast<std::size_t>(arguments.jobs)) {
       Child child;
       const pid_t pid = Launch(argv, arguments, arguments.first + next++ / runs_of_seed, &child);

@@ -198,7 +198,8 @@ TEST(Linearizability, FilesThatComeAndGoAgreeWithTheDefinition) {
                                                : Write(0, start, end));
           break;
         case 4:
-          history.push_back(BringBack(1 + random.Below(std::max<std::uint64_t>(written, 1)), start, end));
+          history.push_back(
+              BringBack(1 + random.Below(std::max<std::uint64_t>(written, 1)), start, end));
           history.back().is_outcome_unknown = random.OneIn(1, 4);
           if (random.OneIn(1, 2)) history.back().over = 0;
           break;
