@@ -12,8 +12,10 @@ namespace dfs::client::cli {
 namespace {
 
 bool WantsColor(const GlobalFlags& flags) {
+  // NOLINTBEGIN(concurrency-mt-unsafe): nothing here sets variables
   const char* term = std::getenv("TERM");
   const char* no_color = std::getenv("NO_COLOR");
+  // NOLINTEND(concurrency-mt-unsafe)
   return !flags.has_no_color && !flags.is_json && ::isatty(STDOUT_FILENO) == 1 &&
          (no_color == nullptr || *no_color == '\0') && term != nullptr &&
          std::string_view(term) != "dumb";
