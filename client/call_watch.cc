@@ -18,7 +18,7 @@ struct CallWatch::Probe {
 };
 
 absl::Status WatchedCall::Explain(const grpc::Status& status) const {
-  const absl::Status from_wire = FromGrpc(status);
+  absl::Status from_wire = FromGrpc(status);
   if (status.error_code() != grpc::StatusCode::CANCELLED) return from_wire;
   switch (end()) {
     case End::kEndpointDead:

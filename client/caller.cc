@@ -74,8 +74,9 @@ absl::StatusOr<v1::HelloResponse> Caller::Hello() {
   RetryPolicy retry = NewPolicy(/*is_change=*/false);
   DFS_RETURN_IF_ERROR(Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
     auto hello = HelloOnce(*connection, options_.connect_timeout, reach);
-    if (hello.ok()) out = *std::move(hello);
-    return hello.status();
+    if (!hello.ok()) return hello.status();
+    out = *std::move(hello);
+    return absl::OkStatus();
   }));
   return out;
 }

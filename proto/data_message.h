@@ -96,7 +96,7 @@ class SerializationTraits<dfs::WithData<M>, void> {
   }
   static Status Deserialize(ByteBuffer* in, dfs::WithData<M>* out) {
     std::vector<Slice> wire;
-    const Status dumped = in->Dump(&wire);
+    Status dumped = in->Dump(&wire);
     in->Clear();  // else the buffer leaks
     if (!dumped.ok()) return dumped;
     std::string rest;

@@ -11,7 +11,7 @@ namespace dfs::client::cli {
 namespace {
 
 std::string Colored(const Session& session, v1::Health health) {
-  const std::string name = NameOf(health);
+  std::string name = NameOf(health);
   if (!session.has_color()) return name;
   const char* color = health == v1::HEALTH_OK ? "32" : (health == v1::HEALTH_WARN ? "33" : "31");
   return "\x1B[1;" + std::string(color) + "m" + name + "\x1B[0m";

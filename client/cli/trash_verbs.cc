@@ -78,8 +78,11 @@ int PrintCollection(Session& session, const v1::CollectResponse& response) {
                         ? "never"
                         : FormatTime(static_cast<std::uint64_t>(node.finished_us()))});
     if (node.is_stopped()) {
-      session.Say(node.node() + " found more to delete at once than can be right, and has stopped. If it is (it was "
-                  "away, or files were moved): dfs-cli gc --confirm " + node.node());
+      session.Say(
+          node.node() +
+          " found more to delete at once than can be right, and has stopped. If it is (many puts "
+          "broke off while the leader changed, say): dfs-cli gc --confirm " +
+          node.node());
     }
   }
   if (!session.is_json()) session.Print(FormatTable(rows, "><<>>>>>><"));

@@ -290,9 +290,12 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
     }
     if (node.withheld_bytes() > 0) {
       add("GC_STOPPED", api::HEALTH_WARN,
-          absl::StrCat(node.name(), " found ", node.withheld_bytes(),
-                       " bytes to delete at once and has stopped; removed files are freed all the same"),
-          absl::StrCat("if that is right (it was away, or its files were moved): dfs-cli gc --confirm ",
+          absl::StrCat(
+              node.name(), " found ", node.withheld_bytes(),
+              " bytes to delete at once and has stopped; removed files are freed all the same"),
+          absl::StrCat("moves and repairs are not the reason, they need no word. If it is right "
+                       "all the same (many puts broke off while the leader changed, say): "
+                       "dfs-cli gc --confirm ",
                        node.name(), "; else keep it as it is and ask"));
     }
     if (node.corrupt_chunks() > 0) {

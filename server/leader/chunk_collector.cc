@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/mutant.h"
 #include "server/leader/leader_operations.h"
 
 namespace dfs::leader {
@@ -22,7 +23,8 @@ bool IsDoubtful(const rpc::VerdictAnswer& answer) {
       return answer.ground() != rpc::VerdictAnswer::PURGED &&
              answer.ground() != rpc::VerdictAnswer::CLOSED;
     case rpc::VerdictAnswer::EXCESS:
-      return true;
+      return answer.ground() != rpc::VerdictAnswer::RELEASED ||
+             DFS_MUTANT(1004, "what the log moved away blows the fuse (rule R20)");
     default:
       return false;
   }
@@ -96,7 +98,7 @@ bool ChunkCollector::FuseAllows(const std::vector<Suspect>& doubtful) {
   LOG_IF(ERROR, fuse_.is_blown() && !was_blown)
       << "COLLECTION STOPPED: verdicts would take " << fuse_.withheld_bytes()
       << " bytes at once, more than " << fuse_.limit_bytes()
-      << ". If that is right (a node came back, say): dfs-cli gc --confirm";
+      << ". If that is right (many puts broke off, say): dfs-cli gc --confirm";
   return is_allowed;
 }
 
@@ -115,12 +117,12 @@ ChunkCollector::PassCounts ChunkCollector::RunOnce() {
   }
   walk_.is_whole = walk_.is_whole && has_leader;
   if (!cursor_ && walk_.is_whole) EndWalk();
-  ReportPurged(counts);
+  ReportGone(counts);
   if (counts.trashed + counts.removed + counts.reported + counts.withheld > 0) {
     LOG(INFO) << "collection: looked at " << counts.looked_at << " chunks, asked about "
               << counts.asked << ", " << counts.trashed << " to the trash, " << counts.removed
               << " removed, " << counts.withheld << " withheld, " << counts.reported
-              << " purged ones reported";
+              << " reported as gone";
   }
   return counts;
 }
@@ -225,13 +227,19 @@ void ChunkCollector::Act(const Suspect& suspect, const rpc::VerdictAnswer& answe
   status_.set_removed_bytes(status_.removed_bytes() + suspect.bytes);
 }
 
-// Chunks that the log wants unlinked here and that are not here (any more).
-void ChunkCollector::ReportPurged(PassCounts& counts) {
+// Chunks that the log wants unlinked here, or has let go, and that are not here (any more).
+void ChunkCollector::ReportGone(PassCounts& counts) {
   std::vector<ChunkId> gone;
-  parts_.machine->View()->ListPurged(parts_.self, [&](const ChunkId& chunk) {
+  const auto note = [&](const ChunkId& chunk) {
     if (!parts_.store->OpenQuestion(chunk)) gone.push_back(chunk);
     return gone.size() < kReportsMax * kUnlinkedPerReportMax;
-  });
+  };
+  const auto view = parts_.machine->View();
+  view->ListPurged(parts_.self, note);
+  const bool has_room = gone.size() < kReportsMax * kUnlinkedPerReportMax;
+  if (has_room && !DFS_MUTANT(1003, "a node does not tell that what it let go is gone")) {
+    view->ListReleased(parts_.self, note);
+  }
   for (std::size_t i = 0; i < gone.size(); i += kUnlinkedPerReportMax) {
     rpc::ReportUnlinkedRequest request;
     *request.mutable_node() = parts_.own_ack();

@@ -42,11 +42,13 @@ struct CollectorOptions {
 };
 
 // The chunk's way out:
-//   held -> (question: DEAD or EXCESS) -> the node's trash -> trash_time -> (second question: DEAD or EXCESS) -> unlinked.
-// A purged chunk, or a purge row for a chunk that is not here at all, is then reported as unlinked. A question is voided
-// by anything that makes the chunk count again here (ChunkStore::OpenQuestion), so a late verdict does nothing.
-// Verdicts of the doubtful kinds (collection_fuse.h) are gathered first; if they are not too many the chunks are asked about again, and
-// only then go: no verdict is used later than it takes to answer one request.
+//   held -> (question: DEAD or EXCESS) -> the node's trash -> trash_time -> (second question: DEAD
+//   or EXCESS) -> unlinked.
+// A chunk for which the log has a row (purged, or released by a move) and that is not here, no more
+// or never, is reported as unlinked. A question is voided by anything that makes the chunk count
+// again here (ChunkStore::OpenQuestion), so a late verdict does nothing. Verdicts of the doubtful
+// kinds (collection_fuse.h) are gathered first; if they are not too many the chunks are asked about
+// again, and only then go: no verdict is used later than it takes to answer one request.
 class ChunkCollector {
  public:
   // All outlive the collector.
@@ -64,7 +66,7 @@ class ChunkCollector {
     std::size_t asked = 0;
     std::size_t trashed = 0;
     std::size_t removed = 0;
-    std::size_t reported = 0;  // purge rows
+    std::size_t reported = 0;  // chunks of the log's rows that are gone
     std::size_t withheld = 0;  // by the fuse
   };
 
@@ -118,7 +120,7 @@ class ChunkCollector {
   void EndWalk();
   [[nodiscard]] bool FuseAllows(const std::vector<Suspect>& doubtful);
   void Act(const Suspect& suspect, const rpc::VerdictAnswer& answer, PassCounts& counts);
-  void ReportPurged(PassCounts& counts);
+  void ReportGone(PassCounts& counts);
   void Loop();
 
   const Parts parts_;

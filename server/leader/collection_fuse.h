@@ -1,9 +1,11 @@
-// Stops a node from deleting too much at once on the word of a leader that may be mistaken (rule R20).
+// Stops a node from deleting too much at once on the word of a leader that may be mistaken (rule
+// R20).
 //
-// Counts, over one walk through all chunks of the node, the bytes that verdicts of the doubtful kinds would take: "no
-// version names it, its transaction is of an older term" and "other nodes hold it in full". More than a twentieth of
-// the node's bytes (above 1 GiB) blows the fuse: nothing of these kinds goes any more, until an operator confirms, or a whole walk
-// finds that the reason has gone.
+// Counts, over one walk through all chunks of the node, the bytes that verdicts of the doubtful
+// kinds would take: "no version names it, its transaction is of an older term" and "other nodes
+// hold it in full", unless the log itself has put the copy aside. More than a twentieth of the
+// node's bytes (above 1 GiB) blows the fuse: nothing of these kinds goes any more, until an
+// operator confirms, or a whole walk finds that the reason has gone.
 //
 // Pure. Not thread-safe.
 #ifndef DFS_SERVER_LEADER_COLLECTION_FUSE_H_

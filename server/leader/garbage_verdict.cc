@@ -28,6 +28,10 @@ Verdict DecideVerdict(const VerdictFacts& facts) {
   if (!facts.is_first_entry_applied && !ignores_start) return Verdict::kPending;
   if (facts.has_purge_row) return Verdict::kDead;
   if (!facts.is_named) return OfUnnamed(facts);
+  const bool goes_by_row =
+      facts.is_released &&
+      DFS_MUTANT(1002, "a copy that was let go is EXCESS whatever its set lacks (rule R18)");
+  if (goes_by_row) return Verdict::kExcess;
   // The set lacks a copy: this one may be adopted by repair.
   if (DFS_MUTANT(333, "EXCESS though the set lacks a copy (rule R18)")) return Verdict::kExcess;
   return facts.is_set_fully_ok ? Verdict::kExcess : Verdict::kPending;
@@ -35,7 +39,7 @@ Verdict DecideVerdict(const VerdictFacts& facts) {
 
 Ground GroundOf(const VerdictFacts& facts) {
   if (facts.has_purge_row) return Ground::kPurged;
-  if (facts.is_named) return Ground::kNotInSet;
+  if (facts.is_named) return facts.is_released ? Ground::kReleased : Ground::kNotInSet;
   return facts.txn.term < facts.own_term ? Ground::kOlderTerm : Ground::kClosed;
 }
 

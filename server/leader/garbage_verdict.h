@@ -25,6 +25,7 @@ struct VerdictFacts {
   // From the view:
   bool is_named = false;        // by a version, kept or trashed
   bool has_purge_row = false;   // (chunk, node)
+  bool is_released = false;     // the log has put another in this copy's place: of the ground only
   bool is_in_set = false;       // the node, in the chunk's replica set, in whatever state; only if named
   bool is_set_fully_ok = false;  // every member of the set holds it, and the set is as large as it can be
 };
@@ -36,7 +37,8 @@ enum class Ground {
   kClosed,     // its transaction, of the own term, has ended without a version
   kOlderTerm,  // no version names it, and its transaction is of an older term
   kPurged,     // the log has a purge row for it
-  kNotInSet,   // the version that names it has its copies elsewhere
+  kReleased,   // others hold it in full: the log has put another copy in the place of this one
+  kNotInSet,   // others hold it in full, and why this one is here is not known
 };
 [[nodiscard]] Ground GroundOf(const VerdictFacts& facts);
 

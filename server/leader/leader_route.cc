@@ -68,6 +68,17 @@ bool LeaderRoute::IsUsable(const rpc::OpenTransaction& transaction) const {
                      });
 }
 
+bool LeaderRoute::IsUsableBeside(const rpc::OpenTransaction& transaction) const {
+  const auto has = [&](NodeId node) {
+    return std::find(transaction.replicas().begin(), transaction.replicas().end(), node.value()) !=
+           transaction.replicas().end();
+  };
+  const std::vector<NodeLiveness> liveness = parts_.liveness();
+  return !has(parts_.self) ||
+         std::any_of(liveness.begin(), liveness.end(),
+                     [&](const NodeLiveness& live) { return live.is_usable && !has(live.node); });
+}
+
 bool LeaderRoute::IsWorthRetrying(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kDeadlineExceeded:

@@ -80,6 +80,8 @@ class LeaderRoute {
   // node's own log that hangs, so that it cannot hear who leads: another node may be asked at once.
   [[nodiscard]] absl::Status NoQuorum() const;
   [[nodiscard]] bool IsUsable(const rpc::OpenTransaction& transaction) const;
+  // Whether a node is there that is none of its replicas.
+  [[nodiscard]] bool IsUsableBeside(const rpc::OpenTransaction& transaction) const;
   [[nodiscard]] MonotonicTime Now() const { return parts_.clock->Now(); }
   [[nodiscard]] NodeId self() const { return parts_.self; }
 

@@ -108,7 +108,7 @@ LeaderTerm::LeaderTerm(const LeaderWorld& world, const LeaderOptions& options, T
   repair_ = std::make_shared<RepairLoop>(state_, directory_, changes_);
   *poke = repair_;
   admission_ = std::make_shared<CommandAdmission>(state_, directory_);
-  members_ = std::make_shared<MemberUpkeep>(state_);
+  members_ = std::make_shared<MemberUpkeep>(state_, directory_);
   nodes_ = std::make_shared<NodeUpkeep>(state_);
   departures_ = std::make_shared<DepartureUpkeep>(state_, repair_);
   desk_ = std::make_shared<UpkeepDesk>(state_, directory_, repair_, nodes_);
@@ -203,6 +203,7 @@ absl::StatusOr<rpc::OpenTransactionsResponse> LeaderTerm::Open(
   }
   rpc::OpenTransactionsResponse response;
   response.set_write_quorum(static_cast<std::uint32_t>(quorum));
+  response.set_replicas_wanted(bucket->replicas());
   for (const TxnId& txn : txns) {
     question.seed = (txn.term.value() << 32) ^ txn.sequence;
     const placement::Placement placement = PlaceWithin(question, quorum);

@@ -333,6 +333,8 @@ void MemberUpkeep::MaybeActivate(const replicated_log::RaftStatus& status,
       [self = shared_from_this(), node = *ready](absl::StatusOr<rpc::CommandResult> result) {
         const absl::Status outcome = StatusOfResult(result);
         LOG(INFO) << "node " << node << " holds the log and becomes active: " << outcome;
+        // The next put counts with it.
+        self->directory_->Refresh();
         self->EndStep();
       });
 }

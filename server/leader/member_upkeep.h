@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "common/wire_ids.h"
 #include "server/leader/leader_operations.h"
+#include "server/leader/node_directory.h"
 #include "server/leader/term_state.h"
 
 namespace dfs::leader {
@@ -20,7 +21,8 @@ class MemberUpkeep : public std::enable_shared_from_this<MemberUpkeep> {
  public:
   static constexpr std::size_t kWaitingMax = 64;
 
-  explicit MemberUpkeep(std::shared_ptr<TermState> state) : state_(std::move(state)) {}
+  MemberUpkeep(std::shared_ptr<TermState> state, std::shared_ptr<NodeDirectory> directory)
+      : state_(std::move(state)), directory_(std::move(directory)) {}
 
   // Adds the data directory as JOINING, or says which node it is already. Answered when the entry is applied.
   // kFailedPrecondition: refused for good, nothing changed: another cluster's directory, one that claims the id
@@ -58,6 +60,7 @@ class MemberUpkeep : public std::enable_shared_from_this<MemberUpkeep> {
   void EndStep() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::shared_ptr<TermState> state_;
+  const std::shared_ptr<NodeDirectory> directory_;
   Mutex mutex_;
   bool is_changing_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Step> waiting_ ABSL_GUARDED_BY(mutex_);

@@ -1,9 +1,11 @@
-// Moves copies from fuller members to emptier ones, after a join for instance, while this node leads and nothing is missing.
+// Moves copies from fuller members to emptier ones, after a join for instance, while this node
+// leads and nothing is missing.
 //
-// A round: all versions are looked at once for what each member holds; placement::RebalancePlan says what each should hold;
-// then the versions are gone through again and those whose move brings the members nearer to that are handed to
-// repair, which makes the copies under its own limits and pace. What a move leaves behind is named by no set any more and goes by the
-// ordinary verdicts (EXCESS).
+// A round: all versions are looked at once for what each member holds; placement::RebalancePlan
+// says what each should hold; then the versions are gone through again and those whose move brings
+// the members nearer to that are handed to repair, which makes the copies under its own limits and
+// pace. What a move leaves behind is named by no set any more and goes by the ordinary verdicts
+// (EXCESS, released).
 #ifndef DFS_SERVER_LEADER_REBALANCE_LOOP_H_
 #define DFS_SERVER_LEADER_REBALANCE_LOOP_H_
 

@@ -10,8 +10,13 @@
 namespace dfs::leader {
 namespace {
 
-// One entry may change 1,000 rows, and a change may touch two: the state machine would skip the rest.
-constexpr std::size_t kChangesPerEntryMax = 450;
+// One entry may change 1,000 rows: the state machine would skip the rest. A change touches the two
+// rows of its version; one that puts a copy in the place of another may touch a row of each of the
+// two nodes as well (what they were let go of).
+constexpr std::size_t kRowsPerEntryMax = 900;
+constexpr std::size_t kChangesPerEntryMax = kRowsPerEntryMax / 2;
+
+std::size_t RowsOf(const rpc::ReplicaChange& change) { return change.replaces() == 0 ? 2 : 4; }
 
 }  // namespace
 
@@ -80,8 +85,8 @@ void ReplicaChanges::Flush() {
     std::vector<rpc::ReplicaChange> batch;
     {
       MutexLock lock(&mutex_);
-      const std::size_t count = std::min<std::size_t>(queue_.size(), kChangesPerEntryMax);
-      for (std::size_t i = 0; i < count; ++i) {
+      std::size_t rows = 0;
+      while (!queue_.empty() && (rows += RowsOf(queue_.front())) <= kRowsPerEntryMax) {
         batch.push_back(std::move(queue_.front()));
         queue_.pop_front();
       }

@@ -12,6 +12,8 @@ namespace {
 // How many are kept in advance: what a tenth of a second needs, within bounds.
 constexpr std::size_t kReadyMin = 2;
 constexpr std::size_t kReadyMax = kTransactionsPerRequestMax;
+// After one that was too short although there are more nodes: each put asks for itself meanwhile.
+constexpr absl::Duration kFillPause = absl::Seconds(1);
 constexpr absl::Duration kFillTimeout = absl::Seconds(2);
 constexpr absl::Duration kRenewTimeout = absl::Seconds(2);
 
@@ -64,13 +66,13 @@ absl::StatusOr<rpc::OpenTransaction> TransactionPool::Begin(BucketId bucket,
 
 std::optional<rpc::OpenTransaction> TransactionPool::TakeReady(BucketId bucket) {
   const auto target = route_->Find();
-  std::vector<rpc::OpenTransaction> bad;
+  std::vector<Advance> bad;
   while (true) {
-    std::optional<rpc::OpenTransaction> found;
+    std::optional<Advance> found;
     {
       MutexLock lock(&mutex_);
       Bucket& state = buckets_[bucket];
-      for (const auto& transaction : bad) CancelLocked(FromWire(transaction.txn()));
+      for (const auto& advance : bad) CancelLocked(FromWire(advance.transaction.txn()));
       bad.clear();
       if (state.ready.empty() || !target) {
         ++state.begun;
@@ -86,17 +88,21 @@ std::optional<rpc::OpenTransaction> TransactionPool::TakeReady(BucketId bucket) 
         CancelLocked(FromWire(advance.transaction.txn()));
         continue;
       }
-      found = std::move(advance.transaction);
+      found = std::move(advance);
     }
-    // A replica died since: the put would begin with a failure.
-    if (!route_->IsUsable(*found)) {
+    if (IsOutdated(*found)) {
       bad.push_back(*std::move(found));
       continue;
     }
     MutexLock lock(&mutex_);
     ++buckets_[bucket].begun;
-    return found;
+    return std::move(found->transaction);
   }
+}
+
+bool TransactionPool::IsOutdated(const Advance& advance) const {
+  if (!route_->IsUsable(advance.transaction)) return true;
+  return advance.is_short && route_->IsUsableBeside(advance.transaction);
 }
 
 void TransactionPool::MaybeFill(BucketId bucket) {
@@ -106,7 +112,7 @@ void TransactionPool::MaybeFill(BucketId bucket) {
     Bucket& state = buckets_[bucket];
     const std::size_t wanted =
         std::clamp(std::max(state.begun, state.rate) / 10, kReadyMin, kReadyMax);
-    if (state.is_filling || state.ready.size() * 2 > wanted) return;
+    if (state.is_filling || route_->Now() < state.fill_from || state.ready.size() * 2 > wanted) return;
     count = wanted - state.ready.size();
     if (held_.size() + count > kHeldMax) return;
     state.is_filling = true;
@@ -127,13 +133,22 @@ void TransactionPool::MaybeFill(BucketId bucket) {
 
 void TransactionPool::Fill(BucketId bucket, MonotonicTime asked,
                            const absl::StatusOr<rpc::OpenTransactionsResponse>& response) {
+  std::vector<Advance> opened;
+  bool is_outdated = false;
+  if (response.ok()) {  // else puts ask for themselves
+    for (const auto& transaction : response->transactions()) {
+      const auto replicas = static_cast<std::uint32_t>(transaction.replicas_size());
+      opened.push_back({transaction, asked, replicas < response->replicas_wanted()});
+      is_outdated = is_outdated || IsOutdated(opened.back());
+    }
+  }
   MutexLock lock(&mutex_);
   Bucket& state = buckets_[bucket];
   state.is_filling = false;
-  if (!response.ok()) return;  // puts ask for themselves
-  for (const auto& transaction : response->transactions()) {
-    state.ready.push_back({transaction, asked});
-    held_.insert(FromWire(transaction.txn()));
+  if (is_outdated) state.fill_from = route_->Now() + kFillPause;
+  for (Advance& advance : opened) {
+    held_.insert(FromWire(advance.transaction.txn()));
+    state.ready.push_back(std::move(advance));
   }
 }
 

@@ -46,16 +46,21 @@ class TransactionPool : public std::enable_shared_from_this<TransactionPool> {
   struct Advance {
     rpc::OpenTransaction transaction;
     MonotonicTime opened;
+    bool is_short = false;  // fewer replicas than the bucket wants: there were not more nodes
   };
   struct Bucket {
     std::deque<Advance> ready;  // oldest first
     bool is_filling = false;
     std::size_t begun = 0;      // since the last tick
     std::size_t rate = 0;       // in the second before
+    MonotonicTime fill_from = absl::InfinitePast();
   };
 
   [[nodiscard]] std::optional<rpc::OpenTransaction> TakeReady(BucketId bucket)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether a put that took it now would begin worse than one that asks: a replica has died since, or it has too few
+  // and there is another node by now.
+  [[nodiscard]] bool IsOutdated(const Advance& advance) const;
   void MaybeFill(BucketId bucket) ABSL_LOCKS_EXCLUDED(mutex_);
   void Fill(BucketId bucket, MonotonicTime asked,
             const absl::StatusOr<rpc::OpenTransactionsResponse>& response)

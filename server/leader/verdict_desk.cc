@@ -32,6 +32,8 @@ rpc::VerdictAnswer::Ground ToWire(Ground ground) {
       return rpc::VerdictAnswer::CLOSED;
     case Ground::kPurged:
       return rpc::VerdictAnswer::PURGED;
+    case Ground::kReleased:
+      return rpc::VerdictAnswer::RELEASED;
     case Ground::kNotInSet:
       return rpc::VerdictAnswer::NOT_IN_SET;
     case Ground::kOlderTerm:
@@ -53,6 +55,7 @@ bool IsGoodCopy(const metadata::MetadataView& view, const rpc::Replica& replica)
 void ReadView(const metadata::MetadataView& view, const ChunkId& chunk, NodeId node,
               VerdictFacts& facts) {
   facts.has_purge_row = view.IsPurged(node, chunk);
+  facts.is_released = view.IsReleased(node, chunk);
   const auto version = view.FindVersion(chunk.txn);
   if (!version || chunk.index >= static_cast<std::uint32_t>(version->chunks_size())) return;
   facts.is_named = true;

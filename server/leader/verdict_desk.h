@@ -21,7 +21,7 @@ class VerdictDesk : public std::enable_shared_from_this<VerdictDesk> {
   // After a read-index round, so that a leader that has been replaced gives no verdict.
   // kFailedPrecondition: the node's identity is not current; kUnavailable: ask again.
   void Answer(const rpc::VerdictsRequest& request, leader::Answer<rpc::VerdictsResponse> done);
-  // Purged chunks that a node has unlinked: their purge rows go.
+  // Chunks that a node has unlinked: their rows, purged or released, go.
   void ReportUnlinked(const rpc::ReportUnlinkedRequest& request,
                       leader::Answer<rpc::ReportUnlinkedResponse> done);
 

@@ -67,6 +67,11 @@ class MetadataView {
   // Purged chunks that the node has not reported unlinked.
   virtual void ListPurged(NodeId node, const std::function<bool(const ChunkId&)>& visit) const = 0;
   [[nodiscard]] virtual bool IsPurged(NodeId node, const ChunkId& chunk) const = 0;
+  // Good copies of the node that the log has replaced by others, and that the node has not reported
+  // unlinked. It is in the set of none of them.
+  virtual void ListReleased(NodeId node,
+                            const std::function<bool(const ChunkId&)>& visit) const = 0;
+  [[nodiscard]] virtual bool IsReleased(NodeId node, const ChunkId& chunk) const = 0;
   // Whether a ClearPrefix still has files to trash.
   [[nodiscard]] virtual bool HasPendingClear() const = 0;
 

@@ -7,6 +7,7 @@
 #include "server/metadata/clear_range.h"
 #include "server/metadata/machine_cache.h"
 #include "server/metadata/purge_bitmap.h"
+#include "server/metadata/released_table.h"
 #include "server/metadata/row_codec.h"
 #include "server/metadata/row_keys.h"
 #include "server/metadata/session_table.h"
@@ -87,19 +88,18 @@ class SnapshotView final : public MetadataView {
   }
 
   void ListPurged(NodeId node, const std::function<bool(const ChunkId&)>& visit) const override {
-    const std::string first = PurgeKey(node);
-    rows_->Scan(first, EndOfPrefix(first), [&](std::string_view key, std::string_view bitmap) {
-      const TxnId txn = TxnAtEnd(key);
-      const auto chunks = static_cast<std::uint32_t>(bitmap.size() * 8);
-      for (std::uint32_t k = 0; k < chunks; ++k) {
-        if (HasChunk(bitmap, k) && !visit(ChunkId{txn, k})) return false;
-      }
-      return true;
-    });
+    ListBitmaps(PurgeKey(node), visit);
   }
   bool IsPurged(NodeId node, const ChunkId& chunk) const override {
     const auto bitmap = rows_->Get(PurgeKey(node, chunk.txn));
     return bitmap && HasChunk(*bitmap, chunk.index);
+  }
+
+  void ListReleased(NodeId node, const std::function<bool(const ChunkId&)>& visit) const override {
+    ListBitmaps(ReleasedKey(node), visit);
+  }
+  bool IsReleased(NodeId node, const ChunkId& chunk) const override {
+    return metadata::IsReleased(*rows_, node, chunk);
   }
 
   bool HasPendingClear() const override { return !clears_.empty(); }
@@ -151,6 +151,19 @@ class SnapshotView final : public MetadataView {
     const auto value = rows_->Get(key);
     if (!value) return std::nullopt;
     return ParseRow<Row>(key, *value);
+  }
+
+  // Visits the chunks of all rows whose keys begin with `first`.
+  void ListBitmaps(const std::string& first,
+                   const std::function<bool(const ChunkId&)>& visit) const {
+    rows_->Scan(first, EndOfPrefix(first), [&](std::string_view key, std::string_view bitmap) {
+      const TxnId txn = TxnAtEnd(key);
+      const auto chunks = static_cast<std::uint32_t>(bitmap.size() * 8);
+      for (std::uint32_t k = 0; k < chunks; ++k) {
+        if (HasChunk(bitmap, k) && !visit(ChunkId{txn, k})) return false;
+      }
+      return true;
+    });
   }
 
   // A version that a pending clear hides is trashed, though its row has not moved yet.

@@ -1,5 +1,5 @@
-// Which chunks of a purged version a node has not unlinked yet: bit k stands for chunk k, the
-// lowest bit of the first byte being chunk 0. No trailing zero bytes. Pure.
+// Which chunks of a version a node has not unlinked yet, though the log lets it: bit k stands for
+// chunk k, the lowest bit of the first byte being chunk 0. No trailing zero bytes. Pure.
 #ifndef DFS_SERVER_METADATA_PURGE_BITMAP_H_
 #define DFS_SERVER_METADATA_PURGE_BITMAP_H_
 
@@ -19,6 +19,14 @@ inline void AddChunk(std::string* bitmap, std::uint32_t chunk) {
   const std::size_t byte = chunk / 8;
   if (byte >= bitmap->size()) bitmap->resize(byte + 1, '\0');
   (*bitmap)[byte] = static_cast<char>(static_cast<unsigned char>((*bitmap)[byte]) | (1u << (chunk % 8)));
+}
+
+inline void AddChunks(std::string* bitmap, std::string_view more) {
+  if (bitmap->size() < more.size()) bitmap->resize(more.size(), '\0');
+  for (std::size_t i = 0; i < more.size(); ++i) {
+    (*bitmap)[i] = static_cast<char>(static_cast<unsigned char>((*bitmap)[i]) |
+                                     static_cast<unsigned char>(more[i]));
+  }
 }
 
 // False if it was not there.

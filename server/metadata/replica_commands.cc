@@ -7,6 +7,7 @@
 
 #include "common/mutant.h"
 #include "server/metadata/commands.h"
+#include "server/metadata/released_table.h"
 #include "server/metadata/version_table.h"
 
 namespace dfs::metadata {
@@ -56,31 +57,44 @@ bool MayMove(const ApplyContext& context, std::uint32_t wanted, const rpc::Repli
   return is_good && is_whole;
 }
 
-// False: the change does not fit this chunk (any more) and nothing was changed.
-bool Change(const ApplyContext& context, std::uint32_t wanted, const rpc::ReplicaChange& change,
-            rpc::ChunkRow* chunk) {
+// What a change does to a chunk's set.
+struct Outcome {
+  bool has_changed =
+      false;  // false: it does not fit this chunk (any more), and nothing was changed
+  std::optional<NodeId> newcomer;  // was not in the set before
+  std::optional<NodeId> released;  // has left it, with a good copy
+};
+
+Outcome Change(const ApplyContext& context, std::uint32_t wanted, const rpc::ReplicaChange& change,
+               rpc::ChunkRow* chunk) {
   const std::uint32_t node = change.ack().node_id();
   if (rpc::Replica* member = FindReplica(chunk, node)) {
-    if (member->state() == change.state()) return false;
+    if (member->state() == change.state()) return {};
     member->set_state(change.state());
-    return true;
+    return {.has_changed = true};
   }
-  if (change.state() == api::CORRUPT) return false;
+  if (change.state() == api::CORRUPT) return {};
   rpc::Replica* place = nullptr;
+  std::optional<NodeId> released;
   if (change.replaces() != 0) {
     place = FindReplica(chunk, change.replaces());
-    if (place == nullptr) return false;
+    if (place == nullptr) return {};
     if (!MayMove(context, wanted, change, *chunk) && !MayReplace(context, *place, change.state())) {
-      return false;
+      return {};
+    }
+    // What was damaged or lost is not known to lie there in good order, and a node that is retired
+    // collects nothing.
+    if (place->state() == api::OK && context.IsActive(place->node_id())) {
+      released = NodeId(place->node_id());
     }
   } else if (static_cast<std::uint32_t>(chunk->replicas_size()) < wanted) {
     place = chunk->add_replicas();
   } else {
-    return false;
+    return {};
   }
   place->set_node_id(node);
   place->set_state(change.state());
-  return true;
+  return {.has_changed = true, .newcomer = NodeId(node), .released = released};
 }
 
 // The versions that one entry changes: each is read and written once.
@@ -96,11 +110,11 @@ class ChangedVersions {
     if (is_new) {
       // What brings no news takes no room: a list that is given again goes on where it stopped.
       auto located = ReadVersion(*context_->rows, id.txn);
-      if (!located || !context_->HasRoomFor(2 * (versions_.size() + 1))) return false;
+      if (!located) return false;
       rpc::VersionRow row = located->row;
       it = versions_.emplace(id.txn, Version{*std::move(located), std::move(row)}).first;
     }
-    const bool has_changed = ChangeChunk(change, id.index, &it->second.after);
+    const bool has_changed = ChangeChunk(change, id, &it->second.after);
     if (is_new && !has_changed) versions_.erase(it);
     return has_changed;
   }
@@ -115,13 +129,27 @@ class ChangedVersions {
     rpc::VersionRow after;
   };
 
-  bool ChangeChunk(const rpc::ReplicaChange& change, std::uint32_t index,
-                   rpc::VersionRow* version) const {
-    if (index >= static_cast<std::uint32_t>(version->chunks_size())) return false;
-    rpc::ChunkRow* chunk = version->mutable_chunks(static_cast<int>(index));
+  bool ChangeChunk(const rpc::ReplicaChange& change, const ChunkId& id, rpc::VersionRow* version) {
+    if (id.index >= static_cast<std::uint32_t>(version->chunks_size())) return false;
+    rpc::ChunkRow* chunk = version->mutable_chunks(static_cast<int>(id.index));
     if (HashFromWire(chunk->hash()) != HashFromWire(change.hash())) return false;
     const rpc::BucketRow* bucket = context_->FindBucket(version->bucket_id());
-    return bucket != nullptr && Change(*context_, bucket->replicas(), change, chunk);
+    if (bucket == nullptr) return false;
+    rpc::ChunkRow changed = *chunk;
+    const Outcome outcome = Change(*context_, bucket->replicas(), change, &changed);
+    if (!outcome.has_changed || !HasRoomFor(outcome, id)) return false;
+    *chunk = std::move(changed);
+    const bool stays = DFS_MUTANT(1000, "a copy that is back in the set still counts as let go");
+    if (outcome.newcomer && !stays) DropReleased(context_, *outcome.newcomer, id);
+    if (outcome.released) AddReleased(context_, *outcome.released, id);
+    return true;
+  }
+
+  // For the versions so far, which are written last, and for what the change does to released rows.
+  [[nodiscard]] bool HasRoomFor(const Outcome& outcome, const ChunkId& id) const {
+    const bool drops = outcome.newcomer && IsReleased(*context_->rows, *outcome.newcomer, id);
+    return context_->HasRoomFor(2 * versions_.size() + (drops ? 1 : 0) +
+                                (outcome.released ? 1 : 0));
   }
 
   ApplyContext* const context_;

@@ -41,19 +41,19 @@ std::uint64_t OutCount(const ApplyContext& context) {
   }));
 }
 
-// Deletes the node's purge rows as far as the entry has room. False: some are left.
-bool DropPurgeRows(ApplyContext* context, NodeId node, std::uint64_t* count) {
+// Deletes what the node had to unlink, purged or released, as far as the entry has room. False:
+// some are left.
+bool DropUnlinkRows(ApplyContext* context, NodeId node, std::uint64_t* count) {
   std::vector<std::string> keys;
   bool is_last = true;
-  const std::string first = PurgeKey(node);
-  context->rows->Scan(first, EndOfPrefix(first), [&](std::string_view key, std::string_view) {
-    if (!context->HasRoomFor(keys.size() + 1)) {
-      is_last = false;
-      return false;
-    }
-    keys.emplace_back(key);
-    return true;
-  });
+  for (const std::string& first : {PurgeKey(node), ReleasedKey(node)}) {
+    context->rows->Scan(first, EndOfPrefix(first), [&](std::string_view key, std::string_view) {
+      is_last = context->HasRoomFor(keys.size() + 1);
+      if (is_last) keys.emplace_back(key);
+      return is_last;
+    });
+    if (!is_last) break;
+  }
   for (const std::string& key : keys) context->rows->Delete(key);
   *count += keys.size();
   return is_last;
@@ -198,8 +198,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireStep& command) 
   result.set_applied_index(context->index.value());
   *result.mutable_next() = command.after();
   std::uint64_t count = 0;
-  const bool is_purged = DropPurgeRows(context, NodeId(command.node_id()), &count);
-  if (is_purged) {
+  if (DropUnlinkRows(context, NodeId(command.node_id()), &count)) {
     const Sweep sweep = SweepVersions(*context, command.node_id(), FromWire(command.after()));
     for (const auto& [before, after] : sweep.changed) Update(context, before, after);
     count += sweep.changed.size();

@@ -103,6 +103,18 @@ std::string PurgeKey(NodeId node, const TxnId& txn) {
   return key;
 }
 
+std::string ReleasedKey(NodeId node) {
+  std::string key = TableKey(kReleasedTable);
+  AppendBigEndian32(&key, node.value());
+  return key;
+}
+
+std::string ReleasedKey(NodeId node, const TxnId& txn) {
+  std::string key = ReleasedKey(node);
+  AppendTxn(&key, txn);
+  return key;
+}
+
 std::string NodeKey(NodeId id) {
   std::string key = TableKey(kNodeTable);
   AppendBigEndian32(&key, id.value());

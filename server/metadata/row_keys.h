@@ -22,6 +22,7 @@ inline constexpr char kSettingsTable = 'E';
 inline constexpr char kTrashedNameTable = 'D';
 inline constexpr char kFileTable = 'F';
 inline constexpr char kClusterTable = 'G';
+inline constexpr char kReleasedTable = 'L';
 inline constexpr char kNodeTable = 'N';
 inline constexpr char kNodeUuidTable = 'n';
 inline constexpr char kPurgeTable = 'P';
@@ -51,6 +52,8 @@ std::string TrashedNamesKey(BucketId bucket, std::string_view prefix);  // what 
 std::string IncompleteKey(const TxnId& txn);
 std::string PurgeKey(NodeId node, const TxnId& txn);
 std::string PurgeKey(NodeId node);  // first of the node's
+std::string ReleasedKey(NodeId node, const TxnId& txn);
+std::string ReleasedKey(NodeId node);  // first of the node's
 std::string NodeKey(NodeId id);
 std::string NodeUuidKey(const StorageUuid& uuid);
 std::string SessionKey(const SessionId& session);

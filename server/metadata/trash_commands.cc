@@ -4,49 +4,75 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
-
 #include "common/mutant.h"
 #include "server/metadata/clear_range.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/metadata_machine.h"
 #include "server/metadata/purge_bitmap.h"
+#include "server/metadata/released_table.h"
 #include "server/metadata/session_table.h"
 #include "server/metadata/version_table.h"
 
 namespace dfs::metadata {
 namespace {
 
-// What each node that may hold bytes of the version has to unlink. Nodes whose replica is missing
-// are asked as well: a late copy may lie there.
-std::map<std::uint32_t, std::string> UnlinksOf(const ApplyContext& context,
-                                               const rpc::VersionRow& version) {
+struct Unlinks {
   std::map<std::uint32_t, std::string> chunks_by_node;
+  std::vector<std::string> released_keys;  // rows that these take the place of
+};
+
+bool IsMember(const ApplyContext& context, std::uint32_t id) {
+  const rpc::NodeRow* node = context.FindNode(id);
+  return node != nullptr && node->state() != rpc::RETIRED;
+}
+
+// What each node that may hold bytes of the version has to unlink. Nodes whose replica is missing
+// are asked as well: a late copy may lie there. So are those that have left a set, `releasing`
+// among them.
+Unlinks UnlinksOf(const ApplyContext& context, const rpc::VersionRow& version,
+                  const std::vector<NodeId>& releasing) {
+  Unlinks unlinks;
   for (int k = 0; k < version.chunks_size(); ++k) {
     for (const rpc::Replica& replica : version.chunks(k).replicas()) {
-      const rpc::NodeRow* node = context.FindNode(replica.node_id());
-      if (node == nullptr || node->state() == rpc::RETIRED) continue;
-      AddChunk(&chunks_by_node[replica.node_id()], static_cast<std::uint32_t>(k));
+      if (!IsMember(context, replica.node_id())) continue;
+      AddChunk(&unlinks.chunks_by_node[replica.node_id()], static_cast<std::uint32_t>(k));
     }
   }
-  return chunks_by_node;
+  if (DFS_MUTANT(1001, "Purge leaves the rows of copies that were let go before")) return unlinks;
+  for (const NodeId node : releasing) {
+    std::string key = ReleasedKey(node, FromWire(version.txn()));
+    const auto bitmap = context.rows->Get(key);
+    if (!bitmap) continue;
+    if (IsMember(context, node.value())) {
+      AddChunks(&unlinks.chunks_by_node[node.value()], *bitmap);
+    }
+    unlinks.released_keys.push_back(std::move(key));
+  }
+  return unlinks;
 }
 
 // False: not trashed by exactly that entry, or no room in this one.
-bool PurgeOne(ApplyContext* context, const rpc::PurgeVersion& purge) {
+bool PurgeOne(ApplyContext* context, const rpc::PurgeVersion& purge,
+              const std::vector<NodeId>& releasing) {
   const TxnId txn = FromWire(purge.txn());
   const auto located = ReadVersion(*context->rows, txn);
   if (!located || located->place.trashed.is_none()) return false;
   const bool is_same_stay = located->place.trashed.value() == purge.trashed_index() ||
                             DFS_MUTANT(217, "Purge does not look at its index (rule R17)");
   if (!is_same_stay) return false;
-  const auto unlinks = UnlinksOf(*context, located->row);
+  const Unlinks unlinks = UnlinksOf(*context, located->row, releasing);
   // The first one always fits: a version names few nodes.
-  if (!context->HasRoomFor(unlinks.size() + 4) && !context->rows->changes().empty()) return false;
-  for (const auto& [node, bitmap] : unlinks) {
+  if (!context->HasRoomFor(unlinks.chunks_by_node.size() + unlinks.released_keys.size() + 4) &&
+      !context->rows->changes().empty()) {
+    return false;
+  }
+  for (const auto& [node, bitmap] : unlinks.chunks_by_node) {
     context->rows->Put(PurgeKey(NodeId(node), txn), bitmap);
   }
+  for (const std::string& key : unlinks.released_keys) context->rows->Delete(key);
   LeaveTrash(context, *located);
   context->rows->Delete(TxnKey(txn));
   context->rows->Delete(IncompleteKey(txn));
@@ -95,9 +121,10 @@ rpc::CommandResult Counted(const ApplyContext& context, std::uint64_t count) {
 
 rpc::CommandResult Apply(ApplyContext* context, const rpc::Purge& command) {
   std::uint64_t count = 0;
+  const std::vector<NodeId> releasing = NodesWithReleased(*context);
   for (const rpc::PurgeVersion& purge : command.versions()) {
     if (!context->HasRoomFor(4)) break;
-    if (PurgeOne(context, purge)) ++count;
+    if (PurgeOne(context, purge, releasing)) ++count;
   }
   return Counted(*context, count);
 }
@@ -107,15 +134,12 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::Unlinked& command) {
   for (const rpc::ChunkId& wire : command.chunks()) {
     if (!context->HasRoomFor(1)) break;
     const ChunkId chunk = FromWire(wire);
-    const std::string key = PurgeKey(NodeId(command.node_id()), chunk.txn);
-    auto bitmap = context->rows->Get(key);
-    if (!bitmap || !DropChunk(&*bitmap, chunk.index)) continue;
-    if (bitmap->empty()) {
-      context->rows->Delete(key);
-    } else {
-      context->rows->Put(key, *bitmap);
+    const NodeId node(command.node_id());
+    // Never both: a purged version does not exist any more.
+    if (DropFromBitmapRow(context, PurgeKey(node, chunk.txn), chunk.index) ||
+        DropReleased(context, node, chunk)) {
+      ++count;
     }
-    ++count;
   }
   return Counted(*context, count);
 }

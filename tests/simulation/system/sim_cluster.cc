@@ -248,6 +248,15 @@ absl::Status SimCluster::CheckChunksOf(int machine) {
     return is_named;
   });
   if (!status.ok()) return status;
+  // What it has deleted it has told: no row in the log waits for that (rules R17, R20).
+  const auto waits = [&](const ChunkId& chunk) {
+    status = absl::UnavailableError(absl::StrCat("machine ", machine, " has not told that chunk ",
+                                                 ToString(chunk), " is gone"));
+    return false;
+  };
+  view->ListPurged(node.self(), waits);
+  view->ListReleased(node.self(), waits);
+  if (!status.ok()) return status;
   // And what is named as ok here is here.
   view->List(BucketId(1), "", "", [&](const rpc::VersionRow& version) {
     for (int i = 0; i < version.chunks_size(); ++i) {

@@ -36,8 +36,9 @@ class FakeLeaderClient final : public LeaderClient {
       rpc::VerdictAnswer& answer = answers.emplace_back();
       *answer.mutable_chunk() = question.chunk();
       answer.set_nonce(question.nonce());
-      answer.set_verdict(verdict);
-      answer.set_ground(ground);
+      const bool is_released = released.contains(FromWire(question.chunk()));
+      answer.set_verdict(is_released ? rpc::VerdictAnswer::EXCESS : verdict);
+      answer.set_ground(is_released ? rpc::VerdictAnswer::RELEASED : ground);
     }
     if (before_answer) before_answer();
     return answers;
@@ -57,6 +58,7 @@ class FakeLeaderClient final : public LeaderClient {
   rpc::VerdictAnswer::Ground ground = rpc::VerdictAnswer::OLDER_TERM;
   bool is_reachable = true;
   std::function<void()> before_answer;
+  std::set<ChunkId> released;  // the answer about these is that the log let them go
   std::set<ChunkId> asked;
   std::set<ChunkId> unlinked;
 };
@@ -213,6 +215,36 @@ TEST_F(FuseTest, ExcessIsOfTheDoubtfulKinds) {
   leader_.ground = rpc::VerdictAnswer::NOT_IN_SET;
   StoreMany(21);
   EXPECT_EQ(Pass().withheld, 21u);
+}
+
+// Half of what the node holds was moved away, and 6 % is in no set for no known reason.
+TEST_F(FuseTest, WhatTheLogMovedAwayGoesBesideWhatIsWithheld) {
+  options_.fuse_bytes_min = 0;
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    const ChunkId chunk{{Term(5), i}, 0};
+    Store(chunk);
+    if (i <= 50) leader_.released.insert(chunk);
+    if (i > 56) Commit(chunk.txn, {1, 2, 3});
+  }
+  leader_.verdict = rpc::VerdictAnswer::EXCESS;
+  leader_.ground = rpc::VerdictAnswer::NOT_IN_SET;
+  const auto counts = Pass();
+  EXPECT_EQ(counts.trashed, 50u);
+  EXPECT_EQ(counts.withheld, 6u);
+  EXPECT_TRUE(collector_->GetStatus().is_stopped());
+  EXPECT_EQ(collector_->GetStatus().withheld_bytes(), 30u);
+  EXPECT_EQ(Pass().removed, 50u) << "also while the fuse is blown";
+  EXPECT_EQ(store_.count(), 50u);
+}
+
+TEST_F(FuseTest, WhatTheLogMovedAwayBlowsNothing) {
+  for (std::uint64_t i = 1; i <= 60; ++i) {
+    Store({{Term(4), i}, 0});
+    leader_.released.insert({{Term(4), i}, 0});
+  }
+  EXPECT_EQ(Pass().trashed, 60u);
+  EXPECT_FALSE(collector_->GetStatus().is_stopped());
+  EXPECT_EQ(Pass().removed, 60u);
 }
 
 TEST_F(FuseTest, LawfulPurgesAndOwnAbortsGoOn) {

@@ -14,6 +14,7 @@
 #include "server/leader/chunk_collector.h"
 #include "server/leader/leader_host.h"
 #include "tests/support/memory_chunk_store.h"
+#include "tests/unit/leader/direct_leader_client.h"
 #include "tests/unit/leader/fakes.h"
 
 namespace dfs::leader {
@@ -21,50 +22,6 @@ namespace {
 
 constexpr std::uint32_t kNodes = 3;
 constexpr char kBytes[] = "0123456789";
-
-// Asks the leader of the same process; an answer may get lost.
-class DirectLeaderClient final : public LeaderClient {
- public:
-  DirectLeaderClient(LeaderHost* host, ManualExecutor* executor, Random* random)
-      : host_(host), executor_(executor), random_(random) {}
-  absl::StatusOr<std::vector<rpc::VerdictAnswer>> AskVerdicts(const rpc::VerdictsRequest& request,
-                                                              absl::Duration) override {
-    Taken<rpc::VerdictsResponse> taken;
-    host_->Verdicts(request, absl::Seconds(1), taken.Callback());
-    executor_->RunDue();
-    if (random_->OneIn(1, 10)) return absl::DeadlineExceededError("the answer got lost");
-    if (!taken.has()) return absl::DeadlineExceededError("no answer");
-    if (!taken.get().ok()) return taken.get().status();
-    return std::vector<rpc::VerdictAnswer>(taken.get()->answers().begin(),
-                                           taken.get()->answers().end());
-  }
-  absl::Status ReportUnlinked(const rpc::ReportUnlinkedRequest& request, absl::Duration) override {
-    Taken<rpc::ReportUnlinkedResponse> taken;
-    host_->ReportUnlinked(request, absl::Seconds(1), taken.Callback());
-    executor_->RunDue();
-    return taken.has() ? taken.get().status() : absl::DeadlineExceededError("no answer");
-  }
-  absl::StatusOr<LogIndex> ReadIndex(absl::Duration) override { return Unused(); }
-  absl::StatusOr<rpc::CommandResult> Submit(rpc::Command, absl::Duration) override { return Unused(); }
-  absl::StatusOr<rpc::OpenTransaction> Begin(BucketId, const std::vector<NodeId>&,
-                                             const std::vector<NodeId>&, absl::Duration) override {
-    return Unused();
-  }
-  void Done(const TxnId&, bool) override {}
-  void Pin(const TxnId&) override {}
-  void Unpin(const TxnId&) override {}
-  void ReportReplica(rpc::ReplicaChange) override {}
-  absl::Status Register(const rpc::NodeStarted&, absl::Duration) override { return Unused(); }
-  absl::StatusOr<rpc::JoinResponse> Join(const rpc::JoinRequest&, absl::Duration) override {
-    return Unused();
-  }
-
- private:
-  static absl::Status Unused() { return absl::UnimplementedError("not asked here"); }
-  LeaderHost* const host_;
-  ManualExecutor* const executor_;
-  Random* const random_;
-};
 
 class CollectionStorm : public ::testing::Test {
  protected:

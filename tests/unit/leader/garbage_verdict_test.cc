@@ -111,6 +111,14 @@ TEST(GarbageVerdict, OutsideASetThatLacksACopyIsPending) {
   EXPECT_EQ(DecideVerdict(facts), Verdict::kPending);
 }
 
+TEST(GarbageVerdict, WhatTheLogLetGoStaysWhileTheSetLacksACopy) {
+  VerdictFacts facts = Outside();
+  facts.is_released = true;
+  EXPECT_EQ(DecideVerdict(facts), Verdict::kExcess);
+  facts.is_set_fully_ok = false;
+  EXPECT_EQ(DecideVerdict(facts), Verdict::kPending);
+}
+
 TEST(GarbageVerdict, NeitherDeadNorExcessWhileAnOrderIsOpen) {
   VerdictFacts purged = OlderTerm();
   purged.has_purge_row = true;
@@ -123,7 +131,7 @@ TEST(GarbageVerdict, NeitherDeadNorExcessWhileAnOrderIsOpen) {
 // Every combination: DEAD and EXCESS only where a line of the rule allows it.
 TEST(GarbageVerdict, NoCombinationDeletesOutsideTheRules) {
   int deletions = 0;
-  for (int bits = 0; bits < 64; ++bits) {
+  for (int bits = 0; bits < 128; ++bits) {
     for (const std::uint64_t term : {4u, 5u, 6u}) {
       for (const auto state : {TransactionState::kNotOurs, TransactionState::kOpen,
                                TransactionState::kProposed, TransactionState::kClosed}) {
@@ -137,7 +145,11 @@ TEST(GarbageVerdict, NoCombinationDeletesOutsideTheRules) {
         f.has_purge_row = (bits & 8) != 0;
         f.is_in_set = (bits & 16) != 0;
         f.is_set_fully_ok = (bits & 32) != 0;
+        f.is_released = (bits & 64) != 0;
         const Verdict verdict = DecideVerdict(f);
+        VerdictFacts other = f;
+        other.is_released = !f.is_released;
+        EXPECT_EQ(DecideVerdict(other), verdict) << "that the log let it go decides nothing";
         if (verdict != Verdict::kDead && verdict != Verdict::kExcess) continue;
         ++deletions;
         EXPECT_TRUE(f.is_first_entry_applied && !f.has_open_order);
@@ -162,6 +174,11 @@ TEST(GarbageVerdict, SaysOnWhatGround) {
   EXPECT_EQ(GroundOf(facts), Ground::kClosed);
   facts.is_named = true;
   EXPECT_EQ(GroundOf(facts), Ground::kNotInSet);
+  facts.is_released = true;
+  EXPECT_EQ(GroundOf(facts), Ground::kReleased);
+  facts.is_named = false;
+  EXPECT_EQ(GroundOf(facts), Ground::kClosed) << "a row without its version says nothing";
+  facts.is_named = true;
   facts.has_purge_row = true;
   EXPECT_EQ(GroundOf(facts), Ground::kPurged);
 }

@@ -27,10 +27,11 @@ class FakeLeader final : public LeaderOperations {
     {
       MutexLock lock(&mutex_);
       opened_ += request.count();
+      response.set_replicas_wanted(3);
       for (std::uint32_t i = 0; i < request.count(); ++i) {
         rpc::OpenTransaction& out = *response.add_transactions();
         *out.mutable_txn() = ToWire(TxnId{term_, ++next_});
-        for (const std::uint32_t node : {1u, 2u, 3u}) {
+        for (std::uint32_t node = 1; node <= replicas_; ++node) {
           out.add_replicas(node);
           out.add_set(node);
         }
@@ -100,6 +101,11 @@ class FakeLeader final : public LeaderOperations {
     done(absl::FailedPreconditionError("retired"));
   }
 
+  // Transactions opened from now on have so many replicas.
+  void Place(std::uint32_t replicas) {
+    MutexLock lock(&mutex_);
+    replicas_ = replicas;
+  }
   void Keep(bool keeps) {
     MutexLock lock(&mutex_);
     keeps_ = keeps;
@@ -174,6 +180,7 @@ class FakeLeader final : public LeaderOperations {
   std::uint64_t next_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t rounds_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint32_t opened_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint32_t replicas_ ABSL_GUARDED_BY(mutex_) = 3;
   std::vector<int> batches_ ABSL_GUARDED_BY(mutex_);
   std::vector<rpc::RenewTransactionsRequest> renewals_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::pair<rpc::SubmitRequest, Answer<rpc::SubmitResponse>>> kept_submits_
@@ -479,6 +486,18 @@ TEST_F(LeaderClientTest, TransactionWithADeadReplicaIsNotTakenFromThePool) {
   const auto second = client_->Begin(BucketId(1), {}, {}, kLong);
   ASSERT_TRUE(second.ok());
   EXPECT_GT(second->txn().sequence(), 3u);
+}
+
+// Opened while there were two nodes: a put with them would hang if one of the two did, with a third one beside it.
+TEST_F(LeaderClientTest, TransactionThatIsShortOfReplicasIsNotTakenFromThePoolOnceThereAreMoreNodes) {
+  dead_ = 3;
+  second_.Place(2);
+  EXPECT_EQ(client_->Begin(BucketId(1), {}, {}, kLong)->replicas_size(), 2);
+  EXPECT_EQ(client_->Begin(BucketId(1), {}, {}, kLong)->replicas_size(), 2);
+  dead_ = 0;
+  second_.Place(3);
+  EXPECT_EQ(client_->Begin(BucketId(1), {}, {}, kLong)->replicas_size(), 3);
+  EXPECT_EQ(client_->Begin(BucketId(1), {}, {}, kLong)->replicas_size(), 3);
 }
 
 TEST_F(LeaderClientTest, RenewsWhatItHoldsAndCancelsWhatFailed) {

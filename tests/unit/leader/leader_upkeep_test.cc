@@ -124,6 +124,22 @@ TEST_F(LeaderUpkeepTest, JoinerBecomesActiveOnceItHoldsTheLogAndThreeVote) {
   EXPECT_EQ(world_.consensus.voter_changes, 1);
 }
 
+TEST_F(LeaderUpkeepTest, TheFirstPutAfterItBecameActiveIsPlacedOnTheJoinerToo) {
+  Lead(2);
+  ASSERT_TRUE(Join(JoinRequestOf(3)).ok());
+  world_.consensus.status().peers.push_back(
+      {NodeId(3), world_.consensus.status().commit_index, world_.clock.Now(), false});
+  const auto is_active = [&] {
+    return world_.consensus.machine().View()->FindNode(NodeId(3))->state() == rpc::ACTIVE;
+  };
+  for (int i = 0; i < 1'000 && !is_active(); ++i) {
+    EXPECT_EQ(Open()->transactions(0).replicas_size(), 2);
+    world_.executor.Advance(absl::Milliseconds(1));
+  }
+  ASSERT_TRUE(is_active());
+  EXPECT_EQ(Open()->transactions(0).replicas_size(), 3);
+}
+
 TEST_F(LeaderUpkeepTest, JoinIsIdempotentByStorageUuid) {
   Lead(1);
   EXPECT_EQ(Join(JoinRequestOf(9))->node_id(), 2u);

@@ -35,6 +35,7 @@ class History {
   }
   std::map<int, int> codes;
   std::map<int, int> kinds;  // of commands that were carried out
+  std::set<std::pair<NodeId, ChunkId>> released;  // copies that were let go and not unlinked yet
 
  private:
   void CheckPut(const World& world, const rpc::CommitPut& put, const rpc::CommandResult& result) {
@@ -99,6 +100,13 @@ std::unique_ptr<World> MakeHistory(std::uint64_t seed, std::vector<std::string>*
     results->push_back(result.SerializeAsString());
     history->Check(*world, command, result);
     if (i % 4 != 0 && i + 1 < kEntries) continue;  // a recount each time takes most of the time
+    for (const rpc::NodeRow& node : world->machine->View()->Nodes()) {
+      const NodeId id(node.node_id());
+      world->machine->View()->ListReleased(id, [&](const ChunkId& chunk) {
+        history->released.emplace(id, chunk);
+        return true;
+      });
+    }
     const auto violations = FindViolations(*world->machine, world->store);
     EXPECT_TRUE(violations.empty())
         << "seed " << seed << " entry " << i << ": " << violations[0] << "\nafter "
@@ -143,6 +151,7 @@ void Replay(const World& world, std::uint64_t seed, std::uint64_t batch_max, int
 TEST(Determinism, BatchesAndRestartsDoNotMatter) {
   std::map<int, int> codes;
   std::map<int, int> kinds;
+  std::size_t released = 0;
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     SCOPED_TRACE(seed);
     std::vector<std::string> results;
@@ -154,7 +163,9 @@ TEST(Determinism, BatchesAndRestartsDoNotMatter) {
     Replay(*world, seed, 7, 3, results);
     for (const auto& [code, count] : history.codes) codes[code] += count;
     for (const auto& [kind, count] : history.kinds) kinds[kind] += count;
+    released += history.released.size();
   }
+  EXPECT_GT(released, 20u);
   // The histories reach every answer but the full session.
   for (int code = Code::DONE; code <= Code::INVALID; ++code) {
     if (code != Code::SESSION_FULL) {

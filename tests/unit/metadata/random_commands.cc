@@ -118,15 +118,24 @@ rpc::Command RandomCommands::Replicas(World* world) {
     return true;
   };
   world->machine->View()->ListIncomplete({}, keep);
-  if (random_.OneIn(1, 3)) world->machine->View()->List(kBucket, "", "", keep);
+  if (random_.OneIn(2, 3)) world->machine->View()->List(kBucket, "", "", keep);
   command.mutable_change_replicas();
   for (std::uint64_t i = random_.Below(5); i > 0 && !versions.empty(); --i) {
     const rpc::VersionRow& version = versions[random_.Below(versions.size())];
     const auto chunk = static_cast<int>(
         random_.Below(static_cast<std::uint64_t>(version.chunks_size())));
     const auto state = static_cast<api::ReplicaState>(random_.OneIn(2, 3) ? 1 : random_.Below(4));
-    *command.mutable_change_replicas()->add_changes() = world->Change(
-        version, chunk, AnyNode(world), state, random_.OneIn(1, 3) ? AnyNode(world) : 0);
+    // Most often one that is there to be replaced.
+    const auto& replicas = version.chunks(chunk).replicas();
+    const std::uint32_t named =
+        random_.OneIn(1, 4)
+            ? AnyNode(world)
+            : replicas
+                  .Get(static_cast<int>(random_.Below(static_cast<std::uint64_t>(replicas.size()))))
+                  .node_id();
+    rpc::ReplicaChange& change = *command.mutable_change_replicas()->add_changes();
+    change = world->Change(version, chunk, AnyNode(world), state, random_.OneIn(1, 2) ? named : 0);
+    change.set_is_move(random_.OneIn(2, 3));
   }
   return command;
 }
@@ -147,10 +156,12 @@ rpc::Command RandomCommands::Unlink(World* world) {
   rpc::Command command;
   const std::uint32_t node = AnyNode(world);
   command.mutable_unlinked()->set_node_id(node);
-  world->machine->View()->ListPurged(NodeId(node), [&](const ChunkId& chunk) {
+  const auto some = [&](const ChunkId& chunk) {
     if (random_.OneIn(1, 2)) *command.mutable_unlinked()->add_chunks() = ToWire(chunk);
     return true;
-  });
+  };
+  world->machine->View()->ListPurged(NodeId(node), some);
+  world->machine->View()->ListReleased(NodeId(node), some);
   return command;
 }
 

@@ -231,6 +231,7 @@ class Checker {
     });
     CheckTotals();
     CheckRows(rows);
+    CheckUnlinkRows(rows);
     return failures_;
   }
 
@@ -310,6 +311,45 @@ class Checker {
     if (txns != txns_of_versions_) failures_.push_back("X rows and versions differ");
     if (by_name != should_be_by_name) failures_.push_back("D rows and trashed versions differ");
     if (incomplete != should_be_incomplete) failures_.push_back("U rows are wrong");
+  }
+
+  // P rows are of versions that are gone; L rows of versions that exist, for nodes that are not in
+  // the chunk's set. Both name nodes that are members, or that RetireStep has yet to sweep.
+  void CheckUnlinkRows(const MemoryKeyValueStore::Rows& rows) {
+    for (const auto& [key, value] : rows) {
+      if (key[0] != kPurgeTable && key[0] != kReleasedTable) continue;
+      const TxnId txn = TxnAtEnd(key);
+      const NodeId node(ReadBigEndian32(key, 1));
+      const auto row = view_->FindNode(node);
+      if (!row || row->state() == rpc::JOINING ||
+          (row->state() == rpc::RETIRED && !row->has_rows())) {
+        failures_.push_back("a row of what is to be unlinked names no member");
+      }
+      if (value.empty() || value.back() == '\0')
+        failures_.push_back("a bitmap is longer than it should be");
+      const auto version = view_->FindVersion(txn);
+      if (version.has_value() != (key[0] == kReleasedTable)) {
+        failures_.push_back("a P row of a version that exists, or an L row of one that does not");
+        continue;
+      }
+      if (version) CheckReleased(node, *version);
+    }
+  }
+
+  void CheckReleased(NodeId node, const rpc::VersionRow& version) {
+    const TxnId txn = FromWire(version.txn());
+    view_->ListReleased(node, [&](const ChunkId& chunk) {
+      if (chunk.txn != txn) return true;
+      if (chunk.index >= static_cast<std::uint32_t>(version.chunks_size())) {
+        Fail("released is what is not there", version);
+        return true;
+      }
+      for (const rpc::Replica& replica : version.chunks(static_cast<int>(chunk.index)).replicas()) {
+        if (replica.node_id() == node.value())
+          Fail("a node of the set counts as released", version);
+      }
+      return true;
+    });
   }
 
   const std::unique_ptr<MetadataView> view_;
