@@ -317,7 +317,8 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
   }
   if (status.under_replicated() > 0) {
     add("UNDER_REPLICATED", api::HEALTH_WARN,
-        absl::StrCat(status.under_replicated(), " files have fewer copies than wanted"),
+        absl::StrCat(status.under_replicated(), status.under_replicated() == 1 ? " file has" : " files have",
+                     " fewer copies than wanted"),
         "nothing to do while three nodes are up: missing copies are made by themselves");
   }
   std::stable_sort(reasons.begin(), reasons.end(), [](const auto& a, const auto& b) {

@@ -210,6 +210,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RemoveFile& command) 
   rpc::CommandResult result;
   if (!visible) {
     result.set_code(Code::NOT_FOUND);
+    result.set_message("no such file");
     return StoreResult(context, request, kKind, std::move(result));
   }
   if (!HoldsPrecondition(command.has_if_version(), command.if_version(), visible)) {

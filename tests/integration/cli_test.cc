@@ -101,7 +101,9 @@ TEST_F(Cli, FailedGetKeepsTheLocalFile) {
 TEST_F(Cli, RemoveTwiceAndForcedAndPartly) {
   EXPECT_EQ(Run({"put", "-", "cli/removed"}, "x").exit_code, 0);
   EXPECT_EQ(Run({"remove", "cli/removed"}).exit_code, 0);
-  EXPECT_EQ(Run({"remove", "cli/removed"}).exit_code, kNotFound);
+  const auto again = Run({"remove", "cli/removed"});
+  EXPECT_EQ(again.exit_code, kNotFound);
+  EXPECT_THAT(again.err, HasSubstr("no such file"));
   EXPECT_EQ(Run({"remove", "-f", "cli/removed"}).exit_code, 0);
   EXPECT_EQ(Run({"put", "-", "cli/removed"}, "x").exit_code, 0);
   EXPECT_EQ(Run({"remove", "cli/removed", "cli/no-such-file"}).exit_code, kPartly);
