@@ -138,7 +138,7 @@ class ScrubCore {
   void Advance();
   void Remind();
   [[nodiscard]] absl::Time Due() const;  // of the next pass
-  void Emit(scrub::Action action) { out_.actions.push_back(std::move(action)); }
+  void Emit(scrub::Action action) { out_.actions.push_back(action); }
 
   const ScrubOptions options_;
   ScrubProgress progress_;
