@@ -16,7 +16,6 @@ namespace {
 
 // Further behind than this, a voter would hold up what needs it.
 constexpr std::uint64_t kVoterLagMax = 1'000;
-constexpr absl::Duration kApplyTimeout = absl::Seconds(5);
 
 rpc::ConfigurationRecord ToRecord(const consensus::Configuration& configuration) {
   rpc::ConfigurationRecord record;
@@ -141,8 +140,9 @@ void MemberUpkeep::AddNode(const rpc::JoinRequest& request, Answer<rpc::JoinResp
   const auto view = state_->world.view();
   auto known = FindJoined(*view, request);
   if (absl::IsFailedPrecondition(known.status())) {
-    WhenCurrent([self = shared_from_this(), request,
-                 done = std::move(done)](absl::Status status) mutable {
+    // For good: a leader that was replaced unnoticed, whose state lacks the node, must not say so.
+    WhenCurrent(state_, [self = shared_from_this(), request,
+                         done = std::move(done)](absl::Status status) mutable {
       if (!status.ok()) {
         done(std::move(status));
       } else {
@@ -194,33 +194,15 @@ void MemberUpkeep::AddNode(const rpc::JoinRequest& request, Answer<rpc::JoinResp
       });
 }
 
-void MemberUpkeep::WhenCurrent(absl::AnyInvocable<void(absl::Status)> done) {
-  auto shared = std::make_shared<absl::AnyInvocable<void(absl::Status)>>(std::move(done));
-  state_->world.consensus->ReadIndex(
-      [self = shared_from_this(), shared](const absl::StatusOr<LogIndex>& index) {
-        if (!index.ok()) {
-          (*shared)(NotLeaderError());
-          return;
-        }
-        self->state_->world.consensus->WaitApplied(
-            *index, kApplyTimeout, [self, shared](const absl::Status& applied) {
-              // Not here: this may be the thread that applies entries.
-              self->state_->world.executor->Post([shared, is_applied = applied.ok()] {
-                (*shared)(is_applied ? absl::OkStatus()
-                                     : absl::UnavailableError("the state machine lags"));
-              });
-            });
-      });
-}
-
 void MemberUpkeep::Register(const rpc::NodeStarted& node,
                             absl::AnyInvocable<void(absl::Status)> done) {
   if (const auto row = FindStarted(node); row.ok()) {
     RecordStarted(node, *row, std::move(done));
     return;
   }
-  WhenCurrent([self = shared_from_this(), node,
-               done = std::move(done)](absl::Status status) mutable {
+  // As in AddNode: a refusal is for good.
+  WhenCurrent(state_, [self = shared_from_this(), node,
+                       done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) {
       done(std::move(status));
     } else if (const auto row = self->FindStarted(node); row.ok()) {

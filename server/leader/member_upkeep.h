@@ -43,10 +43,6 @@ class MemberUpkeep : public std::enable_shared_from_this<MemberUpkeep> {
   [[nodiscard]] absl::StatusOr<rpc::NodeRow> FindStarted(const rpc::NodeStarted& node) const;
   void RecordStarted(const rpc::NodeStarted& node, const rpc::NodeRow& row,
                      absl::AnyInvocable<void(absl::Status)> done);
-  // Calls back on the executor once this node's state has all that was answered before the call;
-  // kUnavailable if it does not lead any more. A refusal is for good: a leader that was replaced
-  // unnoticed, whose state lacks the node, must not tell it.
-  void WhenCurrent(absl::AnyInvocable<void(absl::Status)> done);
   void ProposeStarted(const rpc::NodeStarted& node, bool moves,
                       absl::AnyInvocable<void(absl::Status)> done);
   void MaybeActivate(const replicated_log::RaftStatus& status, const metadata::MetadataView& view);

@@ -1,5 +1,7 @@
 #include "server/leader/term_state.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "proto/error_detail.h"
 
@@ -8,6 +10,7 @@ namespace {
 
 // A majority that is there answers far sooner.
 constexpr absl::Duration kOutcomeTimeout = absl::Seconds(10);
+constexpr absl::Duration kApplyTimeout = absl::Seconds(5);
 
 }  // namespace
 
@@ -27,6 +30,25 @@ absl::StatusOr<rpc::CommandResult> ProposeAndWait(TermState& state, rpc::Command
                            api::ErrorDetail::NO_QUORUM, api::ErrorDetail::UNKNOWN);
   }
   return outcome->result;
+}
+
+void WhenCurrent(const std::shared_ptr<TermState>& state,
+                 absl::AnyInvocable<void(absl::Status)> done) {
+  auto shared = std::make_shared<absl::AnyInvocable<void(absl::Status)>>(std::move(done));
+  state->world.consensus->ReadIndex([state, shared](const absl::StatusOr<LogIndex>& index) {
+    if (!index.ok()) {
+      (*shared)(NotLeaderError());
+      return;
+    }
+    state->world.consensus->WaitApplied(
+        *index, kApplyTimeout, [state, shared](const absl::Status& applied) {
+          // Not here: this may be the thread that applies entries.
+          state->world.executor->Post([shared, is_applied = applied.ok()] {
+            (*shared)(is_applied ? absl::OkStatus()
+                                 : absl::UnavailableError("the state machine lags"));
+          });
+        });
+  });
 }
 
 absl::Status NotLeaderError() {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -129,6 +130,11 @@ struct TermState {
 // Proposes in this term and waits for the outcome: on the pool only. kDeadlineExceeded: unknown, there is no quorum.
 [[nodiscard]] absl::StatusOr<rpc::CommandResult> ProposeAndWait(TermState& state,
                                                                 rpc::Command command);
+
+// Calls back on the executor once this node's state has all that was answered before the call. A leader that was replaced
+// unnoticed, and so cannot know, gets kUnavailable: NOT_LEADER, or its state machine lags.
+void WhenCurrent(const std::shared_ptr<TermState>& state,
+                 absl::AnyInvocable<void(absl::Status)> done);
 
 // kUnavailable, NOT_LEADER, NOTHING_CHANGED.
 [[nodiscard]] absl::Status NotLeaderError();

@@ -10,8 +10,6 @@
 namespace dfs::leader {
 namespace {
 
-constexpr absl::Duration kApplyTimeout = absl::Seconds(5);
-
 rpc::VerdictAnswer::Verdict ToWire(Verdict verdict) {
   switch (verdict) {
     case Verdict::kLive:
@@ -85,28 +83,15 @@ void VerdictDesk::Answer(const rpc::VerdictsRequest& request,
     done(absl::FailedPreconditionError("not the node's present identity"));
     return;
   }
-  auto shared = std::make_shared<leader::Answer<rpc::VerdictsResponse>>(std::move(done));
-  state_->world.consensus->ReadIndex([self = shared_from_this(), request,
-                                      shared](absl::StatusOr<LogIndex> index) {
-    if (!index.ok()) {
-      (*shared)(index.status());
-      return;
+  WhenCurrent(state_, [self = shared_from_this(), request,
+                       done = std::move(done)](absl::Status current) mutable {
+    if (!current.ok()) {
+      done(std::move(current));
+    } else if (self->state_->HasEnded()) {
+      done(NotLeaderError());
+    } else {
+      done(self->Decide(request));
     }
-    self->state_->world.consensus->WaitApplied(
-        *index, kApplyTimeout, [self, request, shared](const absl::Status& applied) {
-          if (!applied.ok()) {
-            (*shared)(absl::UnavailableError("the state machine lags"));
-            return;
-          }
-          // Not here: this may be the thread that applies entries.
-          self->state_->world.executor->Post([self, request, shared] {
-            if (self->state_->HasEnded()) {
-              (*shared)(NotLeaderError());
-            } else {
-              (*shared)(self->Decide(request));
-            }
-          });
-        });
   });
 }
 
