@@ -13,8 +13,9 @@ Doors::Doors(Parts parts)
       ring_(parts.ring_transport),
       leader_(parts.leader_host),
       replica_(std::move(parts.replica)),
-      files_(*parts.coordinator, parts.channels),
-      handed_reads_(files_.reads()),
+      operations_(*parts.coordinator, parts.channels),
+      files_(&operations_),
+      handed_reads_(operations_.reads()),
       cluster_(std::move(parts.cluster)) {}
 
 absl::Status Doors::Listen(const Config& config) {

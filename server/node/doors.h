@@ -11,6 +11,7 @@
 #include "server/chunk/replica_service.h"
 #include "server/coordinator/coordinator.h"
 #include "server/gateway/cluster_service.h"
+#include "server/gateway/file_operations.h"
 #include "server/gateway/file_service.h"
 #include "server/gateway/handed_read_service.h"
 #include "server/leader/leader_service.h"
@@ -48,6 +49,7 @@ class Doors {
   membership::MembershipService ring_;
   leader::LeaderService leader_;
   chunk::ReplicaService replica_;
+  gateway::FileOperations operations_;
   gateway::FileService files_;
   gateway::HandedReadService handed_reads_;
   gateway::ClusterService cluster_;
