@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "common/checksum.h"
 #include "common/status_macros.h"
+#include "proto/error_detail.h"
 
 namespace dfs::gateway {
 namespace {
@@ -54,7 +56,27 @@ absl::Status FileOperations::Read(
 absl::Status FileOperations::Get(const grpc::ServerContext* context, const api::GetRequest& request,
                                  const GetSink& sink) {
   return Read([&](absl::Duration lag_max) { return reads_.Get(request, lag_max, sink); },
-              [&](NodeId node) { return relay_.Get(node, context, request, sink); });
+              [&](NodeId node) -> std::optional<absl::Status> {
+                if (context != nullptr) return relay_.Get(node, context, request, sink);
+                return GetChecked(node, request, sink);
+              });
+}
+
+// Of what another node sent: a client that has not come by gRPC has no sums to check it against.
+std::optional<absl::Status> FileOperations::GetChecked(NodeId node, const api::GetRequest& request,
+                                                       const GetSink& sink) {
+  bool is_damaged = false;
+  auto word = relay_.Get(node, nullptr, request, [&](const WithData<api::GetResponse>& message) {
+    std::uint32_t crc = 0;
+    for (const auto& piece : message.data.pieces()) {
+      crc = ExtendCrc32c(crc, piece.begin(), piece.size());
+    }
+    is_damaged = crc != message.message.crc32c();
+    return !is_damaged && sink(message);
+  });
+  if (!is_damaged) return word;
+  return ErrorWithReason(absl::StatusCode::kDataLoss, "bytes were damaged between two nodes",
+                         api::ErrorDetail::BAD_CHECKSUM);
 }
 
 absl::Status FileOperations::Stat(const grpc::ServerContext* context,

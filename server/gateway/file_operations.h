@@ -59,6 +59,8 @@ class FileOperations {
   // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked, `here` after all.
   absl::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here,
                     const std::function<std::optional<absl::Status>(NodeId node)>& there);
+  std::optional<absl::Status> GetChecked(NodeId node, const api::GetRequest& request,
+                                         const GetSink& sink);
   absl::StatusOr<rpc::CommandResult> Submit(rpc::Command command);
 
   const coordinator::Parts& parts_;

@@ -16,6 +16,7 @@ struct Config {
   std::string data_dir;
   std::string listen;        // for clients, host:port
   std::string peer_listen;   // for other nodes, host:port
+  std::string http_listen;   // for clients that speak HTTP, host:port; empty: none
   bool bootstrap = false;
   std::vector<std::string> join;  // peer addresses of members
   std::string zone;

@@ -1,4 +1,4 @@
-// The services of a node, and the two servers that offer them.
+// The services of a node, and the servers that offer them.
 #ifndef DFS_SERVER_NODE_DOORS_H_
 #define DFS_SERVER_NODE_DOORS_H_
 
@@ -14,6 +14,8 @@
 #include "server/gateway/file_operations.h"
 #include "server/gateway/file_service.h"
 #include "server/gateway/handed_read_service.h"
+#include "server/http/http_door.h"
+#include "server/http/http_server.h"
 #include "server/leader/leader_service.h"
 #include "server/node/config.h"
 #include "server/node/rpc_server.h"
@@ -36,7 +38,7 @@ class Doors {
   };
   explicit Doors(Parts parts);
 
-  // Opens the port of the nodes, then that of the clients. kUnavailable: an address is in use or not this machine's.
+  // Opens the port of the nodes, then those of the clients. kUnavailable: an address is in use or not this machine's.
   [[nodiscard]] absl::Status Listen(const Config& config);
   // What load balancers are told. Nothing before Listen.
   void SetServing(bool is_serving);
@@ -45,6 +47,8 @@ class Doors {
   void StopNodes();
 
  private:
+  http::HttpDoor::Parts HttpParts(NodeId self);
+
   replicated_log::RaftService raft_;
   membership::MembershipService ring_;
   leader::LeaderService leader_;
@@ -53,9 +57,11 @@ class Doors {
   gateway::FileService files_;
   gateway::HandedReadService handed_reads_;
   gateway::ClusterService cluster_;
+  http::HttpDoor http_;
   // Last: they use the services.
   std::unique_ptr<RpcServer> peer_server_;
   std::unique_ptr<RpcServer> client_server_;
+  std::unique_ptr<http::HttpServer> http_server_;  // null: none is wanted
 };
 
 }  // namespace dfs::node

@@ -1,0 +1,105 @@
+#include "server/http/http_door.h"
+
+#include <glog/logging.h>
+
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "server/http/error_answer.h"
+#include "server/http/json_text.h"
+
+namespace dfs::http {
+namespace {
+
+constexpr std::string_view kUploadPrefix = "/upload/";
+
+bool IsRead(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
+
+Response JsonAnswer(int code, std::string body) {
+  Response out;
+  out.code = code;
+  out.body = std::move(body);
+  return out;
+}
+
+}  // namespace
+
+HttpDoor::HttpDoor(Parts parts)
+    : parts_(std::move(parts)), changes_(parts_.files), routes_(parts_.files, &changes_) {}
+
+void HttpDoor::Serve(Exchange& exchange) {
+  const MonotonicTime start = exchange.clock().Now();
+  const auto target = ParseTarget(exchange.head().target);
+  if (target.ok()) {
+    Route(exchange, *target);
+  } else {
+    exchange.Answer(AnswerOf(target.status(), false, ""));
+  }
+  LOG_IF(WARNING, exchange.code() >= 500)
+      << "http " << exchange.head().method << " " << absl::CEscape(exchange.head().target) << ": "
+      << exchange.code();
+  VLOG(1) << "http " << exchange.head().method << " " << absl::CEscape(exchange.head().target)
+          << ": " << exchange.code() << ", in " << exchange.body_bytes() << " bytes, out "
+          << exchange.sent_bytes() << " bytes, " << (exchange.clock().Now() - start);
+}
+
+void HttpDoor::Route(Exchange& exchange, const RequestTarget& target) {
+  const bool is_upload = target.path.starts_with(kUploadPrefix);
+  if (!is_upload && target.path != "/files") return RouteNode(exchange, target);
+  if (!is_upload && !IsRead(exchange.head())) {
+    return exchange.Answer(MethodNotAllowed("GET, HEAD"));
+  }
+  const Admission::Ticket ticket(&transfers_);
+  if (!ticket.is_admitted()) {
+    Response busy = PlainError(503, "too many transfers at this node; try another or later");
+    busy.fields.emplace_back("Retry-After", "1");
+    return exchange.Answer(busy);
+  }
+  if (is_upload) return RouteUpload(exchange, target);
+  routes_.List(exchange, target);
+}
+
+void HttpDoor::RouteUpload(Exchange& exchange, const RequestTarget& target) {
+  const std::string name = target.path.substr(kUploadPrefix.size());
+  const std::string& method = exchange.head().method;
+  if (IsRead(exchange.head())) return routes_.Get(exchange, target, name, "");
+  if (method == "PUT" || method == "POST") return routes_.Put(exchange, target, name);
+  if (method == "DELETE") return routes_.Remove(exchange, target, name);
+  exchange.Answer(MethodNotAllowed("GET, HEAD, PUT, POST, DELETE"));
+}
+
+void HttpDoor::RouteNode(Exchange& exchange, const RequestTarget& target) {
+  const bool is_known =
+      target.path == "/status" || target.path == "/healthz" || target.path == "/readyz";
+  if (!is_known) return exchange.Answer(PlainError(404, "there is nothing at this path"));
+  if (!IsRead(exchange.head())) return exchange.Answer(MethodNotAllowed("GET, HEAD"));
+  if (target.path == "/healthz") return AnswerHealth(exchange);
+  if (target.path == "/readyz") return AnswerReady(exchange, target);
+  exchange.Answer(JsonAnswer(200, StatusJson(parts_.status(), parts_.files->parts().self.value(),
+                                             exchange.clock().WallNow())));
+}
+
+void HttpDoor::AnswerHealth(Exchange& exchange) {
+  const absl::Status health = parts_.files->parts().store->Health();
+  exchange.Answer(health.ok() ? JsonAnswer(200, "{\"status\":\"ok\"}\n")
+                              : PlainError(503, std::string(health.message())));
+}
+
+void HttpDoor::AnswerReady(Exchange& exchange, const RequestTarget& target) {
+  if (!is_serving_) {
+    return exchange.Answer(PlainError(503, "this node cannot serve: it knows no leader"));
+  }
+  const std::string maintenance = target.Find("maintenance").value_or("false");
+  if (maintenance == "false") return exchange.Answer(JsonAnswer(200, "{\"status\":\"ready\"}\n"));
+  if (maintenance != "true") {
+    return exchange.Answer(PlainError(400, "maintenance is true or false"));
+  }
+  const auto verdict = parts_.ok_to_stop();
+  if (!verdict.ok()) {
+    return exchange.Answer(AnswerOf(verdict.status(), false, routes_.LeaderAddress()));
+  }
+  exchange.Answer(JsonAnswer(verdict->is_ok() ? 200 : 412, OkToStopJson(*verdict)));
+}
+
+}  // namespace dfs::http
