@@ -58,15 +58,16 @@ Response AnswerOf(const absl::Status& status, bool is_change, const std::string&
   return out;
 }
 
-Response BodyError(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kDeadlineExceeded:
-      return PlainError(408, "the body came too slowly; nothing was stored");
-    case absl::StatusCode::kResourceExhausted:
-      return PlainError(503, std::string(status.message()));
-    default:
-      return PlainError(400, std::string(status.message()));
-  }
+Response BodyError(const absl::Status& status, const std::vector<std::string>& stored) {
+  ErrorFacts facts;
+  facts.message = std::string(status.message());
+  facts.stored = stored;
+  Response out;
+  out.code = status.code() == absl::StatusCode::kDeadlineExceeded    ? 408
+             : status.code() == absl::StatusCode::kResourceExhausted ? 503
+                                                                     : 400;
+  out.body = ErrorJson(facts);
+  return out;
 }
 
 Response PlainError(int code, std::string_view message) {

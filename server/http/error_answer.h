@@ -17,7 +17,7 @@ Response AnswerOf(const absl::Status& status, bool is_change, const std::string&
                   const std::vector<std::string>& stored = {});
 
 // A body that did not come as it should (Exchange::ReadBody).
-Response BodyError(const absl::Status& status);
+Response BodyError(const absl::Status& status, const std::vector<std::string>& stored = {});
 
 // {"error":"…"} with this code.
 Response PlainError(int code, std::string_view message);

@@ -23,8 +23,14 @@ Response Refusal(int code, std::string_view why) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(std::unique_ptr<HttpStream> stream, const Clock* clock)
-    : stream_(std::move(stream)), clock_(clock), deadline_(clock->Now() + kHeadTimeout) {}
+HttpConnection::HttpConnection(std::unique_ptr<HttpStream> stream, const Clock* clock,
+                               std::atomic<std::size_t>* count)
+    : stream_(std::move(stream)),
+      clock_(clock),
+      count_(count),
+      deadline_(clock->Now() + kHeadTimeout) {
+  ++*count_;
+}
 
 HttpConnection::Next HttpConnection::Take() {
   if (Examine() == Next::kRequest) return Next::kRequest;

@@ -2,6 +2,7 @@
 #ifndef DFS_SERVER_HTTP_HTTP_CONNECTION_H_
 #define DFS_SERVER_HTTP_HTTP_CONNECTION_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,7 +25,12 @@ class HttpConnection {
   // A connection without a request is closed.
   static constexpr absl::Duration kIdleTimeout = absl::Seconds(60);
 
-  HttpConnection(std::unique_ptr<HttpStream> stream, const Clock* clock);
+  // `count` is one more while the connection lives.
+  HttpConnection(std::unique_ptr<HttpStream> stream, const Clock* clock,
+                 std::atomic<std::size_t>* count);
+  ~HttpConnection() { --*count_; }
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
 
   enum class Next {
     kRequest,  // a head is there, or something that is none: Serve
@@ -54,6 +60,7 @@ class HttpConnection {
 
   const std::unique_ptr<HttpStream> stream_;
   const Clock* const clock_;
+  std::atomic<std::size_t>* const count_;
   std::string unread_;        // bytes that belong to no request yet
   std::size_t head_bytes_ = 0;  // of the next request; 0: not whole yet
   std::optional<Response> refusal_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "server/http/content_disposition.h"
 #include "server/http/error_answer.h"
 #include "server/http/json_text.h"
 
@@ -26,7 +27,8 @@ Response JsonAnswer(int code, std::string body) {
 }  // namespace
 
 HttpDoor::HttpDoor(Parts parts)
-    : parts_(std::move(parts)), changes_(parts_.files), routes_(parts_.files, &changes_) {}
+    : parts_(std::move(parts)), changes_(parts_.files), routes_(parts_.files, &changes_),
+      form_(&changes_, parts_.form_bytes_max, [this] { return routes_.LeaderAddress(); }) {}
 
 void HttpDoor::Serve(Exchange& exchange) {
   const MonotonicTime start = exchange.clock().Now();
@@ -45,19 +47,27 @@ void HttpDoor::Serve(Exchange& exchange) {
 }
 
 void HttpDoor::Route(Exchange& exchange, const RequestTarget& target) {
-  const bool is_upload = target.path.starts_with(kUploadPrefix);
-  if (!is_upload && target.path != "/files") return RouteNode(exchange, target);
-  if (!is_upload && !IsRead(exchange.head())) {
-    return exchange.Answer(MethodNotAllowed("GET, HEAD"));
-  }
+  const bool is_of_files = target.path.starts_with(kUploadPrefix) || target.path == "/" ||
+                           target.path == "/files" || target.path == "/byname";
+  if (!is_of_files) return RouteNode(exchange, target);
   const Admission::Ticket ticket(&transfers_);
-  if (!ticket.is_admitted()) {
-    Response busy = PlainError(503, "too many transfers at this node; try another or later");
-    busy.fields.emplace_back("Retry-After", "1");
-    return exchange.Answer(busy);
+  if (ticket.is_admitted()) return RouteFiles(exchange, target);
+  Response busy = PlainError(503, "too many transfers at this node; try another or later");
+  busy.fields.emplace_back("Retry-After", "1");
+  exchange.Answer(busy);
+}
+
+void HttpDoor::RouteFiles(Exchange& exchange, const RequestTarget& target) {
+  if (target.path == "/") {
+    if (exchange.head().method != "POST") return exchange.Answer(MethodNotAllowed("POST"));
+    return form_.Post(exchange, target);
   }
-  if (is_upload) return RouteUpload(exchange, target);
-  routes_.List(exchange, target);
+  if (target.path != "/files" && target.path != "/byname") return RouteUpload(exchange, target);
+  if (!IsRead(exchange.head())) return exchange.Answer(MethodNotAllowed("GET, HEAD"));
+  if (target.path == "/files") return routes_.List(exchange, target);
+  const auto name = target.Find("filename");
+  if (!name) return exchange.Answer(PlainError(400, "the parameter filename is missing"));
+  routes_.Get(exchange, target, *name, AttachmentNamed(*name));
 }
 
 void HttpDoor::RouteUpload(Exchange& exchange, const RequestTarget& target) {

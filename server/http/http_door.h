@@ -16,12 +16,15 @@
 #include "server/http/exchange.h"
 #include "server/http/file_routes.h"
 #include "server/http/request_target.h"
+#include "server/http/upload_form.h"
 
 namespace dfs::http {
 
 // Thread-safe.
 class HttpDoor {
  public:
+  // A form of so many bytes or more is refused, if nothing else is configured.
+  static constexpr std::uint64_t kFormBytesMax = std::uint64_t{1} << 30;
   // All of it outlives the door.
   struct Parts {
     gateway::FileOperations* files = nullptr;
@@ -29,6 +32,7 @@ class HttpDoor {
     std::function<v1::StatusResponse()> status;
     // Whether this node may be stopped; the leader's answer.
     std::function<absl::StatusOr<v1::OkToStopResponse>()> ok_to_stop;
+    std::uint64_t form_bytes_max = kFormBytesMax;
   };
   // Operations on files under way at once: some threads stay free for those who ask how the node is.
   static constexpr int kTransfersMax = 224;
@@ -42,6 +46,7 @@ class HttpDoor {
 
  private:
   void Route(Exchange& exchange, const RequestTarget& target);
+  void RouteFiles(Exchange& exchange, const RequestTarget& target);
   void RouteUpload(Exchange& exchange, const RequestTarget& target);
   void RouteNode(Exchange& exchange, const RequestTarget& target);
   void AnswerHealth(Exchange& exchange);
@@ -50,6 +55,7 @@ class HttpDoor {
   const Parts parts_;
   Changes changes_;
   FileRoutes routes_;
+  UploadForm form_;
   Admission transfers_{kTransfersMax};
   std::atomic<bool> is_serving_{false};
 };

@@ -103,11 +103,6 @@ HttpServer::~HttpServer() {
   }
 }
 
-std::size_t HttpServer::connections() const {
-  MutexLock lock(&mutex_);
-  return waiting_count_ + served_.size();
-}
-
 void HttpServer::WakeWatcher() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t ignored = ::write(wake_, &one, sizeof(one));
@@ -118,7 +113,6 @@ void HttpServer::Watch() {
     {
       MutexLock lock(&mutex_);
       if (is_stopping_) break;
-      waiting_count_ = waiting_.size();
     }
     std::array<epoll_event, kEventsPerRound> events;
     const int count = ::epoll_wait(epoll_, events.data(), kEventsPerRound,
@@ -157,14 +151,9 @@ void HttpServer::Accept() {
 void HttpServer::Admit(int descriptor) {
   const int on = 1;
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  auto connection =
-      std::make_unique<HttpConnection>(options_.make_stream(descriptor), options_.clock);
-  std::size_t busy = 0;
-  {
-    MutexLock lock(&mutex_);
-    busy = served_.size() + returned_.size();
-  }
-  if (waiting_.size() + busy >= options_.connections_max && !MakeRoom()) {
+  auto connection = std::make_unique<HttpConnection>(options_.make_stream(descriptor),
+                                                     options_.clock, &count_);
+  if (count_ > options_.connections_max && !MakeRoom()) {
     connection->Refuse();
     return;
   }

@@ -2,6 +2,7 @@
 #ifndef DFS_SERVER_HTTP_HTTP_SERVER_H_
 #define DFS_SERVER_HTTP_HTTP_SERVER_H_
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <set>
@@ -44,7 +45,7 @@ class HttpServer {
   ~HttpServer();  // Stop(0)
 
   [[nodiscard]] int port() const { return port_; }
-  [[nodiscard]] std::size_t connections() const ABSL_LOCKS_EXCLUDED(mutex_);
+  [[nodiscard]] std::size_t connections() const { return count_; }
 
   // Accepts no more, closes idle connections, lets running requests end for `grace` at most, then cuts them.
   void Stop(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -73,6 +74,8 @@ class HttpServer {
   int epoll_ = -1;
   int wake_ = -1;
 
+  std::atomic<std::size_t> count_{0};
+
   // Poller's thread only.
   Connections waiting_;
   MonotonicTime next_sweep_;
@@ -82,7 +85,6 @@ class HttpServer {
   bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<HttpConnection*> served_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<HttpConnection>> returned_ ABSL_GUARDED_BY(mutex_);
-  std::size_t waiting_count_ ABSL_GUARDED_BY(mutex_) = 0;
 
   ThreadPool pool_;
   ThreadExecutor poller_;

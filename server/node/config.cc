@@ -74,6 +74,10 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_option("--http-listen", config.http_listen,
                  "address for clients that speak HTTP, host:port (none)")
       ->envname("DFS_HTTP_LISTEN");
+  app.add_option("--http-upload-limit", config.http_upload_limit,
+                 "a form (POST /) of so many bytes or more is refused; K, M and G are powers of 1,024")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("1GB");
   int http_port = -1;
   app.add_option("--http-port", http_port, "the same, on the host of --listen")
       ->check(CLI::Range(0, 65'535))

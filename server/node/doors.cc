@@ -22,12 +22,13 @@ Doors::Doors(Parts parts)
       files_(&operations_),
       handed_reads_(operations_.reads()),
       cluster_(std::move(parts.cluster)),
-      http_(HttpParts(operations_.parts().self)) {}
+      http_(HttpParts(operations_.parts().self, parts.http_form_bytes_max)) {}
 
 // What gRPC clients are told as well, in this process.
-http::HttpDoor::Parts Doors::HttpParts(NodeId self) {
+http::HttpDoor::Parts Doors::HttpParts(NodeId self, std::uint64_t form_bytes_max) {
   http::HttpDoor::Parts parts;
   parts.files = &operations_;
+  parts.form_bytes_max = form_bytes_max;
   parts.status = [this] {
     api::StatusResponse status;
     const api::StatusRequest request;

@@ -35,6 +35,7 @@ class Doors {
     const coordinator::Parts* coordinator = nullptr;
     PeerChannels* channels = nullptr;
     gateway::ClusterParts cluster;
+    std::uint64_t http_form_bytes_max = http::HttpDoor::kFormBytesMax;
   };
   explicit Doors(Parts parts);
 
@@ -47,7 +48,7 @@ class Doors {
   void StopNodes();
 
  private:
-  http::HttpDoor::Parts HttpParts(NodeId self);
+  http::HttpDoor::Parts HttpParts(NodeId self, std::uint64_t form_bytes_max);
 
   replicated_log::RaftService raft_;
   membership::MembershipService ring_;
