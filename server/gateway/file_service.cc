@@ -23,15 +23,15 @@ absl::Status TooManyStreams() {
 
 // The answer of a change, or why there is none.
 template <class Response>
-grpc::Status Answer(absl::StatusOr<Response> result, Response* response) {
+grpc::Status Answer(OperationTimer timer, absl::StatusOr<Response> result, Response* response) {
   if (result.ok()) *response = *std::move(result);
-  return ToGrpc(result.status());
+  return ToGrpc(timer.End(result.status()));
 }
 
 }  // namespace
 
-FileService::FileService(FileOperations* operations)
-    : operations_(operations), parts_(operations->parts()) {
+FileService::FileService(FileOperations* operations, OperationMetrics* metrics)
+    : operations_(operations), metrics_(metrics), parts_(operations->parts()) {
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
@@ -49,16 +49,17 @@ grpc::Status FileService::Put(grpc::ServerContext* context,
                               api::PutResponse* response) {
   const Admission::Ticket ticket(&streams_);
   if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
-  return ToGrpc(PutStream(context, reader, response));
+  OperationTimer timer = Timer(Operation::kPut);
+  const absl::Status status = PutStream(context, reader, response, &timer.bytes_in);
+  return ToGrpc(timer.End(status));
 }
 
 absl::Status FileService::PutStream(grpc::ServerContext* context,
                                     grpc::ServerReader<WithData<api::PutRequest>>* reader,
-                                    api::PutResponse* response) {
+                                    api::PutResponse* response, std::uint64_t* received) {
   ProgressGuard::Watch watch(&guard_, kStallTimeout, [context] { context->TryCancel(); });
   WithData<api::PutRequest> request;
   coordinator::PutOperation put(parts_);
-  std::uint64_t received = 0;
   bool is_first = true;
   while (true) {
     watch.Begin();
@@ -75,12 +76,12 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
       if (request.data.size() > kDataBytesMax) {
         return absl::InvalidArgumentError("data longer than 2 MiB in one message");
       }
-      if (message.offset() != received) {
+      if (message.offset() != *received) {
         return absl::InvalidArgumentError(
-            absl::StrCat("data at offset ", message.offset(), ", expected ", received));
+            absl::StrCat("data at offset ", message.offset(), ", expected ", *received));
       }
       DFS_RETURN_IF_ERROR(put.Append(request.data, message.crc32c()));
-      received += request.data.size();
+      *received += request.data.size();
       request.data.Clear();
     }
     if (message.has_finish()) {
@@ -95,36 +96,46 @@ grpc::Status FileService::Get(grpc::ServerContext* context, const api::GetReques
                               grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
   const Admission::Ticket ticket(&streams_);
   if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
+  OperationTimer timer = Timer(Operation::kGet);
   StreamSink<WithData<api::GetResponse>> sink(&guard_, context, writer);
-  return ToGrpc(operations_->Get(context, *request, std::ref(sink)));
+  return ToGrpc(timer.End(
+      operations_->Get(context, *request, [&](const WithData<api::GetResponse>& message) {
+        timer.bytes_out += message.data.size();
+        return sink(message);
+      })));
 }
 
 grpc::Status FileService::Stat(grpc::ServerContext* context, const api::StatRequest* request,
                                api::StatResponse* response) {
-  return ToGrpc(operations_->Stat(context, *request, response));
+  OperationTimer timer = Timer(Operation::kStat);
+  return ToGrpc(timer.End(operations_->Stat(context, *request, response)));
 }
 
 grpc::Status FileService::Locate(grpc::ServerContext* context, const api::LocateRequest* request,
                                  api::LocateResponse* response) {
-  return ToGrpc(operations_->Locate(context, *request, response));
+  OperationTimer timer = Timer(Operation::kLocate);
+  return ToGrpc(timer.End(operations_->Locate(context, *request, response)));
 }
 
 grpc::Status FileService::List(grpc::ServerContext* context, const api::ListRequest* request,
                                grpc::ServerWriter<api::ListResponse>* writer) {
+  OperationTimer timer = Timer(Operation::kList);
   StreamSink<api::ListResponse> sink(&guard_, context, writer);
-  return ToGrpc(operations_->List(context, *request, std::ref(sink)));
+  return ToGrpc(timer.End(operations_->List(context, *request, std::ref(sink))));
 }
 
 grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
                                  const api::RemoveRequest* request,
                                  api::RemoveResponse* response) {
-  return Answer(operations_->Remove(*request), response);
+  OperationTimer timer = Timer(Operation::kRemove);
+  return Answer(timer, operations_->Remove(*request), response);
 }
 
 grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,
                                    const api::UndeleteRequest* request,
                                    api::UndeleteResponse* response) {
-  return Answer(operations_->Undelete(*request), response);
+  OperationTimer timer = Timer(Operation::kUndelete);
+  return Answer(timer, operations_->Undelete(*request), response);
 }
 
 grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
@@ -180,13 +191,15 @@ grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
 
 grpc::Status FileService::Clear(grpc::ServerContext* /*context*/, const api::ClearRequest* request,
                                 api::ClearResponse* response) {
-  return Answer(operations_->Clear(*request), response);
+  OperationTimer timer = Timer(Operation::kClear);
+  return Answer(timer, operations_->Clear(*request), response);
 }
 
 grpc::Status FileService::Settle(grpc::ServerContext* /*context*/,
                                  const api::SettleRequest* request,
                                  api::SettleResponse* response) {
-  return Answer(operations_->Settle(*request), response);
+  OperationTimer timer = Timer(Operation::kSettle);
+  return Answer(timer, operations_->Settle(*request), response);
 }
 
 }  // namespace dfs::gateway

@@ -3,6 +3,7 @@
 #define DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 
 #include "common/admission.h"
+#include "common/operation_metrics.h"
 #include "common/progress_guard.h"
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
@@ -13,8 +14,8 @@ namespace dfs::gateway {
 
 class FileService final : public RawService {
  public:
-  // `operations` outlive the service.
-  explicit FileService(FileOperations* operations);
+  // Both outlive the service.
+  FileService(FileOperations* operations, OperationMetrics* metrics);
 
  private:
   // Bounds the threads and memory that clients can hold: beyond these RESOURCE_EXHAUSTED.
@@ -44,9 +45,13 @@ class FileService final : public RawService {
 
   absl::Status PutStream(grpc::ServerContext* context,
                          grpc::ServerReader<WithData<api::PutRequest>>* reader,
-                         api::PutResponse* response);
+                         api::PutResponse* response, std::uint64_t* received);
+  [[nodiscard]] OperationTimer Timer(Operation operation) {
+    return OperationTimer(metrics_, parts_.clock, Door::kGrpc, operation);
+  }
 
   FileOperations* const operations_;
+  OperationMetrics* const metrics_;
   const coordinator::Parts& parts_;
   ProgressGuard guard_;
   Admission streams_{kStreamsMax};

@@ -9,6 +9,7 @@
 #include "server/http/content_disposition.h"
 #include "server/http/error_answer.h"
 #include "server/http/json_text.h"
+#include "server/http/metrics_page.h"
 
 namespace dfs::http {
 namespace {
@@ -16,6 +17,18 @@ namespace {
 constexpr std::string_view kUploadPrefix = "/upload/";
 
 bool IsRead(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
+
+Operation OperationOf(const RequestHead& head, const RequestTarget& target) {
+  if (target.path == "/files") return Operation::kList;
+  if (head.method == "GET") return Operation::kGet;
+  if (head.method == "HEAD") return Operation::kStat;
+  return head.method == "DELETE" ? Operation::kRemove : Operation::kPut;
+}
+
+absl::Status ResultOf(int code) {
+  if (code < 400) return absl::OkStatus();
+  return code < 500 ? absl::InvalidArgumentError("") : absl::UnavailableError("");
+}
 
 Response JsonAnswer(int code, std::string body) {
   Response out;
@@ -31,6 +44,7 @@ HttpDoor::HttpDoor(Parts parts)
       form_(&changes_, parts_.form_bytes_max, [this] { return routes_.LeaderAddress(); }) {}
 
 void HttpDoor::Serve(Exchange& exchange) {
+  ++running_;
   const MonotonicTime start = exchange.clock().Now();
   const auto target = ParseTarget(exchange.head().target);
   if (target.ok()) {
@@ -44,6 +58,7 @@ void HttpDoor::Serve(Exchange& exchange) {
   VLOG(1) << "http " << exchange.head().method << " " << absl::CEscape(exchange.head().target)
           << ": " << exchange.code() << ", in " << exchange.body_bytes() << " bytes, out "
           << exchange.sent_bytes() << " bytes, " << (exchange.clock().Now() - start);
+  --running_;
 }
 
 void HttpDoor::Route(Exchange& exchange, const RequestTarget& target) {
@@ -51,7 +66,15 @@ void HttpDoor::Route(Exchange& exchange, const RequestTarget& target) {
                            target.path == "/files" || target.path == "/byname";
   if (!is_of_files) return RouteNode(exchange, target);
   const Admission::Ticket ticket(&transfers_);
-  if (ticket.is_admitted()) return RouteFiles(exchange, target);
+  if (ticket.is_admitted()) {
+    OperationTimer timer(parts_.metrics, &exchange.clock(), Door::kHttp,
+                         OperationOf(exchange.head(), target));
+    RouteFiles(exchange, target);
+    timer.bytes_in = exchange.body_bytes();
+    timer.bytes_out = exchange.sent_bytes();
+    [[maybe_unused]] const absl::Status ignored = timer.End(ResultOf(exchange.code()));
+    return;
+  }
   Response busy = PlainError(503, "too many transfers at this node; try another or later");
   busy.fields.emplace_back("Retry-After", "1");
   exchange.Answer(busy);
@@ -81,13 +104,28 @@ void HttpDoor::RouteUpload(Exchange& exchange, const RequestTarget& target) {
 
 void HttpDoor::RouteNode(Exchange& exchange, const RequestTarget& target) {
   const bool is_known =
-      target.path == "/status" || target.path == "/healthz" || target.path == "/readyz";
+      target.path == "/status" || target.path == "/metrics" || target.path == "/healthz" || target.path == "/readyz";
   if (!is_known) return exchange.Answer(PlainError(404, "there is nothing at this path"));
   if (!IsRead(exchange.head())) return exchange.Answer(MethodNotAllowed("GET, HEAD"));
   if (target.path == "/healthz") return AnswerHealth(exchange);
   if (target.path == "/readyz") return AnswerReady(exchange, target);
+  if (target.path == "/metrics") return AnswerMetrics(exchange);
   exchange.Answer(JsonAnswer(200, StatusJson(parts_.status(), parts_.files->parts().self.value(),
                                              exchange.clock().WallNow())));
+}
+
+void HttpDoor::AnswerMetrics(Exchange& exchange) {
+  const v1::StatusResponse status = parts_.status();
+  MetricsSources sources;
+  sources.operations = parts_.metrics;
+  sources.status = &status;
+  sources.self = parts_.files->parts().self.value();
+  sources.is_serving = is_serving_;
+  sources.http_requests = running_;
+  Response out;
+  out.content_type = kMetricsType;
+  out.body = MetricsText(sources);
+  exchange.Answer(out);
 }
 
 void HttpDoor::AnswerHealth(Exchange& exchange) {

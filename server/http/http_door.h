@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "common/admission.h"
 #include "common/ids.h"
+#include "common/operation_metrics.h"
 #include "dfs/v1/cluster.pb.h"
 #include "server/gateway/file_operations.h"
 #include "server/http/changes.h"
@@ -33,6 +34,7 @@ class HttpDoor {
     // Whether this node may be stopped; the leader's answer.
     std::function<absl::StatusOr<v1::OkToStopResponse>()> ok_to_stop;
     std::uint64_t form_bytes_max = kFormBytesMax;
+    OperationMetrics* metrics = nullptr;
   };
   // Operations on files under way at once: some threads stay free for those who ask how the node is.
   static constexpr int kTransfersMax = 224;
@@ -49,6 +51,7 @@ class HttpDoor {
   void RouteFiles(Exchange& exchange, const RequestTarget& target);
   void RouteUpload(Exchange& exchange, const RequestTarget& target);
   void RouteNode(Exchange& exchange, const RequestTarget& target);
+  void AnswerMetrics(Exchange& exchange);
   void AnswerHealth(Exchange& exchange);
   void AnswerReady(Exchange& exchange, const RequestTarget& target);
 
@@ -58,6 +61,7 @@ class HttpDoor {
   UploadForm form_;
   Admission transfers_{kTransfersMax};
   std::atomic<bool> is_serving_{false};
+  std::atomic<std::uint32_t> running_{0};
 };
 
 }  // namespace dfs::http

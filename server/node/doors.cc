@@ -19,7 +19,7 @@ Doors::Doors(Parts parts)
       leader_(parts.leader_host),
       replica_(std::move(parts.replica)),
       operations_(*parts.coordinator, parts.channels),
-      files_(&operations_),
+      files_(&operations_, &metrics_),
       handed_reads_(operations_.reads()),
       cluster_(std::move(parts.cluster)),
       http_(HttpParts(operations_.parts().self, parts.http_form_bytes_max)) {}
@@ -28,6 +28,7 @@ Doors::Doors(Parts parts)
 http::HttpDoor::Parts Doors::HttpParts(NodeId self, std::uint64_t form_bytes_max) {
   http::HttpDoor::Parts parts;
   parts.files = &operations_;
+  parts.metrics = &metrics_;
   parts.form_bytes_max = form_bytes_max;
   parts.status = [this] {
     api::StatusResponse status;

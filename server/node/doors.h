@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/operation_metrics.h"
 #include "common/peer_channels.h"
 #include "membership/membership_service.h"
 #include "server/chunk/replica_service.h"
@@ -54,6 +55,7 @@ class Doors {
   membership::MembershipService ring_;
   leader::LeaderService leader_;
   chunk::ReplicaService replica_;
+  OperationMetrics metrics_;
   gateway::FileOperations operations_;
   gateway::FileService files_;
   gateway::HandedReadService handed_reads_;

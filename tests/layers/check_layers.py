@@ -139,6 +139,8 @@ def check_file(path, text):
             yield "%s: gRPC belongs into grpc_* and *_service files: %s" % (where, target)
         if target.startswith("rocksdb/") and not (is_test or ROCKSDB_FILES.search(path)):
             yield "%s: RocksDB belongs into rocksdb_* files: %s" % (where, target)
+        if target.startswith("prometheus/") and path != "server/http/metrics_page.cc":
+            yield "%s: Prometheus' library belongs into server/http/metrics_page.cc: %s" % (where, target)
         if target.startswith("boost/") and not BEAST_FILES.search(path):
             yield "%s: Boost belongs into server/http/beast_*.cc: %s" % (where, target)
     for number, line in enumerate(code):

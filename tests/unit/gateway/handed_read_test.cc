@@ -68,7 +68,8 @@ class HandedRead : public ::testing::Test {
   FileOperations leader_operations_{ahead_.parts, &channels_};
   HandedReadService handed_reads_{leader_operations_.reads()};
   FileOperations operations_{behind_.parts, &channels_};
-  FileService files_{&operations_};
+  OperationMetrics metrics_;
+  FileService files_{&operations_, &metrics_};
   int leader_port_ = 0;
   int port_ = 0;
   std::unique_ptr<grpc::Server> leader_server_;
