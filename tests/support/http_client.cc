@@ -57,13 +57,17 @@ bool HttpClient::Write(std::string_view bytes) {
   return true;
 }
 
+std::string_view HttpClient::Read() {
+  if (descriptor_ < 0 || !AwaitInput(descriptor_)) return {};
+  buffer_.resize(kReadBytes);
+  const ssize_t got = ::recv(descriptor_, buffer_.data(), buffer_.size(), 0);
+  return {buffer_.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+}
+
 bool HttpClient::Fill() {
-  if (descriptor_ < 0 || !AwaitInput(descriptor_)) return false;
-  const std::size_t old = unread_.size();
-  unread_.resize(old + kReadBytes);
-  const ssize_t got = ::recv(descriptor_, unread_.data() + old, kReadBytes, 0);
-  unread_.resize(old + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-  return got > 0;
+  const std::string_view more = Read();
+  unread_ += more;
+  return !more.empty();
 }
 
 std::string HttpClient::Raw(std::string_view bytes) {
@@ -93,7 +97,7 @@ HttpAnswer HttpClient::Ask(std::string_view method, std::string_view target, con
   WriteHead(method, target, fields,
             has_length ? absl::StrCat("Content-Length: ", body.size(), "\r\n") : "");
   if (descriptor_ >= 0) Write(body);
-  return ReadAnswer(method == "HEAD", nullptr);
+  return ReadAnswer(method == "HEAD", {});
 }
 
 HttpAnswer HttpClient::Send(std::string_view method, std::string_view target,
@@ -111,15 +115,15 @@ HttpAnswer HttpClient::Send(std::string_view method, std::string_view target,
     sent += piece->size();
   }
   if (!size) Write("0\r\n\r\n");
-  return ReadAnswer(false, nullptr);
+  return ReadAnswer(false, {});
 }
 
-HttpAnswer HttpClient::Receive(std::string_view target, client::ByteSink& sink) {
+HttpAnswer HttpClient::Receive(std::string_view target, const Take& take) {
   WriteHead("GET", target, {}, "");
-  return ReadAnswer(false, &sink);
+  return ReadAnswer(false, take);
 }
 
-HttpAnswer HttpClient::ReadAnswer(bool is_head, client::ByteSink* sink) {
+HttpAnswer HttpClient::ReadAnswer(bool is_head, const Take& take_body) {
   HttpAnswer out;
   std::size_t end = 0;
   do {  // 100 Continue is no answer
@@ -140,7 +144,7 @@ HttpAnswer HttpClient::ReadAnswer(bool is_head, client::ByteSink* sink) {
     }
   } while (out.code == 100);
   const Take take = [&](std::string_view bytes) {
-    if (sink != nullptr && out.code == 200) return sink->Write(Slices::CopyOf(bytes)).ok();
+    if (take_body && out.code == 200) return take_body(bytes);
     out.body += bytes;
     return true;
   };
@@ -157,10 +161,12 @@ HttpAnswer HttpClient::ReadAnswer(bool is_head, client::ByteSink* sink) {
 
 bool HttpClient::ReadLength(std::uint64_t length, const Take& take) {
   while (length > 0) {
-    if (unread_.empty() && !Fill()) return false;
-    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(unread_.size(), length));
-    if (!take(std::string_view(unread_).substr(0, part))) return false;
-    unread_.erase(0, part);
+    const std::string held = std::exchange(unread_, {});
+    const std::string_view bytes = held.empty() ? Read() : std::string_view(held);
+    if (bytes.empty()) return false;
+    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), length));
+    unread_ = bytes.substr(part);
+    if (!take(bytes.substr(0, part))) return false;
     length -= part;
   }
   return true;

@@ -48,8 +48,14 @@ class HttpClient {
   }
   // A body of any length, in chunks if it tells no size.
   HttpAnswer Send(std::string_view method, std::string_view target, client::ByteSource& source);
-  // A body of any length; `body` of the answer stays empty if it is 200.
-  HttpAnswer Receive(std::string_view target, client::ByteSink& sink);
+  // A body of any length, given to `take` as it comes (false: no more of it); `body` of the answer stays empty if
+  // it is 200.
+  using Take = std::function<bool(std::string_view)>;
+  HttpAnswer Receive(std::string_view target, const Take& take);
+  HttpAnswer Receive(std::string_view target, client::ByteSink& sink) {
+    return Receive(target,
+                   [&](std::string_view bytes) { return sink.Write(Slices::CopyOf(bytes)).ok(); });
+  }
   // Just these bytes, and all that comes until the server ends the connection.
   std::string Raw(std::string_view bytes);
 
@@ -58,10 +64,10 @@ class HttpClient {
   void Close();
 
  private:
-  using Take = std::function<bool(std::string_view)>;
-
+  // More bytes, somewhere in buffer_; empty: none came.
+  std::string_view Read();
   bool Fill();
-  HttpAnswer ReadAnswer(bool is_head, client::ByteSink* sink);
+  HttpAnswer ReadAnswer(bool is_head, const Take& take_body);
   bool ReadChunks(const Take& take);
   bool ReadLength(std::uint64_t length, const Take& take);
   void WriteHead(std::string_view method, std::string_view target, const Fields& fields,
@@ -69,6 +75,7 @@ class HttpClient {
 
   const std::string address_;
   int descriptor_ = -1;
+  std::vector<char> buffer_;
   std::string unread_;
 };
 
