@@ -77,6 +77,7 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_option("--http-upload-limit", config.http_upload_limit,
                  "a form (POST /) of so many bytes or more is refused; K, M and G are powers of 1,024")
       ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 50))
       ->default_str("1GB");
   int http_port = -1;
   app.add_option("--http-port", http_port, "the same, on the host of --listen")

@@ -1,6 +1,8 @@
 #include "tests/support/http_client.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,6 +40,8 @@ bool HttpClient::Connect() {
   descriptor_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const bool is_connected = ::connect(descriptor_, found->ai_addr, found->ai_addrlen) == 0;
   ::freeaddrinfo(found);
+  const int on = 1;  // head and body are sent apart
+  ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (!is_connected) Close();
   return is_connected;
 }
