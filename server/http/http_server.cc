@@ -82,7 +82,9 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Listen(Options options) 
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = watched;
-    ::epoll_ctl(out->epoll_, EPOLL_CTL_ADD, watched, &event);
+    if (::epoll_ctl(out->epoll_, EPOLL_CTL_ADD, watched, &event) != 0) {
+      return absl::UnavailableError(absl::StrCat("epoll: ", std::strerror(errno)));
+    }
   }
   out->poller_.Post([server = out.get()] { server->Watch(); });
   return out;
@@ -133,6 +135,15 @@ void HttpServer::Watch() {
   waiting_.clear();
 }
 
+// Whoever waits in the backlog would wake this thread again and again.
+void HttpServer::Listen(bool is_wanted) {
+  if (std::exchange(is_listening_, is_wanted) == is_wanted) return;
+  epoll_event event{};
+  event.events = is_wanted ? EPOLLIN : 0;
+  event.data.fd = listener_;
+  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, listener_, &event);
+}
+
 void HttpServer::Accept() {
   // Not for ever: others wait as well.
   for (int i = 0; i < kEventsPerRound; ++i) {
@@ -141,9 +152,10 @@ void HttpServer::Accept() {
       Admit(accepted);
       continue;
     }
-    const bool has_no_descriptor = errno == EMFILE || errno == ENFILE;
-    if (has_no_descriptor && MakeRoom()) continue;
-    LOG_IF_EVERY_N(WARNING, has_no_descriptor, 1'000) << "out of descriptors: HTTP clients wait";
+    if (errno != EMFILE && errno != ENFILE) return;
+    if (MakeRoom()) continue;
+    LOG(WARNING) << "out of descriptors: HTTP clients wait";
+    Listen(false);
     return;
   }
 }
@@ -257,6 +269,7 @@ void HttpServer::CloseOverdue() {
   if (now < next_sweep_) return;
   next_sweep_ = now + kSweepEvery;
   std::erase_if(waiting_, [&](const auto& entry) { return entry.second->deadline() <= now; });
+  Listen(true);
 }
 
 void HttpServer::Stop(absl::Duration grace) {

@@ -56,6 +56,7 @@ class HttpServer {
   HttpServer(Options options, int listener, int port);
   // Poller's thread.
   void Watch();
+  void Listen(bool is_wanted);
   void Accept();
   void Admit(int descriptor);
   bool MakeRoom();
@@ -78,6 +79,7 @@ class HttpServer {
 
   // Poller's thread only.
   Connections waiting_;
+  bool is_listening_ = true;
   MonotonicTime next_sweep_;
 
   mutable Mutex mutex_;

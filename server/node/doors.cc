@@ -2,12 +2,13 @@
 
 #include <glog/logging.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/executor.h"
 #include "common/status_macros.h"
+#include "common/sync.h"
 #include "proto/wire_status.h"
 #include "server/http/http_stream.h"
 
@@ -79,11 +80,15 @@ void Doors::SetServing(bool is_serving) {
 
 void Doors::StopClients(absl::Duration grace) {
   http_.SetServing(false);
-  const MonotonicTime end = SystemClock().Now() + grace;
+  // Both at once: each may need all of the grace.
+  ThreadExecutor stopper("stop-http");
+  Event is_http_stopped;
+  stopper.Post([&] {
+    if (http_server_ != nullptr) http_server_->Stop(grace);
+    is_http_stopped.Set();
+  });
   if (client_server_ != nullptr) client_server_->Stop(grace);
-  if (http_server_ != nullptr) {
-    http_server_->Stop(std::max(end - SystemClock().Now(), absl::ZeroDuration()));
-  }
+  is_http_stopped.Wait();
 }
 
 void Doors::StopNodes() {
