@@ -77,6 +77,7 @@ const std::vector<Bad>& BadHeads() {
       {"bare CR", "GET /a HTTP/1.1\r\nHost: h\rX: y\r\n\r\n"},
       {"a folded field", "GET /a HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n"},
       {"a field folded by a tab", "GET /a HTTP/1.1\r\nHost: h\r\nX: a\r\n\tb\r\n\r\n"},
+      {"a folded field that looks like two", "GET /a HTTP/1.1\r\nHost: h\r\nX: a\r\n Content-Length: 3\r\n\r\n"},
       {"a folded first field", "GET /a HTTP/1.1\r\n Host: h\r\n\r\n"},
       {"space before the colon", "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length : 3\r\n\r\n"},
       {"a field without colon", "GET /a HTTP/1.1\r\nHost: h\r\nnonsense\r\n\r\n"},

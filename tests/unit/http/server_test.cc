@@ -67,10 +67,10 @@ class Client {
     return out;
   }
   std::string ReadAll() { return ReadUntil(""); }
-  // Waits a moment for it.
-  [[nodiscard]] bool HasAnswer() const {
+  // Whether something, or the end, comes within so many milliseconds.
+  [[nodiscard]] bool HasAnswer(int wait_ms = 1) const {
     pollfd poll_for{descriptor_, POLLIN, 0};
-    return ::poll(&poll_for, 1, 1) > 0;
+    return ::poll(&poll_for, 1, wait_ms) > 0;
   }
 
  private:
@@ -243,7 +243,14 @@ TEST_F(Server, WhoSendsNoWholeHeadIsLeft) {
   Client half(port());
   Client silent(port());
   half.Send("GET /a HTTP/1.1\r\nHo");
-  while (!half.HasAnswer() || !silent.HasAnswer()) clock_.Move(HttpConnection::kHeadTimeout);
+  // Once, and once more if the server has seen the bytes only after the first time.
+  for (Client* const client : {&half, &silent}) {
+    for (int moves = 0; moves < 3 && !client->HasAnswer(); ++moves) {
+      clock_.Move(HttpConnection::kHeadTimeout);
+      if (client->HasAnswer(kPatienceMs / 3)) break;
+    }
+    ASSERT_TRUE(client->HasAnswer());
+  }
   EXPECT_EQ(half.ReadAll(), "");
   EXPECT_EQ(silent.ReadAll(), "");
 
