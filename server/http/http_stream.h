@@ -39,7 +39,11 @@ class HttpStream {
   [[nodiscard]] virtual int descriptor() const = 0;
 };
 
-// Makes the stream of a connection that was accepted; owns the descriptor, which does not block.
+// Waits until a socket can be read from or written to (`events` of poll(2)). kDeadlineExceeded; kCancelled: it is broken.
+absl::Status AwaitSocket(int descriptor, short events, MonotonicTime deadline, const Clock& clock);
+
+// Makes the stream of a connection that was accepted; owns the descriptor, which does not block. Null: it cannot be
+// served, and is closed.
 using StreamMaker = std::function<std::unique_ptr<HttpStream>(int descriptor)>;
 
 // Without encryption.

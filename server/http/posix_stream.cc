@@ -37,7 +37,9 @@ class PosixStream final : public HttpStream {
     while (true) {
       auto got = ReadNow(buffer);
       if (!got.ok() || *got > 0) return got;
-      if (const auto status = Await(POLLIN, deadline); !status.ok()) return status;
+      if (const auto status = AwaitSocket(descriptor_, POLLIN, deadline, *clock_); !status.ok()) {
+        return status;
+      }
     }
   }
 
@@ -51,7 +53,9 @@ class PosixStream final : public HttpStream {
       if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         return Broken("write", errno);
       }
-      if (const auto status = Await(POLLOUT, deadline); !status.ok()) return status;
+      if (const auto status = AwaitSocket(descriptor_, POLLOUT, deadline, *clock_); !status.ok()) {
+        return status;
+      }
     }
   }
 
@@ -60,25 +64,25 @@ class PosixStream final : public HttpStream {
   [[nodiscard]] int descriptor() const override { return descriptor_; }
 
  private:
-  absl::Status Await(short events, MonotonicTime deadline) {
-    while (true) {
-      const absl::Duration left = deadline - clock_->Now();
-      if (left <= absl::ZeroDuration()) {
-        return absl::DeadlineExceededError("the client moves too slowly");
-      }
-      pollfd poll_for{descriptor_, events, 0};
-      const auto wait = std::min(left + absl::Milliseconds(1), absl::Hours(1));
-      const int ready = ::poll(&poll_for, 1, static_cast<int>(absl::ToInt64Milliseconds(wait)));
-      if (ready > 0) return absl::OkStatus();
-      if (ready < 0 && errno != EINTR) return Broken("poll", errno);
-    }
-  }
-
   const int descriptor_;
   const Clock* const clock_;
 };
 
 }  // namespace
+
+absl::Status AwaitSocket(int descriptor, short events, MonotonicTime deadline, const Clock& clock) {
+  while (true) {
+    const absl::Duration left = deadline - clock.Now();
+    if (left <= absl::ZeroDuration()) {
+      return absl::DeadlineExceededError("the client moves too slowly");
+    }
+    pollfd poll_for{descriptor, events, 0};
+    const auto wait = std::min(left + absl::Milliseconds(1), absl::Hours(1));
+    const int ready = ::poll(&poll_for, 1, static_cast<int>(absl::ToInt64Milliseconds(wait)));
+    if (ready > 0) return absl::OkStatus();
+    if (ready < 0 && errno != EINTR) return Broken("poll", errno);
+  }
+}
 
 StreamMaker PosixStreams(const Clock* clock) {
   return [clock](int descriptor) { return std::make_unique<PosixStream>(descriptor, clock); };
