@@ -20,6 +20,12 @@ using ::testing::StartsWith;
 // The promise is 5 s; the rest is for a busy machine.
 constexpr absl::Duration kVerdictTimeout = absl::Milliseconds(5'500);
 
+// All of a literal that holds a NUL.
+template <std::size_t N>
+std::string WithNul(const char (&text)[N]) {
+  return std::string(text, N - 1);
+}
+
 class Http : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -300,7 +306,7 @@ TEST_F(Http, MalformedRequestsAreRefusedByANode) {
                     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         std::string("PUT /upload/smuggled HTTP/1.1\nHost: h\nContent-Length: 1\n\nx"),
         std::string("GET /files HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n"),
-        std::string("GET /fi\0les HTTP/1.1\r\nHost: h\r\n\r\n", 34)}) {
+        WithNul("GET /fi\0les HTTP/1.1\r\nHost: h\r\n\r\n")}) {
     const std::string answer = HttpClient(cluster().HttpAddressOf(1))
                                    .Raw(request + "GET /status HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << request;
