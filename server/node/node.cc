@@ -388,6 +388,7 @@ void Node::Impl::BuildServices() {
   doors.replica.own_ack = [this] { return OwnAck(); };
   doors.coordinator = &parts_;
   doors.channels = &channels_;
+  doors.http_form_bytes_max = config_.http_upload_limit;
   gateway::ClusterParts& cluster = doors.cluster;
   cluster.self = self_;
   cluster.machine = machine_.get();
