@@ -13,6 +13,7 @@
 #include "server/node/config.h"
 #include "server/node/disk_space.h"
 #include "server/node/node.h"
+#include "server/node/service_notice.h"
 
 namespace {
 
@@ -54,6 +55,7 @@ int main(int argc, char** argv) {
     const timespec time = absl::ToTimespec(wait);
     return sigtimedwait(&signals, nullptr, &time) > 0;
   };
+  dfs::node::NotifyService("STATUS=starts; ready once it takes part in its cluster");
   dfs::node::Config config = parsed.config;
   if (!dfs::node::AwaitSpaceToRun(dfs::PosixDisk(), config.data_dir, interrupted)) return 0;
   for (int anew = 0;; ++anew) {
@@ -70,6 +72,9 @@ int main(int argc, char** argv) {
     int received = 0;
     sigwait(&signals, &received);
     LOG(INFO) << "stopping on signal " << received;
+    // Said only by a process that ends: after this word systemd kills whatever is still there.
+    const bool ends = !(*node)->was_full() && !(*node)->begins_anew();
+    dfs::node::NotifyService(ends ? "STOPPING=1\nSTATUS=stops" : "STATUS=begins anew");
     (*node)->Stop();
     if ((*node)->was_full()) dfs::node::RestartProgram();
     if (!(*node)->begins_anew()) return (*node)->has_failed() ? 1 : 0;
