@@ -7,6 +7,8 @@ readonly poll_seconds=${DFS_AWS_POLL_SECONDS:-5}
 readonly thing_seconds=900
 # Until an instance has set itself up and speaks with the operator.
 readonly setup_seconds=1200
+# Until all of AWS knows of a thing that was made.
+readonly known_seconds=120
 # Until a program on a node has ended; copies of a large node take hours.
 readonly member_seconds=172000
 readonly nodes_max=99
@@ -32,11 +34,21 @@ quoted() {
   done
   printf '%s' "${line# }"
 }
+# Runs a call. What was made a moment ago is not known everywhere in AWS yet: an answer "there is no such thing", which says
+# that nothing happened, is asked for again, for a while.
 call() {
-  local status=0
-  reply=$(aws "$@" --output text 2>"$scratch/error") || status=$?
-  if [[ $reply == None ]]; then reply=""; fi
-  return "$status"
+  local status end=$((SECONDS + known_seconds))
+  while true; do
+    status=0
+    reply=$(aws "$@" --output text 2>"$scratch/error") || status=$?
+    if [[ $reply == None ]]; then reply=""; fi
+    if ((status == 0)); then return 0; fi
+    if ((SECONDS >= end)) || ! is_unknown_yet "$(<"$scratch/error")"; then return "$status"; fi
+    sleep "$poll_seconds"
+  done
+}
+is_unknown_yet() {
+  case $1 in *.NotFound* | *NoSuchEntity* | *'Invalid IAM Instance Profile'*) ;; *) return 1 ;; esac
 }
 # Says which call failed, what AWS answered, and what to do; ends.
 stop_at_call() {
@@ -79,24 +91,6 @@ change() {
   fi
   call "$@" || status=$?
   if ((status != 0)); then stop_at_call "$status" "$@"; fi
-}
-# The same, while AWS answers with $1 because what it needs was made a moment ago and is not known everywhere yet.
-change_when_known() {
-  local not_yet=$1 makes=$2 status end=$((SECONDS + 120))
-  shift 2
-  changes=$((changes + 1))
-  if ((is_dry)); then
-    printf 'would: aws %s\n' "$(quoted "$@")"
-    reply="new-$makes:dry-run"
-    return 0
-  fi
-  while true; do
-    status=0
-    call "$@" || status=$?
-    if ((status == 0)); then return 0; fi
-    if [[ $(<"$scratch/error") != *"$not_yet"* ]] || ((SECONDS >= end)); then stop_at_call "$status" "$@"; fi
-    sleep "$poll_seconds"
-  done
 }
 # wait_until SECONDS WHAT FUNCTION ARGUMENT…: until the function says yes.
 wait_until() {

@@ -91,7 +91,7 @@ ensure_instance() {
   ((size <= user_data_bytes_max)) || fail "the user data of $node have $size bytes, and EC2 takes $user_data_bytes_max"
   network="{\"DeviceIndex\":0,\"SubnetId\":\"${subnets[$(zone_of "$node")]}\",\"Groups\":[\"$nodes_group\"]"
   network+=",\"PrivateIpAddress\":\"$(address_of "$node")\",\"AssociatePublicIpAddress\":false,\"DeleteOnTermination\":true}"
-  change_when_known 'Invalid IAM Instance Profile' "i-$node" ec2 run-instances --count 1 \
+  change "i-$node" ec2 run-instances --count 1 \
     --launch-template "LaunchTemplateId=$template,Version=\$Latest" --iam-instance-profile "Name=$(role_of "$node")" \
     --network-interfaces "[$network]" --user-data "file://$scratch/user-data" \
     --tag-specifications "$(tags_of instance "$node" dfs:node "$node" dfs:release "${settings[sha256]}")" \
@@ -123,12 +123,16 @@ ensure_node() {
   ensure_instance "$1"
   ensure_attached "$1"
 }
+begin_termination() {
+  local node=$1
+  if [[ -z ${instances[$node]:-} || ${instance_states[$node]} == shutting-down ]]; then return 0; fi
+  change none ec2 terminate-instances --instance-ids "${instances[$node]}" --query 'TerminatingInstances[].CurrentState.Name'
+  instance_states[$node]=shutting-down
+}
 terminate() {
   local node=$1
+  begin_termination "$node"
   if [[ -z ${instances[$node]:-} ]]; then return 0; fi
-  if [[ ${instance_states[$node]} != shutting-down ]]; then
-    change none ec2 terminate-instances --instance-ids "${instances[$node]}" --query 'TerminatingInstances[].CurrentState.Name'
-  fi
   wait_until "$thing_seconds" "$node (${instances[$node]}) is gone" is_instance "${instances[$node]}" terminated
   unset "instances[$node]" "instance_states[$node]"
 }

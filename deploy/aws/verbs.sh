@@ -286,7 +286,7 @@ upgrade_node() {
 }
 
 verb_destroy() {
-  local node role name files=unknown
+  local node role name files=unknown all=()
   if ! load_settings; then
     say "there is no cluster called $cluster in region $AWS_REGION: nothing to do"
     return 0
@@ -302,8 +302,10 @@ verb_destroy() {
   plan "Cluster $cluster in $AWS_REGION is deleted: instances (${instances[*]:-none}), VOLUMES WITH ALL DATA (${volumes[*]:-none}), network, roles,
 keys and settings. This cannot be undone."
   confirm
-  for node in "${!instances[@]}"; do terminate "$node"; done
-  for node in "${!volumes[@]}"; do delete_volume "$node"; done
+  # Also those that the settings do not name (any more), in the order of their numbers.
+  mapfile -t all < <(printf '%s\n' "${!instances[@]}" "${!volumes[@]}" | sort -uV | sed '/^$/d')
+  for node in "${all[@]}"; do begin_termination "$node"; done
+  for node in "${all[@]}"; do terminate "$node" && delete_volume "$node"; done
   find_template
   if [[ -n $template ]]; then change none ec2 delete-launch-template --launch-template-id "$template"; fi
   delete_network

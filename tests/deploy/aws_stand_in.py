@@ -184,6 +184,8 @@ class Cloud:
 
     def __init__(self):
         self.calls = []       # argument lists, in order
+        self.statuses = []    # for each call
+        self.files_of = []    # for each call: what the files held that it names
         self.wrong = []       # what the real command line would not have taken
         self.fail = None      # function(arguments) -> None, "before" or "after"
         self.things = {}      # id -> dict with "kind" and what is known
@@ -202,7 +204,13 @@ class Cloud:
 
     def run(self, arguments):
         """(exit status, text)."""
+        self.statuses.append(None)
+        self.statuses[-1], text = self.run_recorded(arguments)
+        return self.statuses[-1], text
+
+    def run_recorded(self, arguments):
         self.calls.append(arguments)
+        self.files_of.append({w: pathlib.Path(w[7:]).read_text() for w in arguments if w.startswith("file://")})
         try:
             failure = self.fail(arguments) if self.fail else None
             if failure == "before":
@@ -231,7 +239,7 @@ class Cloud:
         for specification in (options or {}).get("tag-specifications", []):
             for tag in specification["Tags"]:
                 tags[tag["Key"]] = tag["Value"]
-        self.things[identity] = dict(what, kind=kind, id=identity, tags=tags)
+        self.things[identity] = dict(what, kind=kind, id=identity, tags=tags, is_known=False)
         return self.things[identity]
 
     def of(self, kind, options=None):
@@ -257,6 +265,9 @@ class Cloud:
         thing = self.things.get(identity)
         if thing is None or thing["kind"] != kind:
             raise Refused("Invalid%s.NotFound" % kind.title(), "%s does not exist" % identity)
+        if not thing["is_known"]:  # everywhere a moment later
+            thing["is_known"] = True
+            raise Refused("Invalid%s.NotFound" % kind.title(), "%s does not exist yet" % identity)
         return thing
 
     @staticmethod
