@@ -187,7 +187,8 @@ class Cloud:
         self.statuses = []    # for each call
         self.files_of = []    # for each call: what the files held that it names
         self.wrong = []       # what the real command line would not have taken
-        self.fail = None      # function(arguments) -> None, "before" or "after"
+        self.fail = None      # function(arguments) -> when this call is to fail (None, "before" or "after" its effect), a name for that
+        self.injected = set() # (name, when) of what did
         self.things = {}      # id -> dict with "kind" and what is known
         self.parameters = {}  # name -> (type, value)
         self.roles = {}
@@ -212,13 +213,15 @@ class Cloud:
         self.calls.append(arguments)
         self.files_of.append({w: pathlib.Path(w[7:]).read_text() for w in arguments if w.startswith("file://")})
         try:
-            failure = self.fail(arguments) if self.fail else None
-            if failure == "before":
+            when, what = self.fail(arguments) if self.fail else (None, None)
+            if when == "before":
+                self.injected.add((what, when))
                 raise Refused("InternalError", "injected before " + " ".join(arguments[:2]))
             name, options = parse(arguments)
             answer = getattr(self, name.replace(" ", "_").replace("-", "_"))(options)
             answer = shaped(KNOWN[name]["output"], answer or {}, name)
-            if failure == "after":
+            if when == "after":
+                self.injected.add((what, when))
                 raise Refused("RequestTimeout", "injected after " + " ".join(arguments[:2]))
             if "query" in options:
                 query_fits(options["query"], KNOWN[name]["output"])
