@@ -117,8 +117,12 @@ class Machine:
             self.notices[name] = []
             environment["NOTIFY_SOCKET"] = path
         with open(self.folder / (name + ".log"), "ab") as log:
-            process = subprocess.Popen(unit.command(environment), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       preexec_fn=die_with_parent, cwd="/")
+            try:
+                process = subprocess.Popen(unit.command(environment), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                           preexec_fn=die_with_parent, cwd="/")
+            except OSError as error:
+                log.write(("cannot be executed: %s\n" % error).encode())
+                return 1
         self.running[name] = process
         if not waits:
             return 0
