@@ -59,17 +59,30 @@ run_quietly() {
   "$@" >"$scratch/output" 2>&1 || { cat "$scratch/output" >&2 && fail "this failed: $(quoted "$@")"; }
 }
 ensure_keys() {
-  local node=$1
-  if has_parameter "$(keys_path "$node")"; then return 0; fi
+  if ! has_parameter "$(keys_path "$1")"; then store_new_keys "$1"; fi
+}
+store_new_keys() {  # NODE [over]
+  local node=$1 overwrite=()
   load_authority
   if ((!is_dry)); then
-    # Of an earlier attempt whose parameter was not stored.
-    rm -f "$scratch/authority/$node.key" "$scratch/authority/$node.crt"
     run_quietly "$dfs_cli" cert issue "$node" --dir="$scratch/authority" --node --address="$(address_of "$node")"
     cat "$scratch/authority/$node.key" "$scratch/authority/$node.crt" "$scratch/authority/ca.crt" >"$scratch/keys.pem"
   fi
-  change keys ssm put-parameter --name "$(keys_path "$node")" --type SecureString --value "file://$scratch/keys.pem"
+  if [[ ${2:-} == over ]]; then overwrite=(--overwrite); fi
+  change keys ssm put-parameter --name "$(keys_path "$node")" --type SecureString --value "file://$scratch/keys.pem" "${overwrite[@]}"
   parameters+="$(keys_path "$node") "
+}
+# A certificate for somebody who uses the cluster, into folder $2. The private key never leaves this machine.
+issue_client() {
+  local who=$1 folder=$2
+  load_authority
+  if ((is_dry)); then
+    printf 'would: %s\n' "$(quoted dfs-cli cert issue "$who" --client)"
+    return 0
+  fi
+  run_quietly "$dfs_cli" cert issue "$who" --dir="$scratch/authority" --client
+  mkdir -p "$folder"
+  cp "$scratch/authority/$who.key" "$scratch/authority/$who.crt" "$scratch/authority/ca.crt" "$folder"
 }
 delete_parameter() {
   if has_parameter "$1"; then change none ssm delete-parameter --name "$1"; fi

@@ -274,15 +274,45 @@ others can do without it and no copy is missing; one that does not get ready goe
   done
   say "all nodes of cluster $cluster run release ${settings[sha256]:0:12}"
 }
-upgrade_node() {
-  local node=$1
+# restart_node NODE WHAT: has dfs-node do WHAT, which restarts the server, while the others can do without it, and returns when all are back.
+restart_node() {
+  local node=$1 what=$2
   [[ -n ${instances[$node]:-} ]] || fail "$node has no instance: run replace $node first"
   need_speaker "$node"
   need_on_node "$speaker" "$member_seconds" "$node_program wait $member_seconds ${settings[nodes]}"
   need_on_node "$speaker" 120 "$node_program cli ok-to-stop $node"
-  need_on_node "$node" 2000 "$node_program upgrade ${settings[artifact]} ${settings[sha256]}"
+  need_on_node "$node" 2000 "$node_program $what"
   need_on_node "$speaker" "$member_seconds" "$node_program wait $member_seconds ${settings[nodes]}"
+}
+upgrade_node() {
+  local node=$1
+  restart_node "$node" "upgrade ${settings[artifact]} ${settings[sha256]}"
   change none ec2 create-tags --resources "${instances[$node]}" --tags "Key=dfs:release,Value=${settings[sha256]}"
+}
+
+# Certificates of nodes hold for a year; `status` warns from 30 days before.
+verb_renew() {
+  local node
+  need_quiet
+  plan "The nodes of cluster $cluster get new keys and certificates, one after another; each restarts while the others can do without it. Clients keep
+theirs. It costs nothing."
+  confirm
+  find_nodes
+  need_speaker
+  find_parameters
+  for node in ${settings[nodes]}; do
+    store_new_keys "$node" over
+    restart_node "$node" renew
+  done
+  say "all nodes of cluster $cluster have new certificates"
+}
+
+verb_client() {
+  need_settings
+  [[ -n ${given[dir]:-} ]] || usage "client needs --dir=D: where key and certificate are put"
+  issue_client "$operand" "${given[dir]}"
+  say "for dfs-cli: DFS_ENDPOINTS=$(client_addresses) DFS_TLS_CERT=${given[dir]}/$operand.crt DFS_TLS_KEY=${given[dir]}/$operand.key" \
+    "DFS_TLS_CA=${given[dir]}/ca.crt"
 }
 
 verb_destroy() {

@@ -199,6 +199,7 @@ class Cloud:
         self.not_ok_to_stop = set()
         self.broken_releases = set()
         self.ran = []         # (node, command line) of what ran on nodes
+        self.renewed = {}     # node -> the keys it has fetched anew
         self.counter = 0
 
     # ---- the command line ----
@@ -588,6 +589,9 @@ class Cloud:
             for m in self.members:
                 if m["name"] == node:
                     m["release"] = rest[1]
+            return 0, "", ""
+        if verb == "renew":
+            self.renewed[node] = self.parameters["/dfs/test/node/%s/keys" % node][1]
             return 0, "", ""
         if words[1:3] == ["cli", "ok-to-stop"]:
             return (14, "", "dfs-cli: not ok: 1 files would lose a quorum") if words[3] in self.not_ok_to_stop else (0, "", "")

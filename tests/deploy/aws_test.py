@@ -155,6 +155,13 @@ class Life(OnStandIn):
         self.assert_one_zone_after_another()
         self.assert_nothing_more("upgrade", "test", *NEXT_ARTIFACT)
 
+        keys = {name: value for name, (_, value) in self.cloud.parameters.items() if name.endswith("/keys")}
+        self.step("renew")
+        self.assertEqual(sorted(self.cloud.renewed), ["n1", "n2", "n3", "n5"])
+        for name, value in keys.items():
+            self.assertNotEqual(self.cloud.parameters[name][1], value)
+            self.assertEqual(self.cloud.renewed[name.split("/")[4]], self.cloud.parameters[name][1], "fetched after it was stored")
+
         self.cloud.files = 3
         refused = self.dfs_aws("destroy", "test", "--yes", exit_status=1)
         self.assertIn("holds files (3)", refused.stderr)
@@ -255,6 +262,16 @@ class WhatIsCreated(OnStandIn):
         attachments = [c for c in self.cloud.calls if c[1] == "attach-volume"]
         self.assertEqual((len(creations), len(attachments)), (3, 3), "made apart from the instance: EC2 keeps it when that goes")
 
+    def test_a_client_gets_a_certificate_and_not_the_authority(self):
+        with tempfile.TemporaryDirectory() as folder:
+            since = len(self.cloud.calls)
+            self.dfs_aws("client", "test", "alice", "--dir=" + folder + "/keys")
+            self.assertEqual(self.changes(since), [])
+            self.assertEqual(sorted(p.name for p in pathlib.Path(folder, "keys").iterdir()), ["alice.crt", "alice.key", "ca.crt"])
+            self.assertEqual(pathlib.Path(folder, "keys/alice.key").stat().st_mode & 0o077, 0)
+            self.assertNotIn("SECRETauthority", "".join(p.read_text() for p in pathlib.Path(folder, "keys").iterdir()))
+            self.dfs_aws("client", "test", "n1", "--dir=" + folder, exit_status=64)
+
     def test_no_secret_in_user_data_or_on_a_command_line(self):
         secrets = [value for kind, value in self.cloud.parameters.values() if kind == "SecureString"]
         self.assertEqual(len(secrets), 4, "the authority and three nodes")
@@ -315,8 +332,8 @@ class Interrupted(OnStandIn):
     """A call fails, the script stops and says so, and the next run goes on: to the same end as without failures."""
 
     def commands(self):
-        return [("create", *ARTIFACT), ("grow", "--to=4"), ("replace", "n2"), ("upgrade", *NEXT_ARTIFACT), ("shrink", "n1"),
-                ("destroy", "--destroy-data")]
+        long_ones = [("upgrade", *NEXT_ARTIFACT), ("renew",)] if IS_NIGHTLY else []
+        return [("create", *ARTIFACT), ("grow", "--to=4"), ("replace", "n2"), *long_ones, ("shrink", "n1"), ("destroy", "--destroy-data")]
 
     def end_states(self):
         states = []
@@ -370,6 +387,7 @@ class DryRun(OnStandIn):
         self.assert_dry("shrink", "n4")
         self.assert_dry("replace", "n2")
         self.assert_dry("upgrade", *NEXT_ARTIFACT)
+        self.assert_dry("renew")
         self.assert_dry("destroy")
         self.assert_dry("destroy", "--destroy-data")
 

@@ -115,7 +115,7 @@ class Cluster(unittest.TestCase):
     def await_true(self, what, predicate):
         end = time.monotonic() + WAIT_SECONDS
         while not predicate():
-            self.assertLess(time.monotonic(), end, "waited in vain: " + what)
+            self.assertLess(time.monotonic(), end, "waited in vain: %s; logs: %s" % (what, self.logs()))
             time.sleep(0.05)
 
     def on(self, node, *command, status=0, **options):
@@ -124,12 +124,11 @@ class Cluster(unittest.TestCase):
         result = subprocess.run(["nsenter", "--target", pid, "--user", "--net", "--mount", "--preserve-credentials", *command], env=environment,
                                 capture_output=True, timeout=240, check=False, **options)
         if status is not None:
-            self.assertEqual(result.returncode, status, (node, command, result.stderr.decode(), self.log_of(node)))
+            self.assertEqual(result.returncode, status, (node, command, result.stderr.decode(), self.logs()))
         return result
 
-    def log_of(self, node):
-        log = self.folder / self.instances[node]["address"] / "dfs-server.service.log"
-        return log.read_text()[-3000:] if log.exists() else ""
+    def logs(self):
+        return "\n".join("%s: %s" % (log, log.read_text()[-2000:]) for log in sorted(self.folder.glob("*/*.log")))
 
     def node(self, node, *arguments, **options):
         return self.on(node, "/usr/local/sbin/dfs-node", *arguments, **options)
