@@ -49,13 +49,13 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  dfs::node::NotifyService("STATUS=starts; ready once it takes part in its cluster");
 
   const dfs::CallbackThreads callback_threads;
   const auto interrupted = [&signals](absl::Duration wait) {
     const timespec time = absl::ToTimespec(wait);
     return sigtimedwait(&signals, nullptr, &time) > 0;
   };
-  dfs::node::NotifyService("STATUS=starts; ready once it takes part in its cluster");
   dfs::node::Config config = parsed.config;
   if (!dfs::node::AwaitSpaceToRun(dfs::PosixDisk(), config.data_dir, interrupted)) return 0;
   for (int anew = 0;; ++anew) {
