@@ -69,8 +69,10 @@ class Cluster(unittest.TestCase):
         subprocess.run([str(SOURCE / "deploy/aws/make-artifact"), "--folder=" + str(self.tree)], check=True,
                        env={"PATH": PATH, "DFS_BIN_DIR": str(binaries)})
         self.old = self.pack("1")
-        self.cloud, self.has_tls = self.create()
-        self.instances = {t["tags"]["dfs:node"]: t for t in self.cloud.of("instance")}
+        self.server = aws_stand_in.Server()
+        self.has_tls = subprocess.run([str(binaries / "dfs-cli"), "help", "cert"], capture_output=True, check=False).returncode == 0
+        self.dfs_aws("create", "test", "--artifact=" + self.old[0], "--sha256=" + self.old[1], "--yes")
+        self.instances = {t["tags"]["dfs:node"]: t for t in self.server.cloud.of("instance")}
 
     # ---- what AWS would hold ----
 
@@ -84,26 +86,25 @@ class Cluster(unittest.TestCase):
         self.assertEqual(tar.returncode, 0)
         return "s3://releases/" + path.name, sha256_of(path)
 
-    def create(self):
-        server = aws_stand_in.Server()
-        has_tls = subprocess.run([str(binaries / "dfs-cli"), "help", "cert"], capture_output=True, check=False).returncode == 0
-        environment = {"PATH": "%s:%s" % (FOLDER / "stand_in", PATH), "AWS_STAND_IN_PORT": str(server.port), "AWS_REGION": "eu-central-1",
-                       "DFS_AWS_POLL_SECONDS": "0", "DFS_BIN_DIR": str(binaries if has_tls else FOLDER / "stand_in")}
-        result = subprocess.run([str(SOURCE / "deploy/aws/dfs-aws"), "create", "test", "--artifact=" + self.old[0], "--sha256=" + self.old[1],
-                                 "--yes"], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    def dfs_aws(self, *arguments):
+        environment = {"PATH": "%s:%s" % (FOLDER / "stand_in", PATH), "AWS_STAND_IN_PORT": str(self.server.port), "AWS_REGION": "eu-central-1",
+                       "DFS_AWS_POLL_SECONDS": "0", "DFS_BIN_DIR": str(binaries if self.has_tls else FOLDER / "stand_in")}
+        result = subprocess.run([str(SOURCE / "deploy/aws/dfs-aws"), *arguments], env=environment, capture_output=True, text=True, timeout=120,
+                                check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
-        return server.cloud, has_tls
+
+    def hand_out_parameters(self):
+        for instance in self.instances.values():
+            own = self.folder / instance["address"] / "parameters"
+            own.mkdir(parents=True, exist_ok=True)
+            for name, (_, value) in self.server.cloud.parameters.items():
+                (own / name.replace("/", "_")).write_text(value)
 
     # ---- instances ----
 
     def boot_all(self):
-        addresses = []
-        for instance in self.instances.values():
-            own = self.folder / instance["address"]
-            (own / "parameters").mkdir(parents=True)
-            for name, (_, value) in self.cloud.parameters.items():
-                (own / "parameters" / name.replace("/", "_")).write_text(value)
-            addresses.append(instance["address"])
+        self.hand_out_parameters()
+        addresses = [instance["address"] for instance in self.instances.values()]
         environment = {"PATH": "%s:%s" % (FOLDER / "instance/bin", PATH), "DFS_NODE_POLL_SECONDS": "0.1"}
         lan = subprocess.Popen(["unshare", "-r", "--net", "--mount", "--propagation", "private", str(FOLDER / "instance/lan"), str(self.folder), *addresses],
                                env=environment, preexec_fn=die_with_parent)
@@ -170,12 +171,23 @@ class Cluster(unittest.TestCase):
         broken = self.pack("2", left_out=["./lib/*"])
         self.node("n2", "upgrade", *broken, status=1)
         self.node("n1", "wait", str(WAIT_SECONDS), "n1", "n2", "n3")
-        self.node("n2", "upgrade", broken[0], self.old[1][::-1], status=1)  # not what was asked for
         good = self.pack("3")
+        other = self.node("n2", "upgrade", good[0], self.old[1][::-1], status=1)
+        self.assertIn(b"has not the checksum", other.stderr)
         self.node("n2", "upgrade", *good)
         self.assertEqual(self.on("n2", "readlink", "/opt/dfs/current").stdout.decode().strip(), "releases/" + good[1])
         self.node("n1", "wait", str(WAIT_SECONDS), "n1", "n2", "n3")
         self.assertEqual(self.node("n2", "cli", "get", "folder/file", "-").stdout, content)
+
+        # New keys for one node; a client with a certificate of its own, one without.
+        before = self.on("n2", "cat", "/etc/dfs/tls/node.key").stdout
+        self.dfs_aws("renew", "test", "--yes")
+        self.hand_out_parameters()
+        self.node("n2", "renew")
+        self.assertNotEqual(self.on("n2", "cat", "/etc/dfs/tls/node.key").stdout, before)
+        self.node("n1", "wait", str(WAIT_SECONDS), "n1", "n2", "n3")
+        if self.has_tls:
+            self.assert_clients_need_a_certificate(content)
 
         # Stopped as systemd stops it, it says so; started again by what a reboot does, it is the same node on the same data.
         self.on("n2", "systemctl", "stop", "dfs-server.service")
@@ -188,6 +200,14 @@ class Cluster(unittest.TestCase):
         self.assert_a_volume_in_use_is_never_formatted()
         print("PROVED: row 50: rendered user data and unit start a cluster of three (%s), which stores and returns files, is upgraded, goes back from a "
               "release that does not start, and keeps its data over a restart" % ("with TLS" if self.has_tls else "without TLS"))
+
+    def assert_clients_need_a_certificate(self, content):
+        self.dfs_aws("client", "test", "alice", "--dir=%s/alice" % self.folder)
+        get = [str(binaries / "dfs-cli"), "--endpoints=10.73.1.12:7710", "--timeout=10s", "get", "folder/file", "-"]
+        files = ["DFS_TLS_%s=%s/alice/%s" % (name, self.folder, file)
+                 for name, file in (("CERT", "alice.crt"), ("KEY", "alice.key"), ("CA", "ca.crt"))]
+        self.assertEqual(self.on("n1", "env", *files, *get).stdout, content)
+        self.assertNotEqual(self.on("n1", *get, status=None).returncode, 0)
 
     def assert_keys_are_the_servers_only(self):
         for name, mode in (("node.key", "640"), ("node.crt", "644"), ("ca.crt", "644")):
