@@ -461,6 +461,13 @@ class Renderer(unittest.TestCase):
             self.assertEqual(self.render(text, *values).returncode, 1, (text, values))
 
 
+class Rights(unittest.TestCase):
+    def test_the_readme_lists_every_right_that_is_used(self):
+        text = (AWS_SCRIPTS / "README.md").read_text()
+        used = {"%s:%s" % (name.split()[0], what["api"]) for name, what in aws_stand_in.KNOWN.items()}
+        self.assertEqual(sorted(right for right in used if "`%s`" % right not in text), [])
+
+
 class RealCommandLine(OnStandIn):
     def test_takes_every_call(self):
         """The real one checks its arguments, offline, before it prints a skeleton."""

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes aws_operations.json: for each operation that deploy/aws calls, what the real AWS command line says of it.
 
-The options that it takes (and which of them it insists on), and the skeletons that it prints for
+The name of the API's action, the options that it takes (and which of them it insists on), and the skeletons that it prints for
 `--generate-cli-skeleton input` and `output`. The stand-in (aws_stand_in.py) checks calls against the one and makes its
 answers from the other. Run it after a new operation is used; it needs Debian's awscli (deploy/local/install-dependencies all):
 
@@ -24,10 +24,9 @@ SERVICES = ("ec2", "ssm", "iam", "sts", "kms")
 def used_operations():
     """Pairs of service and operation, as the scripts spell them."""
     found = set()
-    for script in SCRIPTS.iterdir():
-        if script.is_file():
-            pattern = r"\b(%s) ((?:[a-z0-9]+-)+[a-z0-9]+)\b" % "|".join(SERVICES)
-            found.update(re.findall(pattern, script.read_text()))
+    for script in SCRIPTS.glob("*.sh"):
+        pattern = r"\b(%s) ((?:[a-z0-9]+-)+[a-z0-9]+)\b" % "|".join(SERVICES)
+        found.update(re.findall(pattern, script.read_text()))
     return sorted(found)
 
 
@@ -52,6 +51,7 @@ def main():
                 options[name]["member"] = serialized
         generator = ArgumentGenerator(use_member_names=True)
         result["operations"][service + " " + operation] = {
+            "api": model.name,
             "options": options,
             "input": generator.generate_skeleton(model.input_shape) if model.input_shape else {},
             "output": generator.generate_skeleton(model.output_shape) if model.output_shape else {},
