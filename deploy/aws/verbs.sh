@@ -25,6 +25,28 @@ same_as_given() {
   done
 }
 
+# Those that were given, else the first three; zones that have such instances, before anything is made in one that has not.
+choose_zones() {
+  local zone wanted=${settings[zones]} chosen=""
+  ask ec2 describe-instance-type-offerings --location-type availability-zone \
+    --filters "Name=instance-type,Values=${settings[instance_type]}" --query 'InstanceTypeOfferings[].[Location]'
+  local offering=" ${reply//$'\n'/ } "
+  if [[ -z $wanted ]]; then
+    ask ec2 describe-availability-zones --filters Name=state,Values=available Name=zone-type,Values=availability-zone \
+      --query 'AvailabilityZones[].[ZoneName]'
+    wanted=${reply//$'\n'/ }
+  fi
+  for zone in $wanted; do
+    if [[ $offering == *" $zone "* ]]; then
+      if (($(wc -w <<<"$chosen") < 3)) || [[ -n ${settings[zones]} ]]; then chosen+="${chosen:+ }$zone"; fi
+    elif [[ -n ${settings[zones]} ]]; then
+      fail "zone $zone has no ${settings[instance_type]}; those that have:$offering"
+    fi
+  done
+  (($(wc -w <<<"$chosen") >= 3)) || [[ -n ${settings[zones]} ]] ||
+    fail "fewer than three zones of $AWS_REGION have ${settings[instance_type]} (${chosen:-none}): say --zones=… or another --instance-type"
+  settings[zones]=$chosen
+}
 choose_settings() {
   local key count architecture
   for key in artifact sha256; do
@@ -36,13 +58,7 @@ choose_settings() {
   done
   settings[clients]=${given[clients]:-${settings[cidr]}}
   [[ ${settings[clients]} != */0 ]] || usage "--clients=${settings[clients]} would be the whole Internet"
-  if [[ -z ${settings[zones]} ]]; then
-    ask ec2 describe-availability-zones --filters Name=state,Values=available Name=zone-type,Values=availability-zone \
-      --query 'AvailabilityZones[].[ZoneName]'
-    settings[zones]=$(head -n 3 <<<"$reply" | tr '\n' ' ')
-    settings[zones]=${settings[zones]% }
-    [[ $(wc -w <<<"${settings[zones]}") == 3 ]] || fail "region $AWS_REGION offers fewer than three zones: say --zones=…"
-  fi
+  choose_zones
   if [[ -z ${settings[image]} ]]; then
     ask ssm get-parameters --names /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64 --query 'Parameters[].Value'
     settings[image]=$reply

@@ -180,7 +180,8 @@ class Cloud:
 
     region = "eu-central-1"
     account = "123456789012"
-    zones = ("eu-central-1a", "eu-central-1b", "eu-central-1c")
+    zones = ("eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-central-1d")
+    offering = zones  # where the type of instance can be had
 
     def __init__(self):
         self.calls = []       # argument lists, in order
@@ -418,6 +419,10 @@ class Cloud:
 
     def ec2_describe_availability_zones(self, _):
         return {"AvailabilityZones": [{"ZoneName": zone} for zone in self.zones]}
+
+    def ec2_describe_instance_type_offerings(self, options):
+        assert options["location-type"] == "availability-zone" and options["filters"][0]["Name"] == "instance-type"
+        return {"InstanceTypeOfferings": [{"Location": zone} for zone in self.offering]}
 
     def ec2_describe_images(self, options):
         return {"Images": [{"ImageId": i, "RootDeviceName": "/dev/xvda", "Architecture": "x86_64"} for i in options["image-ids"]]}

@@ -429,6 +429,17 @@ class Refused(OnStandIn):
         self.assertIn("--yes", result.stderr)
         self.assertEqual(self.changes(0), [])
 
+    def test_zones_without_such_instances(self):
+        self.cloud.offering = ("eu-central-1a", "eu-central-1c", "eu-central-1d")
+        result = self.dfs_aws("create", "test", *ARTIFACT, "--zones=eu-central-1a eu-central-1b", "--yes", exit_status=1)
+        self.assertIn("zone eu-central-1b has no m6i.large", result.stderr)
+        self.assertEqual(self.changes(0), [])
+        result = self.dfs_aws("create", "test", *ARTIFACT, "--dry-run")
+        self.assertIn("a subnet in each of eu-central-1a eu-central-1c eu-central-1d", result.stderr)
+        self.cloud.offering = self.cloud.offering[:2]
+        self.dfs_aws("create", "test", *ARTIFACT, "--yes", exit_status=1)
+        self.assertEqual(self.changes(0), [])
+
     def test_the_internet_is_no_client(self):
         self.dfs_aws("create", "test", *ARTIFACT, "--clients=0.0.0.0/0", "--yes", exit_status=64)
         self.assertEqual(self.changes(0), [])

@@ -53,6 +53,14 @@ class Scripts(unittest.TestCase):
         print("PROVED: shellcheck has nothing to say about %d scripts" % len(scripts))
 
 
+class PowerShell(unittest.TestCase):
+    def test_it_has_the_commands_of_the_shell_script(self):
+        shell = re.search(r"(?m)^  ([a-z |]+)\) shift ;;$", (SOURCE / "deploy/local/cluster").read_text()).group(1)
+        ours = re.search(r"(?m)^\$commands = (.*)$", (SOURCE / "deploy/local/cluster.ps1").read_text()).group(1)
+        commands = set(re.findall(r"'([a-z]+)'", ours)) - {"help"}
+        self.assertEqual(commands, set(shell.split(" | ")))
+
+
 class Unit(unittest.TestCase):
     def test_it_may_do_little(self):
         if not has(self, "systemd-analyze"):

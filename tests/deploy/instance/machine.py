@@ -44,7 +44,7 @@ def make_folders_private(folder):
             for entry in old.iterdir():
                 pathlib.Path(path, entry.name).symlink_to(entry)
     for name in ("passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache", "ld.so.conf", "alternatives", "mke2fs.conf"):
-        subprocess.run(["cp", "-a", "/run/old/etc/" + name, "/etc/"], check=False)
+        subprocess.run(["cp", "-dR", "--preserve=mode", "/run/old/etc/" + name, "/etc/"], check=False)
     UNITS.mkdir(parents=True)
     pathlib.Path("/etc/fstab").touch()
     pathlib.Path("/dev/disk").unlink(missing_ok=True)
