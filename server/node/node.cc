@@ -40,6 +40,7 @@
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
 #include "server/node/registration.h"
+#include "server/node/service_notice.h"
 #include "server/node/set_aside.h"
 #include "server/node/version.h"
 #include "server/node/waiter.h"
@@ -453,6 +454,7 @@ void Node::Impl::TakePart() {
   membership_->Start();
   membership_->SetMembers(ring_members_);
   raft_->Release();
+  NotifyService("READY=1\nSTATUS=takes part");
   upkeep_->Post([this] { RegisterStart(kRegisterTries); });
 }
 
