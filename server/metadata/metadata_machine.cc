@@ -78,6 +78,9 @@ rpc::CommandResult Dispatch(ApplyContext* context, const rpc::Command& command) 
       return Apply(context, command.retire_step());
     case rpc::Command::kUndeleteFile:
       return Apply(context, command.undelete_file());
+    case rpc::Command::kMoveFile:
+    case rpc::Command::kMakeBucket:
+    case rpc::Command::kRemoveBucket:
     case rpc::Command::KIND_NOT_SET:
       break;
   }
