@@ -28,13 +28,25 @@ api::FileInfo InfoOfResult(const rpc::CommandResult& result, const rpc::BucketRo
   return info;
 }
 
+// A Move's result counts in its version number of before.
+void SetMoved(const rpc::CommandResult& result, const rpc::BucketRow& bucket,
+              api::MoveResponse& response) {
+  *response.mutable_info() = coordinator::InfoOf(result.version(), bucket);
+  response.mutable_info()->set_replicas_ok(result.replicas());
+  response.set_source_version(result.count());
+}
+
 }  // namespace
 
 FileService::FileService(const coordinator::Parts& parts, PeerChannels* channels)
-    : parts_(parts), reads_(parts, &guard_), relay_(channels, &guard_) {
+    : parts_(parts), reads_(parts, &guard_), relay_(channels, &guard_), buckets_(parts) {
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
+  AddUnary("/dfs.v1.Files/Move", &FileService::Move);
+  AddUnary("/dfs.v1.Files/MakeBucket", &FileService::MakeBucket);
+  AddUnary("/dfs.v1.Files/RemoveBucket", &FileService::RemoveBucket);
+  AddUnary("/dfs.v1.Files/ListBuckets", &FileService::ListBuckets);
   AddUnary("/dfs.v1.Files/Undelete", &FileService::Undelete);
   AddUnary("/dfs.v1.Files/Stat", &FileService::Stat);
   AddUnary("/dfs.v1.Files/Locate", &FileService::Locate);
@@ -55,7 +67,8 @@ grpc::Status FileService::Put(grpc::ServerContext* context,
 absl::Status FileService::PutStream(grpc::ServerContext* context,
                                     grpc::ServerReader<WithData<api::PutRequest>>* reader,
                                     api::PutResponse* response) {
-  ProgressGuard::Watch watch(&guard_, FileReads::kStallTimeout, [context] { context->TryCancel(); });
+  ProgressGuard::Watch watch(&guard_, FileReads::kStallTimeout,
+                             [context] { context->TryCancel(); });
   WithData<api::PutRequest> request;
   coordinator::PutOperation put(parts_);
   std::uint64_t received = 0;
@@ -132,19 +145,19 @@ grpc::Status FileService::List(grpc::ServerContext* context, const api::ListRequ
 }
 
 grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
-                                 const api::RemoveRequest* request,
-                                 api::RemoveResponse* response) {
+                                 const api::RemoveRequest* request, api::RemoveResponse* response) {
   const auto remove = [&]() -> absl::Status {
     DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->name()));
     DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
     DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
+                         coordinator::FindBucketOfChange(parts_, request->bucket()));
     rpc::Command command;
     rpc::RemoveFile& file = *command.mutable_remove_file();
     *file.mutable_request_id() = request->request_id();
     file.set_bucket_id(bucket.id());
     file.set_name(request->name());
     if (request->has_if_version()) file.set_if_version(request->if_version());
+    if (request->has_version()) file.set_version(request->version());
     DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
                          parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
     DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
@@ -154,6 +167,50 @@ grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
   return ToGrpc(remove());
 }
 
+grpc::Status FileService::Move(grpc::ServerContext* /*context*/, const api::MoveRequest* request,
+                               api::MoveResponse* response) {
+  const auto move = [&]() -> absl::Status {
+    DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->source()));
+    DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->target()));
+    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
+    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
+                         coordinator::FindBucketOfChange(parts_, request->bucket()));
+    rpc::Command command;
+    rpc::MoveFile& file = *command.mutable_move_file();
+    *file.mutable_request_id() = request->request_id();
+    file.set_bucket_id(bucket.id());
+    file.set_source(request->source());
+    file.set_target(request->target());
+    if (request->has_if_version()) file.set_if_version(request->if_version());
+    file.set_if_absent(request->if_absent());
+    file.set_writer(request->writer());
+    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
+                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
+    DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
+    SetMoved(result, bucket, *response);
+    return absl::OkStatus();
+  };
+  return ToGrpc(move());
+}
+
+grpc::Status FileService::MakeBucket(grpc::ServerContext* /*context*/,
+                                     const api::MakeBucketRequest* request,
+                                     api::MakeBucketResponse* response) {
+  return ToGrpc(buckets_.Make(*request, response));
+}
+
+grpc::Status FileService::RemoveBucket(grpc::ServerContext* /*context*/,
+                                       const api::RemoveBucketRequest* request,
+                                       api::RemoveBucketResponse* /*response*/) {
+  return ToGrpc(buckets_.Remove(*request));
+}
+
+grpc::Status FileService::ListBuckets(grpc::ServerContext* /*context*/,
+                                      const api::ListBucketsRequest* request,
+                                      api::ListBucketsResponse* response) {
+  return ToGrpc(buckets_.List(*request, response));
+}
+
 grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,
                                    const api::UndeleteRequest* request,
                                    api::UndeleteResponse* response) {
@@ -161,7 +218,7 @@ grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,
     DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->name()));
     DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
     DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
+                         coordinator::FindBucketOfChange(parts_, request->bucket()));
     rpc::Command command;
     rpc::UndeleteFile& file = *command.mutable_undelete_file();
     *file.mutable_request_id() = request->request_id();
@@ -234,7 +291,7 @@ grpc::Status FileService::Clear(grpc::ServerContext* /*context*/, const api::Cle
   const auto clear = [&]() -> absl::Status {
     DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
     DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
+                         coordinator::FindBucketOfChange(parts_, request->bucket()));
     rpc::Command command;
     rpc::ClearPrefix& prefix = *command.mutable_clear_prefix();
     *prefix.mutable_request_id() = request->request_id();
@@ -250,8 +307,7 @@ grpc::Status FileService::Clear(grpc::ServerContext* /*context*/, const api::Cle
 }
 
 grpc::Status FileService::Settle(grpc::ServerContext* /*context*/,
-                                 const api::SettleRequest* request,
-                                 api::SettleResponse* response) {
+                                 const api::SettleRequest* request, api::SettleResponse* response) {
   const auto settle = [&]() -> absl::Status {
     DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
     rpc::Command command;
@@ -264,8 +320,8 @@ grpc::Status FileService::Settle(grpc::ServerContext* /*context*/,
       return coordinator::StatusOf(result);
     }
     if (result.settled_kind() == 0) {
-      const bool is_settled = result.code() == rpc::CommandResult::SETTLED ||
-                              result.code() == rpc::CommandResult::DONE;
+      const bool is_settled =
+          result.code() == rpc::CommandResult::SETTLED || result.code() == rpc::CommandResult::DONE;
       if (!is_settled) return coordinator::StatusOf(result);
       response->set_fate(api::SettleResponse::DID_NOT_HAPPEN);
       return absl::OkStatus();
@@ -288,6 +344,13 @@ grpc::Status FileService::Settle(grpc::ServerContext* /*context*/,
       response->mutable_put()->set_replicas(result.replicas());
     } else if (kind == rpc::Command::kUndeleteFile) {
       *response->mutable_undelete()->mutable_info() = InfoOfResult(result, bucket);
+    } else if (kind == rpc::Command::kMoveFile) {
+      SetMoved(result, bucket, *response->mutable_move());
+    } else if (kind == rpc::Command::kMakeBucket) {
+      *response->mutable_make_bucket()->mutable_info() =
+          BucketCalls::InfoOf(*parts_.machine->View(), result.bucket());
+    } else if (kind == rpc::Command::kRemoveBucket) {
+      response->mutable_remove_bucket();
     } else if (kind == rpc::Command::kRemoveFile) {
       response->mutable_remove()->set_version(result.version().number());
     } else {

@@ -12,6 +12,7 @@
 #include "proto/data_message.h"
 #include "proto/raw_method.h"
 #include "server/coordinator/coordinator.h"
+#include "server/gateway/bucket_calls.h"
 #include "server/gateway/file_reads.h"
 #include "server/gateway/read_relay.h"
 
@@ -36,6 +37,14 @@ class FileService final : public RawService {
                    grpc::ServerWriter<WithData<api::GetResponse>>* writer);
   grpc::Status Remove(grpc::ServerContext* context, const api::RemoveRequest* request,
                       api::RemoveResponse* response);
+  grpc::Status Move(grpc::ServerContext* context, const api::MoveRequest* request,
+                    api::MoveResponse* response);
+  grpc::Status MakeBucket(grpc::ServerContext* context, const api::MakeBucketRequest* request,
+                          api::MakeBucketResponse* response);
+  grpc::Status RemoveBucket(grpc::ServerContext* context, const api::RemoveBucketRequest* request,
+                            api::RemoveBucketResponse* response);
+  grpc::Status ListBuckets(grpc::ServerContext* context, const api::ListBucketsRequest* request,
+                           api::ListBucketsResponse* response);
   grpc::Status Undelete(grpc::ServerContext* context, const api::UndeleteRequest* request,
                         api::UndeleteResponse* response);
   grpc::Status Stat(grpc::ServerContext* context, const api::StatRequest* request,
@@ -54,7 +63,8 @@ class FileService final : public RawService {
   absl::Status PutStream(grpc::ServerContext* context,
                          grpc::ServerReader<WithData<api::PutRequest>>* reader,
                          api::PutResponse* response);
-  // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked, `here` after all.
+  // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked,
+  // `here` after all.
   grpc::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here,
                     const std::function<std::optional<absl::Status>(NodeId node)>& there);
 
@@ -63,6 +73,7 @@ class FileService final : public RawService {
   Admission streams_{kStreamsMax};
   FileReads reads_;
   ReadRelay relay_;
+  BucketCalls buckets_;
 };
 
 }  // namespace dfs::gateway
