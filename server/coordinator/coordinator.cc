@@ -68,9 +68,7 @@ absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view,
 
 absl::StatusOr<rpc::BucketRow> FindBucketOfChange(const Parts& parts, const std::string& name) {
   auto bucket = FindBucket(*parts.machine->View(), name);
-  const bool is_mistaken =
-      DFS_MUTANT(1036, "a change does not see a bucket that was made through another node");
-  if (bucket.ok() || is_mistaken) return bucket;
+  if (bucket.ok()) return bucket;
   DFS_ASSIGN_OR_RETURN(const auto view, ReadView(parts, api::STRONG));
   return FindBucket(*view, name);
 }
