@@ -185,7 +185,7 @@ Verb RbVerb() {
           {},
           "rb BUCKET",
           "remove a bucket that has no files",
-          {"dfs-cli rb logs", "dfs-cli --bucket=logs clear --yes && dfs-cli rb logs"},
+          {"dfs-cli rb logs", "dfs-cli --bucket=logs clear --yes"},
           [](CLI::App& app) -> RunVerb {
             auto bucket = std::make_shared<std::string>();
             app.add_option("BUCKET", *bucket, "its name")->required();
