@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-#include "common/mutant.h"
 #include "server/metadata/row_codec.h"
 
 namespace dfs::metadata {
@@ -44,23 +42,6 @@ void MaybeDropBucket(ApplyContext* context, std::uint64_t id) {
   cache.buckets.erase(BucketId(id));
   cache.counts.erase(BucketId(id));
   cache.changed_counts.insert(BucketId(id));
-}
-
-std::string WhatIsExceeded(const ApplyContext& context, const rpc::BucketRow& bucket,
-                           std::uint64_t files, std::uint64_t bytes, std::uint64_t freed_bytes) {
-  if (DFS_MUTANT(1034, "the quota is not looked at by the entry")) return "";
-  const rpc::BucketCountsRow& counts = context.cache->counts.at(BucketId(bucket.id()));
-  if (bucket.quota_files() > 0 && files > 0 && counts.files() + files > bucket.quota_files()) {
-    return absl::StrCat("bucket \"", bucket.name(), "\" may hold ", bucket.quota_files(),
-                        " files, and holds ", counts.files());
-  }
-  const std::uint64_t held = counts.bytes() + counts.old_bytes();
-  if (bucket.quota_bytes() > 0 && bytes > freed_bytes &&
-      held + (bytes - freed_bytes) > bucket.quota_bytes()) {
-    return absl::StrCat("bucket \"", bucket.name(), "\" may hold ", bucket.quota_bytes(),
-                        " bytes, and holds ", held, "; this needs ", bytes - freed_bytes, " more");
-  }
-  return "";
 }
 
 void WriteChangedCounts(ApplyContext* context) {

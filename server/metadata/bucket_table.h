@@ -3,7 +3,6 @@
 #define DFS_SERVER_METADATA_BUCKET_TABLE_H_
 
 #include <cstdint>
-#include <string>
 
 #include "common/wire_ids.h"
 #include "server/metadata/machine_cache.h"
@@ -17,11 +16,6 @@ void CloseBucket(ApplyContext* context, std::uint64_t id);
 // Takes a removed bucket's rows away once its trash is empty and no clear of it is under way. 2
 // rows.
 void MaybeDropBucket(ApplyContext* context, std::uint64_t id);
-// Why the bucket's quota forbids `files` more names and `bytes` more, of which `freed_bytes` make
-// way; empty: it does not. What makes nothing worse is never forbidden.
-[[nodiscard]] std::string WhatIsExceeded(const ApplyContext& context, const rpc::BucketRow& bucket,
-                                         std::uint64_t files, std::uint64_t bytes,
-                                         std::uint64_t freed_bytes);
 // The last thing of an entry: a row for each bucket whose counts it changed.
 void WriteChangedCounts(ApplyContext* context);
 

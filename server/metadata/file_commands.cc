@@ -184,9 +184,7 @@ std::optional<Refused> WhyNot(const ApplyContext& context, const rpc::BucketRow&
                                 " wrote version ", visible->number(), " of this name ", age_s,
                                 " s ago")};
   }
-  const auto trashed = FindToBeTrashed(context, bucket, put.name());
-  std::string over = WhatIsExceeded(context, bucket, visible ? 0 : 1, put.size(),
-                                    trashed ? trashed->size() : 0);
+  std::string over = WhatIsExceeded(context, bucket, put.size(), visible);
   if (!over.empty()) return Refused{Code::OVER_QUOTA, std::move(over)};
   return std::nullopt;
 }
@@ -213,9 +211,9 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::CommitPut& command) {
   if (context->rows->Get(TxnKey(FromWire(command.txn())))) {
     return Refusal(*context, Code::REBEGIN, "the transaction was committed by another request");
   }
-  const auto visible = FindVisible(*context, BucketId(bucket.id()), command.name());
+  auto under_name = ReadFile(*context->rows, BucketId(bucket.id()), command.name());
   rpc::CommandResult result;
-  if (const auto why = WhyNot(*context, bucket, command, visible)) {
+  if (const auto why = WhyNot(*context, bucket, command, IfVisible(*context, under_name))) {
     result.set_code(why->code);
     result.set_message(why->message);
     return StoreResult(context, request, kKind, std::move(result));
@@ -226,7 +224,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::CommitPut& command) {
 
   rpc::VersionRow version = VersionOf(*context, bucket, command);
   context->cache->counters.set_last_version(version.number());
-  version.set_old_versions(MakeWay(context, bucket, command.name()));
+  version.set_old_versions(MakeWay(context, bucket, std::move(under_name)));
   AddCurrent(context, version);
   result.set_code(Code::DONE);
   *result.mutable_version() = Summary(version);

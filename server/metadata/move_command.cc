@@ -33,7 +33,8 @@ rpc::VersionRow Rename(ApplyContext* context, const rpc::BucketRow& bucket,
   rpc::CountersRow& counters = context->cache->counters;
   counters.set_last_version(counters.last_version() + 1);
   Detach(context, version);
-  version.set_old_versions(MakeWay(context, bucket, move.target()));
+  version.set_old_versions(
+      MakeWay(context, bucket, ReadFile(*context->rows, BucketId(bucket.id()), move.target())));
   version.set_name(move.target());
   version.set_number(counters.last_version());
   const bool keeps_index =

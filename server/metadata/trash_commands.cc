@@ -186,12 +186,10 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::UndeleteFile& command
   if (!txn) return fail(rpc::CommandResult::NOT_FOUND, "not in the trash (any more)");
 
   const auto removed = ReadVersion(*context->rows, *txn);
-  const auto trashed = FindToBeTrashed(*context, *bucket, command.name());
-  const std::string over =
-      WhatIsExceeded(*context, *bucket, is_visible ? 0 : 1, removed->row.size(),
-                     trashed ? trashed->size() : 0);
+  const std::string over = WhatIsExceeded(*context, *bucket, removed->row.size(),
+                                          is_visible ? under_name : std::nullopt);
   if (!over.empty()) return fail(rpc::CommandResult::OVER_QUOTA, over);
-  const std::uint32_t old_versions = MakeWay(context, *bucket, command.name());
+  const std::uint32_t old_versions = MakeWay(context, *bucket, under_name);
   const rpc::VersionRow version = TakeBack(context, *txn, old_versions);
   rpc::CommandResult result;
   result.set_code(rpc::CommandResult::DONE);

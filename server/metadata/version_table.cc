@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/mutant.h"
 #include "glog/logging.h"
 #include "server/metadata/bucket_rule.h"
@@ -157,11 +158,15 @@ std::optional<LocatedVersion> ReadVersion(const RowReader& rows, const TxnId& tx
   return LocatedVersion{*std::move(place), ParseRow<rpc::VersionRow>(key, *row)};
 }
 
+std::optional<rpc::VersionRow> IfVisible(const ApplyContext& context,
+                                         std::optional<rpc::VersionRow> under_name) {
+  if (under_name && FirstHiding(context.cache->clears, *under_name) != nullptr) return std::nullopt;
+  return under_name;
+}
+
 std::optional<rpc::VersionRow> FindVisible(const ApplyContext& context, BucketId bucket,
                                            std::string_view name) {
-  auto version = ReadFile(*context.rows, bucket, name);
-  if (version && FirstHiding(context.cache->clears, *version) != nullptr) return std::nullopt;
-  return version;
+  return IfVisible(context, ReadFile(*context.rows, bucket, name));
 }
 
 std::uint32_t PoorestCopies(const rpc::VersionRow& version) {
@@ -202,33 +207,52 @@ void AddCurrent(ApplyContext* context, const rpc::VersionRow& version) {
   CountCopies(context, version, true);
 }
 
-std::uint32_t MakeWay(ApplyContext* context, const rpc::BucketRow& bucket, std::string_view name) {
-  auto current = ReadFile(*context->rows, BucketId(bucket.id()), name);
-  if (!current) return 0;
-  const bool is_hidden = FirstHiding(context->cache->clears, *current) != nullptr;
+std::uint32_t MakeWay(ApplyContext* context, const rpc::BucketRow& bucket,
+                      std::optional<rpc::VersionRow> under_name) {
+  if (!under_name) return 0;
+  const bool is_hidden = FirstHiding(context->cache->clears, *under_name) != nullptr;
   const std::uint32_t kept_max = OldVersionsKept(bucket);
   if (is_hidden || kept_max == 0) {
-    TrashFile(context, *current);
+    TrashFile(context, *under_name);
     return 0;
   }
-  std::uint32_t olds = current->old_versions();
+  std::uint32_t olds = under_name->old_versions();
   if (olds >= kept_max && !DFS_MUTANT(1031, "more versions are kept than the bucket says")) {
     // One at most: the number of the bucket never changes.
-    Trash(context, ReadOlds(*context->rows, BucketId(bucket.id()), name).back());
+    Trash(context, ReadOlds(*context->rows, BucketId(bucket.id()), under_name->name()).back());
     --olds;
   }
-  Keep(context, *std::move(current));
+  Keep(context, *std::move(under_name));
   return olds + 1;
 }
 
 std::optional<rpc::VersionRow> FindToBeTrashed(const ApplyContext& context,
                                                const rpc::BucketRow& bucket,
-                                               std::string_view name) {
-  auto current = FindVisible(context, BucketId(bucket.id()), name);
+                                               const std::optional<rpc::VersionRow>& visible) {
   const std::uint32_t kept_max = OldVersionsKept(bucket);
-  if (!current || kept_max == 0) return current;
-  if (current->old_versions() < kept_max) return std::nullopt;
-  return ReadOlds(*context.rows, BucketId(bucket.id()), name).back();
+  if (!visible || kept_max == 0) return visible;
+  if (visible->old_versions() < kept_max) return std::nullopt;
+  return ReadOlds(*context.rows, BucketId(bucket.id()), visible->name()).back();
+}
+
+std::string WhatIsExceeded(const ApplyContext& context, const rpc::BucketRow& bucket,
+                           std::uint64_t bytes, const std::optional<rpc::VersionRow>& visible) {
+  const bool has_quota = bucket.quota_bytes() > 0 || bucket.quota_files() > 0;
+  if (!has_quota || DFS_MUTANT(1034, "the quota is not looked at by the entry")) return "";
+  const rpc::BucketCountsRow& counts = context.cache->counts.at(BucketId(bucket.id()));
+  if (bucket.quota_files() > 0 && !visible && counts.files() >= bucket.quota_files()) {
+    return absl::StrCat("bucket \"", bucket.name(), "\" may hold ", bucket.quota_files(),
+                        " files, and holds ", counts.files());
+  }
+  const auto trashed = FindToBeTrashed(context, bucket, visible);
+  const std::uint64_t freed = trashed ? trashed->size() : 0;
+  const std::uint64_t held = counts.bytes() + counts.old_bytes();
+  if (bucket.quota_bytes() > 0 && bytes > freed &&
+      bytes - freed > bucket.quota_bytes() - std::min(bucket.quota_bytes(), held)) {
+    return absl::StrCat("bucket \"", bucket.name(), "\" may hold ", bucket.quota_bytes(),
+                        " bytes, and holds ", held, "; this needs ", bytes - freed, " more");
+  }
+  return "";
 }
 
 void TrashFile(ApplyContext* context, const rpc::VersionRow& current) {

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -33,6 +34,9 @@ std::optional<rpc::VersionRow> ReadFile(const RowReader& rows, BucketId bucket,
                                         std::string_view name);
 // Current or trashed.
 std::optional<LocatedVersion> ReadVersion(const RowReader& rows, const TxnId& txn);
+// The same, or nullopt if a pending clear hides it.
+std::optional<rpc::VersionRow> IfVisible(const ApplyContext& context,
+                                         std::optional<rpc::VersionRow> under_name);
 // The version that readers find under this name.
 std::optional<rpc::VersionRow> FindVisible(const ApplyContext& context, BucketId bucket,
                                            std::string_view name);
@@ -48,14 +52,20 @@ void CountOut(ApplyContext* context, const rpc::VersionRow& version);
 // Makes it the current version of its name, above `version.old_versions()` kept ones. The caller
 // made way. 3 rows.
 void AddCurrent(ApplyContext* context, const rpc::VersionRow& version);
-// Makes way for a new current version of the name. The one that is there becomes the newest of the
-// older ones, of which the bucket keeps its number; those beyond it go to the trash, and all of
-// them if a clear hides them. Returns how many older ones there are now. 6 rows, or 4 for each that
-// is hidden.
-std::uint32_t MakeWay(ApplyContext* context, const rpc::BucketRow& bucket, std::string_view name);
-// The version that MakeWay would send to the trash; nullopt: none, or a hidden one.
+// Makes way for a new current version of a name. `under_name`: what ReadFile finds there. It becomes the newest of the older
+// ones, of which the bucket keeps its number; those beyond it go to the trash, and all of them if a clear hides them. Returns
+// how many older ones there are now. 6 rows, or 4 for each that is hidden.
+std::uint32_t MakeWay(ApplyContext* context, const rpc::BucketRow& bucket,
+                      std::optional<rpc::VersionRow> under_name);
+// The version that MakeWay would send to the trash. `visible`: what FindVisible finds under the name; nullopt: none.
 std::optional<rpc::VersionRow> FindToBeTrashed(const ApplyContext& context,
-                                               const rpc::BucketRow& bucket, std::string_view name);
+                                               const rpc::BucketRow& bucket,
+                                               const std::optional<rpc::VersionRow>& visible);
+// Why the bucket's quota forbids a new current version of `bytes` over `visible`; empty: it does not. What makes nothing worse
+// is never forbidden.
+[[nodiscard]] std::string WhatIsExceeded(const ApplyContext& context, const rpc::BucketRow& bucket,
+                                         std::uint64_t bytes,
+                                         const std::optional<rpc::VersionRow>& visible);
 // The current version and the older ones of its name -> trashed, by this entry or by the clear that
 // hid them. 4 rows each.
 void TrashFile(ApplyContext* context, const rpc::VersionRow& current);

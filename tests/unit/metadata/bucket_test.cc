@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "server/metadata/limits.h"
+#include "server/metadata/row_keys.h"
 #include "tests/unit/metadata/world.h"
 
 namespace dfs::metadata {
@@ -142,6 +143,26 @@ TEST(Bucket, ThereAreAThousandAtMost) {
   }
   EXPECT_EQ(world.MakeBucket("more").code(), Code::OVER_QUOTA);
   EXPECT_EQ(world.machine->View()->Buckets().size(), kBucketsMax);
+}
+
+// A store of before there were other buckets has no counts of its own for "default".
+TEST(Bucket, DefaultOfAnOldStoreIsCountedFromWhatIsCountedOfAll) {
+  World world;
+  world.Put("a");
+  world.Put("b");
+  world.Put("b");
+  auto rows = world.store.rows();
+  ASSERT_EQ(rows.erase(BucketCountsKey(kBucket)), 1u);
+  world.store.Replace(rows);
+  world.Restart();
+  EXPECT_EQ(FindViolations(*world.machine, world.store), kAllWell);
+  // Another bucket counts for all and not for "default", of which no entry has changed anything yet.
+  world.bucket = BucketId(world.MakeBucket("b").bucket().id());
+  world.Put("c");
+  EXPECT_EQ(FindViolations(*world.machine, world.store), kAllWell);
+  world.Restart();
+  EXPECT_EQ(world.machine->View()->CountsOf(kBucket).files(), 2u);
+  EXPECT_EQ(FindViolations(*world.machine, world.store), kAllWell);
 }
 
 TEST(RemoveBucket, TakesOneOnlyThatIsEmptyAndKeepsItsTrash) {
