@@ -25,7 +25,9 @@ void NameEnvironment(CLI::App& app) {
 void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--endpoints", flags.endpoints, "nodes to ask, host:port, separated by commas")
       ->capture_default_str();
-  app.add_option("--bucket", flags.bucket, "bucket (default: default)");
+  app.add_option("--bucket", flags.bucket, "bucket of the files that are named (default: default)");
+  app.add_option("--writer", flags.writer,
+                 "what others are told who wrote a file (default: user@host)");
   app.add_option("--timeout", flags.timeout, "give up after this long without progress")
       ->capture_default_str();
   app.add_flag("--json", flags.is_json, "one JSON object a line, errors too");
@@ -41,7 +43,7 @@ std::vector<std::string> PlainWords(const std::vector<std::string>& words) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
-    if (word == "--endpoints" || word == "--bucket" || word == "--timeout") {
+    if (word == "--endpoints" || word == "--bucket" || word == "--writer" || word == "--timeout") {
       ++i;
     } else if (word.empty() || word[0] != '-') {
       out.push_back(word);

@@ -30,8 +30,8 @@ std::string FlagsText(const CLI::App& app) {
 
 const std::vector<Verb>& Verbs() {
   static const auto* const kVerbs = new std::vector<Verb>{
-      PutVerb(),  GetVerb(),   RemoveVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
-      StatVerb(), ClearVerb(), UndeleteVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
+      PutVerb(),  GetVerb(),   RemoveVerb(), MvVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
+      StatVerb(), ClearVerb(), UndeleteVerb(), MbVerb(), RbVerb(), BucketsVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
       ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
       BenchVerb(), VersionVerb()};
   return *kVerbs;
