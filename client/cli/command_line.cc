@@ -28,6 +28,9 @@ void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--bucket", flags.bucket, "bucket (default: default)");
   app.add_option("--timeout", flags.timeout, "give up after this long without progress")
       ->capture_default_str();
+  app.add_option("--tls-cert", flags.tls.cert, "TLS: this client's certificate (PEM)");
+  app.add_option("--tls-key", flags.tls.key, "TLS: its key (PEM)");
+  app.add_option("--tls-ca", flags.tls.ca, "TLS: who signs the certificates of the cluster (PEM)");
   app.add_flag("--json", flags.is_json, "one JSON object a line, errors too");
   app.add_flag("-q,--quiet", flags.is_quiet, "say nothing but data and errors");
   app.add_flag("-P,--progress", flags.shows_progress,
@@ -41,7 +44,8 @@ std::vector<std::string> PlainWords(const std::vector<std::string>& words) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
-    if (word == "--endpoints" || word == "--bucket" || word == "--timeout") {
+    if (word == "--endpoints" || word == "--bucket" || word == "--timeout" || word == "--tls-cert" ||
+        word == "--tls-key" || word == "--tls-ca") {
       ++i;
     } else if (word.empty() || word[0] != '-') {
       out.push_back(word);
@@ -117,6 +121,7 @@ CommandLine Finish(const std::shared_ptr<Parser>& parser, CommandLine line) {
     return line;
   }
   if (used == nullptr) return UsageError(std::move(line), OverviewText(parser->app));
+  line.flags.is_local = parser->verbs[used]->is_local;
   // The parser owns what the verb's flags are bound to.
   line.run = [parser, run = parser->runs[used]](Session& session) { return run(session); };
   return line;

@@ -22,12 +22,14 @@ struct GlobalFlags {
   bool shows_progress = false;  // -P: also if standard error is no terminal
   bool has_no_color = false;
   bool is_human = false;
+  TlsFiles tls;
+  bool is_local = false;  // the verb asks no server: addresses and certificates are not looked at
 };
 
 // Data goes to standard output, every other word to standard error. Not thread-safe.
 class Session {
  public:
-  // kInvalidArgument if a flag is malformed.
+  // kInvalidArgument if a flag is malformed; kUnauthenticated if the certificate is not valid now.
   static absl::StatusOr<std::unique_ptr<Session>> Make(const GlobalFlags& flags);
 
   [[nodiscard]] const GlobalFlags& flags() const { return flags_; }

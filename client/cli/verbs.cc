@@ -33,7 +33,7 @@ const std::vector<Verb>& Verbs() {
       PutVerb(),  GetVerb(),   RemoveVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
       StatVerb(), ClearVerb(), UndeleteVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
       ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
-      BenchVerb(), VersionVerb()};
+      BenchVerb(), CertVerb(), VersionVerb()};
   return *kVerbs;
 }
 

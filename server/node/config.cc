@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/status_macros.h"
 #include "server/node/version.h"
 
 namespace dfs::node {
@@ -38,6 +40,13 @@ void AddDuration(CLI::App& app, const std::string& flag, absl::Duration* target,
          },
          help + " (" + absl::FormatDuration(*target) + ")")
       ->type_name("TIME");
+}
+
+void AddTlsFlags(CLI::App& app, TlsFiles* files) {
+  app.add_option("--tls-cert", files->cert, "this node's certificate (PEM); TLS on every port, and to every other node")
+      ->envname("DFS_TLS_CERT");
+  app.add_option("--tls-key", files->key, "its key (PEM)")->envname("DFS_TLS_KEY");
+  app.add_option("--tls-ca", files->ca, "who signs the certificates of this cluster (PEM)")->envname("DFS_TLS_CA");
 }
 
 }  // namespace
@@ -80,6 +89,7 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_option("--name", config.name, "what people call this node")->envname("DFS_NAME");
   app.add_flag("--insecure", config.insecure,
                "allow addresses that other machines reach, without encryption");
+  AddTlsFlags(app, &config.tls_files);
   app.add_flag("--recover-as-voter", config.recover_as_voter,
                "once, on the second of two members, when the only voter is lost for good: this node becomes the only "
                "member and voter. Refused while anything answers at the voter's or a --join address");
@@ -126,11 +136,11 @@ absl::Status CheckConfig(const Config& config) {
       return absl::InvalidArgumentError(
           absl::StrCat(flag, "=", address, " is not host:port, for example 127.0.0.1:7710"));
     }
-    if (!IsLoopback(address) && !config.insecure) {
+    if (!IsLoopback(address) && !config.insecure && !config.tls_files.has_any()) {
       return absl::InvalidArgumentError(absl::StrCat(
           flag, "=", address,
-          " can be reached from other machines and nothing is encrypted yet; use a loopback address, "
-          "or pass --insecure if the network is trusted"));
+          " can be reached from other machines: pass --tls-cert, --tls-key and --tls-ca (dfs-cli cert makes "
+          "them), or use a loopback address, or pass --insecure if the network is trusted"));
     }
   }
   if (config.listen == config.peer_listen) {
@@ -146,6 +156,14 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError("--name and --zone: at most 64 bytes");
   }
   return absl::OkStatus();
+}
+
+absl::Status LoadTls(Config* config) {
+  if (!config->tls_files.has_any()) return absl::OkStatus();
+  DFS_ASSIGN_OR_RETURN(config->tls, LoadTlsIdentity(config->tls_files, SystemClock().WallNow()));
+  if (config->tls->own.name.role == TlsRole::kNode) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--tls-cert=", config->tls_files.cert,
+                                                 " is a client's certificate, not a node's (dfs-cli cert issue --node)"));
 }
 
 }  // namespace dfs::node

@@ -3,12 +3,14 @@
 #define DFS_SERVER_NODE_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/tls_identity.h"
 
 namespace dfs::node {
 
@@ -21,6 +23,8 @@ struct Config {
   std::string zone;
   std::string name;          // empty: "node<id>" is shown
   bool insecure = false;
+  TlsFiles tls_files;              // all three or none
+  std::optional<TlsIdentity> tls;  // what LoadTls found in them; without it everything is in plaintext
   bool recover_as_voter = false;  // rule R6: the only voter is lost for good
 
   // The long waits, settable for tests.
@@ -48,6 +52,9 @@ ParsedConfig ParseConfig(int argc, char** argv);
 
 // What can be wrong with a configuration whatever the data directory holds. kInvalidArgument says what to do.
 absl::Status CheckConfig(const Config& config);
+
+// Reads --tls-cert, --tls-key and --tls-ca into `tls`, if they are given. kInvalidArgument, kUnauthenticated: a sentence.
+absl::Status LoadTls(Config* config);
 
 // Whether "host:port" names this machine only (127.0.0.0/8, ::1, localhost).
 bool IsLoopback(const std::string& address);

@@ -4,9 +4,17 @@
 
 #include <utility>
 
+#include "common/grpc_credentials.h"
 #include "common/status_macros.h"
 
 namespace dfs::node {
+namespace {
+
+std::shared_ptr<grpc::ServerCredentials> DoorOf(const Config& config, TlsDoor door) {
+  return config.tls ? LockedDoor(*config.tls, door) : PlaintextDoor();
+}
+
+}  // namespace
 
 Doors::Doors(Parts parts)
     : raft_(parts.raft_transport),
@@ -22,14 +30,17 @@ absl::Status Doors::Listen(const Config& config) {
       peer_server_,
       RpcServer::Listen({.flag = "--peer-listen",
                          .address = config.peer_listen,
+                         .credentials = DoorOf(config, TlsDoor::kPeers),
                          .services = {&raft_, &ring_, &leader_, &replica_, &handed_reads_}}));
   DFS_ASSIGN_OR_RETURN(client_server_,
                        RpcServer::Listen({.flag = "--listen",
                                           .address = config.listen,
+                                          .credentials = DoorOf(config, TlsDoor::kClients),
                                           .services = {&files_, &cluster_},
                                           .has_health = true,
                                           .health_names = {"dfs.v1.Files", "dfs.v1.Cluster"}}));
-  LOG(INFO) << "serving clients on " << config.listen << " and nodes on " << config.peer_listen;
+  LOG(INFO) << "serving clients on " << config.listen << " and nodes on " << config.peer_listen
+            << (config.tls ? ", TLS only" : ", in plaintext");
   return absl::OkStatus();
 }
 
