@@ -399,6 +399,7 @@ void Node::Impl::BuildServices() {
   cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
   cluster.server_version = kVersion;
+  cluster.certificate_not_after_s = CertificateEndOf(config_);
   doors_ = std::make_unique<Doors>(std::move(doors));
 }
 
@@ -519,7 +520,7 @@ membership::NodeHealth Node::Impl::OwnHealth() {
 void Node::Impl::Upkeep() {
   upkeep_->Post([this] {
     const auto view = machine_->View();
-    const auto health = HealthOf(*store_, *scrubber_, *collector_, view->applied_index());
+    const auto health = HealthOf(*store_, *scrubber_, *collector_, view->applied_index(), config_);
     {
       MutexLock lock(&health_mutex_);
       health_ = health;
