@@ -137,8 +137,8 @@ std::shared_ptr<grpc::ServerCredentials> LockedDoor(const TlsIdentity& identity,
   grpc::experimental::TlsServerCredentialsOptions options(ProviderOf(identity));
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
-  options.set_cert_request_type(DFS_MUTANT(1064, "a certificate is asked for and may be missing")
-                                    ? GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY
+  options.set_cert_request_type(DFS_MUTANT(1064, "a certificate is not held against the authority")
+                                    ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY
                                     : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   if (!DFS_MUTANT(1065, "whoever the authority has signed may come in")) {
     options.set_certificate_verifier(VerifierOf(identity, door, /*is_dialling=*/false));
