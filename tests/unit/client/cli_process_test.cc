@@ -334,5 +334,35 @@ TEST_F(CliTest, ClosedPipeIsNoCrash) {
   EXPECT_EQ(result.out, "1\n");
 }
 
+TEST_F(CliTest, CertMakesWhatTlsNeedsAndOverwritesNothing) {
+  const auto init = Run("cert init --dir=c --cluster=prod --json");
+  ASSERT_EQ(init.code, 0) << init.err;
+  EXPECT_EQ(init.Lines().at(0)["cluster"], "prod");
+  EXPECT_EQ(Run("cert init --dir=c").code, 13);
+  const auto issued = Run("cert issue n1 --node --dir=c --address=10.0.0.1,host.example --days=7 --json");
+  ASSERT_EQ(issued.code, 0) << issued.err;
+  const Json line = issued.Lines().at(0);
+  EXPECT_EQ(line["role"], "node");
+  EXPECT_EQ(line["cluster"], "prod");
+  EXPECT_EQ(line["addresses"].size(), 2u);
+  EXPECT_EQ(Run("cert issue n1 --client --dir=c").code, 13) << "there is one";
+  EXPECT_EQ(Run("cert show c/n1.crt --json").Lines().at(0), line);
+  for (const std::string wrong : {"cert", "cert revoke n1", "cert issue --node --dir=c", "cert issue n2 --dir=c",
+                                  "cert issue n2 --node --client --dir=c", "cert issue ../n2 --node --dir=c",
+                                  "cert issue n2 --node --dir=c --address=a/b", "cert issue n2 --node --dir=c --days=0"}) {
+    EXPECT_EQ(Run(wrong).code, 64) << wrong;
+  }
+  EXPECT_EQ(Run("cert issue n2 --node --dir=nowhere").code, 12);
+  EXPECT_EQ(Run("cert init --dir=d", "DFS_TLS_CERT=not-there-yet").code, 0) << "it asks nobody";
+}
+
+TEST_F(CliTest, TlsWithAServerInPlaintextSaysWhatToDo) {
+  ASSERT_EQ(Run("cert init --dir=c && " DFS_CLI_PATH " cert issue me --client --dir=c").code, 0);
+  const auto result = Run("ls --tls-cert=c/me.crt --tls-key=c/me.key --tls-ca=c/ca.crt");
+  EXPECT_EQ(result.code, 77) << result.err;
+  EXPECT_NE(result.err.find("does not speak TLS"), std::string::npos) << result.err;
+  EXPECT_EQ(Run("ls").code, 0) << "which was not harmed";
+}
+
 }  // namespace
 }  // namespace dfs::client

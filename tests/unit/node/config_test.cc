@@ -67,6 +67,22 @@ TEST(Config, AddressesOfOtherMachinesNeedInsecure) {
   }
 }
 
+TEST(Config, TlsTakesThePlaceOfInsecureAndIsWholeOrNotAtAll) {
+  Config config = Good();
+  config.listen = "0.0.0.0:7710";
+  EXPECT_FALSE(CheckConfig(config).ok());
+  config.tls_files = {"a", "b", "c"};
+  EXPECT_TRUE(CheckConfig(config).ok());
+  EXPECT_FALSE(LoadTls(&config).ok()) << "there are no such files";
+  config.tls_files = {"a", "", "c"};
+  const auto partial = LoadTls(&config);
+  EXPECT_EQ(partial.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(partial.message().find("all three"), absl::string_view::npos);
+  EXPECT_FALSE(config.tls.has_value()) << "never in plaintext by mistake, never half";
+  config.tls_files = {};
+  EXPECT_TRUE(LoadTls(&config).ok());
+}
+
 TEST(Config, MalformedAddressesAreRefused) {
   for (const std::string address : {"", "7710", "127.0.0.1", "127.0.0.1:", ":7710", "127.0.0.1:x",
                                     "127.0.0.1:65536", "127.0.0.1:-1"}) {
