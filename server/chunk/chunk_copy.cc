@@ -70,7 +70,7 @@ Outcome Adopt(ChunkStore* store, const ChunkReader& held, const ChunkInfo& info)
 
 absl::StatusOr<ChunkInfo> CopyChunk(ChunkStore* store, ChunkPeers* peers, const ChunkInfo& info,
                                     const std::vector<NodeId>& sources, SetAsideChunks* set_aside,
-                                    CopyOrigin* origin) {
+                                    CopyOrigin* origin, std::uint64_t bytes_per_s_max) {
   CopyOrigin unasked;
   if (origin == nullptr) origin = &unasked;
   const auto held = store->Vouch(info.id);
@@ -90,7 +90,7 @@ absl::StatusOr<ChunkInfo> CopyChunk(ChunkStore* store, ChunkPeers* peers, const 
   *origin = CopyOrigin::kCopied;
   std::string failures;
   for (const NodeId source : sources) {
-    auto reader = peers->Read(source, info.id, 0, info.size, kCopyProgressTimeout);
+    auto reader = peers->Read(source, info.id, 0, info.size, kCopyProgressTimeout, bytes_per_s_max);
     const Outcome outcome = reader.ok() ? CopyFrom(store, reader->get(), info)
                                         : Outcome{.source = reader.status()};
     if (!outcome.own.ok()) return outcome.own;

@@ -2,6 +2,7 @@
 #ifndef DFS_SERVER_CHUNK_CHUNK_COPY_H_
 #define DFS_SERVER_CHUNK_CHUNK_COPY_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,13 +21,14 @@ inline constexpr absl::Duration kCopyProgressTimeout = absl::Seconds(5);
 enum class CopyOrigin { kHeld, kAdopted, kCopied };
 
 // Asks the own store first ("have it, verified?"), then looks into `set_aside` (may be null), then reads from the sources in turn until one gives
-// bytes that match `info`. `origin` (may be null) is set on success. Blocks until the copy is durable.
+// bytes that match `info`. `origin` (may be null) is set on success. `bytes_per_s_max`: of a source; 0: as fast as it goes. Blocks until the copy is durable.
 // kFailedPrecondition: held here with another content. kUnavailable: no source could give it (nothing changed).
 // kResourceExhausted, kDataLoss: this node's disk.
 absl::StatusOr<ChunkInfo> CopyChunk(ChunkStore* store, ChunkPeers* peers, const ChunkInfo& info,
                                     const std::vector<NodeId>& sources,
                                     SetAsideChunks* set_aside = nullptr,
-                                    CopyOrigin* origin = nullptr);
+                                    CopyOrigin* origin = nullptr,
+                                    std::uint64_t bytes_per_s_max = 0);
 
 }  // namespace dfs::chunk
 

@@ -67,9 +67,10 @@ class ChunkPeers {
   // at once.
   virtual void RelinkAll(NodeId node, std::vector<Relink> items, absl::Duration timeout,
                          AckCallback done) = 0;
+  // `bytes_per_s_max`: the other side sends no faster (ReadChunkRequest); 0: as fast as it goes.
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<RemoteChunkReader>> Read(
       NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
-      absl::Duration progress_timeout) = 0;
+      absl::Duration progress_timeout, std::uint64_t bytes_per_s_max) = 0;
   // Batched like WriteSmall (rule R16).
   virtual void Confirm(NodeId node, LogIndex read_index, rpc::ConfirmItem item, absl::Duration timeout,
                        VerdictCallback done) = 0;

@@ -232,10 +232,11 @@ std::unique_ptr<RemoteChunkWriter> GrpcChunkPeers::Write(NodeId node, const Chun
 
 absl::StatusOr<std::unique_ptr<RemoteChunkReader>> GrpcChunkPeers::Read(
     NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
-    absl::Duration progress_timeout) {
+    absl::Duration progress_timeout, std::uint64_t bytes_per_s_max) {
   auto methods = MethodsOf(node, ChannelUse::kBulk);
   if (methods == nullptr) return NoAddress(node);
   rpc::ReadChunkRequest request;
+  request.set_bytes_per_s_max(bytes_per_s_max);
   *request.mutable_chunk() = ToWire(chunk);
   request.set_offset(offset);
   request.set_length(length);

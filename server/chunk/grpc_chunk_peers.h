@@ -33,7 +33,8 @@ class GrpcChunkPeers final : public ChunkPeers {
   absl::StatusOr<std::unique_ptr<RemoteChunkReader>> Read(NodeId node, const ChunkId& chunk,
                                                           std::uint64_t offset,
                                                           std::uint64_t length,
-                                                          absl::Duration progress_timeout) override;
+                                                          absl::Duration progress_timeout,
+                                                          std::uint64_t bytes_per_s_max) override;
   void Confirm(NodeId node, LogIndex read_index, rpc::ConfirmItem item, absl::Duration timeout,
                VerdictCallback done) override;
   // One answer, no sign of life before it: `progress_timeout` is for the whole copy.

@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "common/checksum.h"
+#include "common/clock.h"
 #include "common/status_macros.h"
+#include "common/sync.h"
 #include "proto/wire_status.h"
+#include "server/chunk/byte_pace.h"
 #include "server/chunk/chunk_copy.h"
 #include "server/chunk/local_chunk_store.h"
 #include "server/chunk/replica_limits.h"
@@ -194,6 +197,12 @@ grpc::Status ReplicaService::ReadChunk(grpc::ServerContext* context,
   return Answer(SendChunk(context, *request, writer));
 }
 
+void ReplicaService::Pause(const grpc::ServerContext* context, absl::Duration pause) {
+  if (pause <= absl::ZeroDuration() || context->IsCancelled()) return;
+  Event never;
+  never.WaitFor(pause);
+}
+
 absl::Status ReplicaService::SendChunk(
     grpc::ServerContext* context, const rpc::ReadChunkRequest& request,
     grpc::ServerWriter<WithData<rpc::ReadChunkResponse>>* writer) {
@@ -212,10 +221,12 @@ absl::Status ReplicaService::SendChunk(
   WithData<rpc::ReadChunkResponse> response;
   response.message.set_size(size);
   response.message.mutable_table()->Add(reader->table().begin(), reader->table().end());
+  BytePace pace(request.bytes_per_s_max() == 0
+                    ? 0
+                    : std::max(request.bytes_per_s_max(), kPacedBytesPerSecondMin));
+  const std::uint64_t piece = pace.is_limited() ? kPacedReadBytes : kReadBytes;
   do {
-    const std::size_t bytes =
-        offset < end ? static_cast<std::size_t>(std::min<std::uint64_t>(kReadBytes, end - offset))
-                     : 0;
+    const auto bytes = static_cast<std::size_t>(std::min(piece, end - offset));
     if (bytes > 0) {
       ReadBuffer buffer(bytes);
       DFS_RETURN_IF_ERROR(reader->Read(offset, buffer.span()));
@@ -228,6 +239,7 @@ absl::Status ReplicaService::SendChunk(
     if (!is_sent) return absl::CancelledError("cancelled");
     response = {};
     offset += bytes;
+    if (offset < end) Pause(context, pace.Spend(bytes, SystemClock().Now()));
   } while (offset < end);
   return absl::OkStatus();
 }
@@ -264,7 +276,8 @@ grpc::Status ReplicaService::CopyChunk(grpc::ServerContext* /*context*/,
   }
   const ChunkInfo info{FromWire(request->chunk()), request->size(), HashFromWire(request->hash())};
   CopyOrigin origin = CopyOrigin::kCopied;
-  const auto copied = chunk::CopyChunk(parts_.store, parts_.peers, info, sources, parts_.set_aside, &origin);
+  const auto copied = chunk::CopyChunk(parts_.store, parts_.peers, info, sources, parts_.set_aside,
+                                       &origin, request->bytes_per_s_max());
   if (copied.ok()) {
     *response = AckOf(*copied);
     response->set_origin(origin == CopyOrigin::kHeld      ? rpc::ChunkAck::HELD

@@ -71,6 +71,8 @@ class ReplicaService final : public RawService {
                             rpc::ChunkAck* response);
   absl::Status SendChunk(grpc::ServerContext* context, const rpc::ReadChunkRequest& request,
                          grpc::ServerWriter<WithData<rpc::ReadChunkResponse>>* writer);
+  // Waits, unless the call was cancelled: for at most kPacedReadBytes at kPacedBytesPerSecondMin.
+  static void Pause(const grpc::ServerContext* context, absl::Duration pause);
   absl::Status StoreSmall(const WithData<rpc::WriteSmallRequest>& request,
                           rpc::WriteSmallResponse* response);
   // With the reason and whether anything happened.

@@ -379,7 +379,8 @@ absl::Status GetOperation::StreamLocal(absl::Duration patience, ChunkPart& part,
 
 absl::Status GetOperation::StreamRemote(NodeId node, absl::Duration patience, ChunkPart& part,
                                         const Sink& sink) {
-  auto reader = parts_.peers->Read(node, part.id, part.offset, part.end - part.offset, patience);
+  auto reader = parts_.peers->Read(node, part.id, part.offset, part.end - part.offset, patience,
+                                    /*bytes_per_s_max=*/0);
   if (!reader.ok()) return reader.status();
   const auto& table = (*reader)->table();
   if (!MatchesLog(part.row, (*reader)->size(), table)) {

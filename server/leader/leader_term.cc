@@ -236,6 +236,7 @@ void LeaderTerm::RenewTransactions(const rpc::RenewTransactionsRequest& request,
   for (const auto& txn : request.held()) held.push_back(FromWire(txn));
   std::set<TxnId> pinned;
   for (const auto& txn : request.pinned()) pinned.insert(FromWire(txn));
+  if (request.is_serving()) state_->RecordClient();
   absl::StatusOr<rpc::RenewTransactionsResponse> response = rpc::RenewTransactionsResponse();
   {
     MutexLock lock(&state_->mutex);

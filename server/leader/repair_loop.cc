@@ -285,18 +285,22 @@ bool RepairLoop::Order(const CopyTask& task) {
   ++load_.in_flight;
   if (!task.sources.empty()) ++load_.by_source[task.sources.front()];
   ++load_.by_target[task.target];
-  state_->world.run_blocking(
-      [self = shared_from_this(), task, number = *order] { self->Copy(task, number); });
+  const std::uint64_t rate =
+      pace_.CopyBytesPerSecond(state_->options.repair.in_flight_max, state_->Now());
+  state_->world.run_blocking([self = shared_from_this(), task, number = *order, rate] {
+    self->Copy(task, number, rate);
+  });
   return true;
 }
 
-void RepairLoop::Copy(const CopyTask& task, std::uint64_t order) {
+void RepairLoop::Copy(const CopyTask& task, std::uint64_t order, std::uint64_t bytes_per_s_max) {
   rpc::CopyChunkRequest request;
   *request.mutable_chunk() = ToWire(task.chunk);
   request.set_size(task.size);
   *request.mutable_hash() = ToWire(task.hash);
   for (const NodeId source : task.sources) request.add_sources(source.value());
   request.set_order(order);
+  request.set_bytes_per_s_max(bytes_per_s_max);
   absl::StatusOr<rpc::ChunkAck> ack = NotLeaderError();
   if (!state_->HasEnded()) {
     ack = state_->world.copy(task.target, request, state_->options.copy_progress);

@@ -78,7 +78,7 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
   // False: too many orders are open, or the term has ended.
   bool Order(const CopyTask& task);
   // On the pool.
-  void Copy(const CopyTask& task, std::uint64_t order);
+  void Copy(const CopyTask& task, std::uint64_t order, std::uint64_t bytes_per_s_max);
   void Finish(const CopyTask& task, bool is_made, rpc::ChunkAck::Origin origin);
   void RecordMade(const CopyTask& task, rpc::ChunkAck::Origin origin);
   void RecordFailed(const CopyTask& task);

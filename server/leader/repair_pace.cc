@@ -19,7 +19,7 @@ bool RepairPace::IsYielding(MonotonicTime now) const {
 }
 
 void RepairPace::Refill(MonotonicTime now) {
-  const auto rate = static_cast<double>(std::max(kBytesPerSecondMin, fastest_ / kYieldedPart));
+  const auto rate = static_cast<double>(YieldedRate());
   const double seconds =
       refilled_ == absl::InfinitePast() ? 1 : absl::ToDoubleSeconds(now - refilled_);
   // A second's worth at most: what was not used while there was nothing to do is not made up for.
@@ -36,7 +36,14 @@ bool RepairPace::TryStart(std::uint64_t bytes, MonotonicTime now) {
 }
 
 std::size_t RepairPace::InFlightMax(std::size_t limit, MonotonicTime now) const {
-  return IsYielding(now) ? std::min(limit, kInFlightYielding) : limit;
+  if (!IsYielding(now)) return limit;
+  const std::uint64_t most = std::clamp<std::uint64_t>(YieldedRate() / kCopyBytesPerSecondMin, 1, kInFlightYielding);
+  return std::min(limit, static_cast<std::size_t>(most));
+}
+
+std::uint64_t RepairPace::CopyBytesPerSecond(std::size_t limit, MonotonicTime now) const {
+  if (!IsYielding(now)) return 0;
+  return YieldedRate() / std::max<std::size_t>(1, InFlightMax(limit, now));
 }
 
 std::uint64_t RepairPace::BytesPerSecond(MonotonicTime now) const {

@@ -13,8 +13,8 @@
 
 namespace dfs::leader {
 
-// A byte budget. While clients work it fills at a quarter of the fastest rate that repair has reached, and copies may
-// use it up into debt by one; else there is none. Not thread-safe.
+// A byte budget. While clients work it fills at a quarter of the fastest rate that repair has reached, copies may
+// use it up into debt by one, and the bytes of each copy are spread over time; else there is no budget. Not thread-safe.
 class RepairPace {
  public:
   static constexpr absl::Duration kClientWindow = absl::Seconds(2);  // a client is at work so long after its call
@@ -22,7 +22,9 @@ class RepairPace {
   static constexpr std::uint64_t kYieldedPart = 4;
   static constexpr absl::Duration kRateWindow = absl::Seconds(10);
   static constexpr absl::Duration kRateStep = absl::Milliseconds(100);
-  static constexpr std::size_t kInFlightYielding = 4;
+  static constexpr std::size_t kInFlightYielding = 2;
+  // No copy is slower than that: 64 MiB end well within the time an order has.
+  static constexpr std::uint64_t kCopyBytesPerSecondMin = 16'000'000;
 
   // A client's call was seen last at that time.
   void RecordClient(MonotonicTime at) { last_client_ = std::max(last_client_, at); }
@@ -34,11 +36,15 @@ class RepairPace {
   [[nodiscard]] bool TryStart(std::uint64_t bytes, MonotonicTime now);
   // How many copies may be under way at once, of at most `limit`.
   [[nodiscard]] std::size_t InFlightMax(std::size_t limit, MonotonicTime now) const;
+  // What one of those copies may read from its source; 0: as fast as it goes.
+  [[nodiscard]] std::uint64_t CopyBytesPerSecond(std::size_t limit, MonotonicTime now) const;
   // Over the last kRateWindow.
   [[nodiscard]] std::uint64_t BytesPerSecond(MonotonicTime now) const;
 
  private:
   void Refill(MonotonicTime now);
+  // While clients work.
+  [[nodiscard]] std::uint64_t YieldedRate() const { return std::max(kBytesPerSecondMin, fastest_ / kYieldedPart); }
 
   MonotonicTime last_client_ = absl::InfinitePast();
   MonotonicTime refilled_ = absl::InfinitePast();

@@ -205,6 +205,9 @@ void TransactionPool::Tick() {
       if (request.pinned_size() == kHeldPerRenewalMax) break;
       *request.add_pinned() = ToWire(txn);
     }
+    std::size_t in_advance = 0;
+    for (const auto& [id, state] : buckets_) in_advance += state.ready.size();
+    request.set_is_serving(!pins_.empty() || held_.size() > in_advance);
     // Once more when there are none left: the leader lets go of what it was told before.
     const bool had_pins = std::exchange(has_told_pins_, !pins_.empty());
     if (request.held_size() == 0 && request.cancelled_size() == 0 && pins_.empty() && !had_pins) {

@@ -126,7 +126,9 @@ TEST_F(Scrub, RottenSmallChunksInTheIndexAreFoundAndHealed) {
 }
 
 TEST_F(Scrub, ARottenSyncedLogOfTheIndexCostsItsChunksUntilTheyAreCopied) {
-  cluster.Kill(2);
+  // A clean stop writes the durable-through mark. After a kill within 40 ms of the last write the mark is behind, and
+  // damage beyond it looks like a write that the crash tore.
+  ASSERT_OK(cluster.Terminate(2).status());
   int flipped = 0;
   for (const auto& path : FilesOf(2, "/chunks/index")) {
     if (path.extension() != ".log") continue;

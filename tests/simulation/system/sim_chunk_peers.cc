@@ -158,7 +158,7 @@ void SimChunkPeers::RelinkAll(NodeId node, std::vector<chunk::Relink> items,
 
 absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> SimChunkPeers::Read(
     NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
-    absl::Duration progress_timeout) {
+    absl::Duration progress_timeout, std::uint64_t /*bytes_per_s_max*/) {
   DFS_ASSIGN_OR_RETURN(SentRange range,
                        dialer_->wire()->Ask<SentRange>(
                            dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node,

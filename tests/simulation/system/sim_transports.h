@@ -142,7 +142,7 @@ class SimChunkPeers final : public chunk::ChunkPeers {
                  AckCallback done) override;
   absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> Read(
       NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
-      absl::Duration progress_timeout) override;
+      absl::Duration progress_timeout, std::uint64_t bytes_per_s_max) override;
   void Confirm(NodeId node, LogIndex read_index, rpc::ConfirmItem item, absl::Duration timeout,
                VerdictCallback done) override;
   absl::StatusOr<rpc::ChunkAck> Copy(NodeId node, const rpc::CopyChunkRequest& request,

@@ -118,8 +118,9 @@ class Replicas : public ::testing::Test {
   }
   // Reads a range as a caller should: table against hash, blocks against table.
   absl::StatusOr<std::string> Receive(const ChunkInfo& info, std::uint64_t offset,
-                                      std::uint64_t length) {
-    auto reader = near.peers->Read(NodeId(2), info.id, offset, length, kTimeout);
+                                      std::uint64_t length,
+                                      std::uint64_t bytes_per_s_max = 0) {
+    auto reader = near.peers->Read(NodeId(2), info.id, offset, length, kTimeout, bytes_per_s_max);
     if (!reader.ok()) return reader.status();
     EXPECT_EQ((*reader)->size(), info.size);
     EXPECT_EQ(BlockChecksums::HashOf(info.size, (*reader)->table()), info.hash);

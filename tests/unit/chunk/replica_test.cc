@@ -5,6 +5,7 @@
 #include "common/sync.h"
 #include "dfs/internal/v1/replica.grpc.pb.h"
 #include "proto/wire_status.h"
+#include "server/chunk/byte_pace.h"
 #include "tests/unit/chunk/replica_fixture.h"
 
 namespace dfs::chunk {
@@ -43,6 +44,35 @@ TEST_F(Replicas, RangesAreWidenedToBlocks) {
   EXPECT_TRUE(absl::IsOutOfRange(Receive(info, bytes.size() + 1, 1).status()));
   EXPECT_TRUE(absl::IsOutOfRange(Receive(info, 0, 0).status()));
   EXPECT_TRUE(absl::IsNotFound(Receive(InfoOf(Id(9), bytes), 0, 1).status()));
+}
+
+TEST(BytePace, SpreadsBytesAndDoesNotMakeUpForIdleTime) {
+  MonotonicTime now = absl::FromUnixSeconds(1'000);
+  BytePace pace(1'000);
+  EXPECT_EQ(pace.Spend(500, now), absl::Milliseconds(500));
+  // 100 ms too early for the next, whose own time comes on top.
+  EXPECT_EQ(pace.Spend(500, now + absl::Milliseconds(400)), absl::Milliseconds(600));
+  now += absl::Hours(1);
+  EXPECT_EQ(pace.Spend(500, now), absl::Milliseconds(500));
+  EXPECT_EQ(BytePace(0).Spend(500, now), absl::ZeroDuration());
+}
+
+TEST_F(Replicas, ACopyIsReadNoFasterThanOrdered) {
+  const std::string bytes = BytesOfLength(kMiB);
+  const ChunkInfo info = InfoOf(Id(1), bytes);
+  ASSERT_TRUE(Put(near.store.get(), info.id, bytes).ok());
+  rpc::CopyChunkRequest request;
+  *request.mutable_chunk() = ToWire(info.id);
+  request.set_size(info.size);
+  *request.mutable_hash() = ToWire(info.hash);
+  request.add_sources(1);
+  request.set_bytes_per_s_max(4 * kMiB);
+  const MonotonicTime start = SystemClock().Now();
+  const auto ack = near.peers->Copy(NodeId(2), request, kTimeout);
+  ASSERT_TRUE(ack.ok()) << ack.status();
+  // The last of four pieces is not waited for.
+  EXPECT_GE(SystemClock().Now() - start, absl::Milliseconds(187));
+  EXPECT_TRUE(Holds(far.store.get(), info.id, bytes));
 }
 
 TEST_F(Replicas, WrongChecksumOfAMessageStoresNothing) {
@@ -129,7 +159,7 @@ TEST_F(Replicas, PeerKilledMidwayAndBack) {
 TEST_F(Replicas, UnknownAddressIsUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(
       near.peers->Write(NodeId(9), Id(1), kTimeout)->Write(Slices::CopyOf("x"), 1)));
-  EXPECT_TRUE(absl::IsUnavailable(near.peers->Read(NodeId(9), Id(1), 0, 1, kTimeout).status()));
+  EXPECT_TRUE(absl::IsUnavailable(near.peers->Read(NodeId(9), Id(1), 0, 1, kTimeout, 0).status()));
   EXPECT_TRUE(absl::IsUnavailable(near.peers->Copy(NodeId(9), {}, kTimeout).status()));
   Event done;
   near.peers->WriteSmall(NodeId(9), InfoOf(Id(1), "x"), Slices::CopyOf("x"), kTimeout,
@@ -171,7 +201,7 @@ TEST_F(Replicas, HungPeerIsLeftAfterTheProgressTimeout) {
   const absl::Duration timeout = absl::Milliseconds(300);
   const MonotonicTime start = SystemClock().Now();
   EXPECT_TRUE(
-      absl::IsDeadlineExceeded(near.peers->Read(NodeId(5), Id(1), 0, 1, timeout).status()));
+      absl::IsDeadlineExceeded(near.peers->Read(NodeId(5), Id(1), 0, 1, timeout, 0).status()));
   const auto writer = near.peers->Write(NodeId(5), Id(1), timeout);
   const std::string bytes = BytesOfLength(kMiB);
   absl::Status status;

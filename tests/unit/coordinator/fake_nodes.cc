@@ -154,7 +154,7 @@ void FakePeers::RelinkAll(NodeId node, std::vector<chunk::Relink> items, absl::D
 
 absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> FakePeers::Read(
     NodeId node, const ChunkId& chunk, std::uint64_t offset, std::uint64_t length,
-    absl::Duration progress_timeout) {
+    absl::Duration progress_timeout, std::uint64_t /*bytes_per_s_max*/) {
   read_from.push_back(node.value());
   read_timeouts.push_back(progress_timeout);
   if (down.contains(node.value())) return absl::UnavailableError("down");

@@ -63,7 +63,8 @@ class FakePeers final : public chunk::ChunkPeers {
   absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> Read(NodeId node, const ChunkId& chunk,
                                                                  std::uint64_t offset,
                                                                  std::uint64_t length,
-                                                                 absl::Duration) override;
+                                                                 absl::Duration,
+                                                                 std::uint64_t) override;
   void Confirm(NodeId node, LogIndex, rpc::ConfirmItem, absl::Duration,
                VerdictCallback done) override;
   // From the other nodes; the coordinator's own store is not among them.

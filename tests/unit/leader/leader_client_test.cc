@@ -527,6 +527,7 @@ TEST_F(LeaderClientTest, RenewsWhatItHoldsAndCancelsWhatFailed) {
   ASSERT_FALSE(renewals.empty());
   std::set<TxnId> names;
   for (const auto& txn : renewals[0].held()) names.insert(FromWire(txn));
+  EXPECT_TRUE(renewals[0].is_serving());
   EXPECT_TRUE(names.contains(FromWire(held->txn())));
   EXPECT_FALSE(names.contains(FromWire(failed->txn())));
   EXPECT_FALSE(names.contains(FromWire(committed->txn())));
@@ -551,6 +552,7 @@ TEST_F(LeaderClientTest, TellsWhatGetsAreReading) {
   };
   ASSERT_GE(await(1).size(), 1u);
   ASSERT_EQ(second_.renewals()[0].pinned_size(), 2);
+  EXPECT_TRUE(second_.renewals()[0].is_serving());
   client_->Unpin(twice);
   client_->Unpin(once);
   const std::size_t before = second_.renewals().size();
@@ -561,6 +563,7 @@ TEST_F(LeaderClientTest, TellsWhatGetsAreReading) {
   const std::size_t last = second_.renewals().size();
   ASSERT_GT(await(last + 1).size(), last);
   EXPECT_EQ(second_.renewals().back().pinned_size(), 0) << "said, so that the leader lets go";
+  EXPECT_FALSE(second_.renewals().back().is_serving());
 }
 
 TEST_F(LeaderClientTest, ReportsGoInBatches) {

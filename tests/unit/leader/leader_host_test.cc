@@ -273,6 +273,31 @@ TEST_F(LeaderHostTest, RepairMakesTheCopyThatDidNotCome) {
   EXPECT_EQ(StatesOf(txn)[3], api::OK);
 }
 
+TEST_F(LeaderHostTest, CopiesBesideALongPutOrGetAreSlowedDown) {
+  Lead();
+  world_.dead.insert(NodeId(3));
+  const TxnId first = PutTwoOfThree(1);
+  world_.executor.Advance(absl::Seconds(10));
+  world_.dead.clear();
+  world_.executor.Advance(absl::Milliseconds(300));
+  EXPECT_EQ(StatesOf(first)[3], api::OK);
+  world_.dead.insert(NodeId(3));
+  const TxnId second = PutTwoOfThree(2);
+  world_.executor.Advance(absl::Seconds(10));
+  rpc::RenewTransactionsRequest request;
+  request.set_coordinator(2);
+  request.set_run_id(9);
+  request.set_is_serving(true);
+  Taken<rpc::RenewTransactionsResponse> taken;
+  host_->RenewTransactions(request, absl::Seconds(1), taken.Callback());
+  world_.dead.clear();
+  world_.executor.Advance(absl::Milliseconds(300));
+  EXPECT_EQ(StatesOf(second)[3], api::OK);
+  ASSERT_THAT(world_.copies, SizeIs(2));
+  EXPECT_EQ(world_.copies[0].second.bytes_per_s_max(), 0u) << "nobody was at work any more";
+  EXPECT_GT(world_.copies[1].second.bytes_per_s_max(), 0u);
+}
+
 TEST_F(LeaderHostTest, RepairWaitsForADeadNodeAndBeginsWhenItIsBack) {
   Lead();
   world_.dead.insert(NodeId(3));
