@@ -29,7 +29,7 @@ grpc::ChannelArguments LinkArguments() {
 // A process that is gone: its port refuses, or the connection that worked broke.
 bool IsEvidence(bool was_ready, const grpc::Status& status) {
   if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
-  return was_ready || status.error_message().find("refused") != std::string::npos;
+  return was_ready || status.error_message().find("Connection refused") != std::string::npos;
 }
 
 }  // namespace

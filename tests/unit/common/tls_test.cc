@@ -5,9 +5,14 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,8 +24,10 @@
 
 #include "common/certificate_authority.h"
 #include "common/clock.h"
+#include "common/executor.h"
 #include "common/grpc_credentials.h"
 #include "common/posix_disk.h"
+#include "common/tls_acceptor.h"
 #include "common/tls_door_probe.h"
 #include "common/tls_identity.h"
 
@@ -231,6 +238,92 @@ TEST_F(Tls, AFalseServerIsNotBelieved) {
   TlsIdentity stranger = foreign_.Issue(TlsRole::kNode, "n1");
   stranger.ca_pem += home_.pem();
   EXPECT_FALSE(believed(stranger));
+}
+
+// A listener whose connections TlsAcceptor takes, one after another, and greets with "hello".
+class AcceptorDoor {
+ public:
+  AcceptorDoor(const TlsIdentity& identity, TlsDoor door)
+      : acceptor_(MakeTlsAcceptor(identity, door, "http/1.1").value()),
+        listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+        server_("acceptor") {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(listener_, 8), 0);
+    EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+    server_.Post([this] { Serve(); });
+  }
+  ~AcceptorDoor() {
+    ::shutdown(listener_, SHUT_RDWR);
+    server_.Stop();
+    ::close(listener_);
+  }
+  AcceptorDoor(const AcceptorDoor&) = delete;
+  AcceptorDoor& operator=(const AcceptorDoor&) = delete;
+  [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  // How many were greeted.
+  [[nodiscard]] int greeted() const { return greeted_; }
+
+ private:
+  void Serve() {
+    for (int fd = -1; (fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0; ::close(fd)) {
+      const auto connection = acceptor_->Accept(fd);
+      const std::string hello = "hello";
+      for (bool is_over = false; !is_over;) {
+        const auto moved = connection->Write(hello);
+        is_over = !moved.ok() || moved->bytes > 0;
+        if (is_over) {
+          if (moved.ok()) ++greeted_;
+          continue;
+        }
+        pollfd wait{fd, static_cast<short>(moved->waits == TlsConnection::Waits::kToRead ? POLLIN : POLLOUT), 0};
+        is_over = ::poll(&wait, 1, 30'000) != 1;
+      }
+      connection->EndWriting();
+    }
+  }
+
+  const std::unique_ptr<TlsAcceptor> acceptor_;
+  const int listener_;
+  int port_ = 0;
+  std::atomic<int> greeted_{0};
+  ThreadExecutor server_;
+};
+
+// The door for what is not gRPC is as strict.
+TEST_F(Tls, AnAcceptorLetsInWhomGrpcWouldLetIn) {
+  std::signal(SIGPIPE, SIG_IGN);
+  AcceptorDoor door(n1_, TlsDoor::kClients);
+  for (const TlsIdentity* friendly : {&client_, &n2_}) {
+    const auto report = Probe(door.address(), friendly);
+    EXPECT_TRUE(report.is_open) << report.reason;
+    EXPECT_EQ(report.version, "TLSv1.3");
+  }
+  const auto home = [&](TlsIdentity identity) {
+    identity.ca_pem = home_.pem();
+    return identity;
+  };
+  for (const TlsIdentity& stranger :
+       {home(foreign_.Issue(TlsRole::kClient, "alice")), home(other_.Issue(TlsRole::kClient, "alice")),
+        home_.Issue(TlsRole::kClient, "late", {}, ValidFor(-absl::Hours(48), -absl::Minutes(5))),
+        home_.Issue(TlsRole::kClient, "early", {}, ValidFor(absl::Minutes(5), absl::Hours(48)))}) {
+    EXPECT_FALSE(Probe(door.address(), &stranger).is_open) << UriOf(stranger.own.name);
+  }
+  EXPECT_FALSE(Probe(door.address(), nullptr).is_open);
+  EXPECT_FALSE(Probe(door.address(), &client_, /*is_only_tls12=*/true).is_open);
+  EXPECT_EQ(door.greeted(), 2);
+  AcceptorDoor peers(n1_, TlsDoor::kPeers);
+  EXPECT_FALSE(Probe(peers.address(), &client_).is_open);
+  TlsIdentity trusts_both = n1_;
+  trusts_both.ca_pem += other_.pem();
+  AcceptorDoor wide(trusts_both, TlsDoor::kClients);
+  TlsIdentity elsewhere = other_.Issue(TlsRole::kNode, "n1");
+  elsewhere.ca_pem += home_.pem();
+  EXPECT_FALSE(Probe(wide.address(), &elsewhere).is_open) << "another cluster's";
 }
 
 TEST_F(Tls, ADoorInPlaintextIsToldFromOneThatIsAway) {
