@@ -42,7 +42,7 @@ struct Config {
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 
-// Reads flags, then DFS_… variables, then --config (INI), each before the next. Prints help and version itself:
+// Reads flags, else DFS_… variables, else --config (common/flag_sources.h). Prints help and version itself:
 // then `exit_code` is set and there is nothing more to do.
 struct ParsedConfig {
   Config config;
