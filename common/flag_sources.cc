@@ -133,16 +133,19 @@ std::vector<FlagValue> ListFlags(const CLI::App& app, const std::string& section
     if (!IsOfSources(*option)) continue;
     FlagValue& value = out.emplace_back();
     value.flag = "--" + option->get_lnames()[0];
-    value.value = option->count() > 0 ? absl::StrJoin(option->results(), ",") : option->get_default_str();
     if (IsGiven(words, *option)) {
+      value.value = absl::StrJoin(option->results(), ",");
       value.origin = "flag";
     } else if (const auto set = InEnvironment(*option)) {
+      value.value = set->second;
       value.origin = "environment";
       value.where = set->first;
-    } else if (InFile(file, section, *option) != nullptr) {
+    } else if (const std::string* said = InFile(file, section, *option)) {
+      value.value = *said;
       value.origin = "file";
       value.where = file.path();
     } else {
+      value.value = option->get_default_str();
       value.origin = "default";
     }
   }

@@ -47,7 +47,7 @@ struct FlagValue {
   std::string origin;  // "flag", "environment", "file", "default"
   std::string where;   // name of the variable, path of the file; empty for the others
 };
-// Of all flags of `app`, once it has been parsed.
+// Of all flags of `app`, once it has been parsed (with `words`, if these are not empty).
 [[nodiscard]] std::vector<FlagValue> ListFlags(const CLI::App& app, const std::string& section,
                                                const std::vector<std::string>& words, const FlagFile& file);
 

@@ -5,11 +5,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/json.h"
 #include "client/file_client.h"
+#include "common/flag_sources.h"
 
 namespace dfs::client::cli {
 
@@ -23,6 +26,9 @@ struct GlobalFlags {
   bool has_no_color = false;
   bool is_human = false;
   TlsFiles tls;
+  std::string config;
+  // What `config show` prints: by verb (empty: of all verbs).
+  std::vector<std::pair<std::string, FlagValue>> settings;
   bool is_local = false;  // the verb asks no server: addresses and certificates are not looked at
 };
 

@@ -52,6 +52,8 @@ Verb DrainVerb();
 Verb ForgetVerb();
 Verb ReplaceVerb();
 Verb OkToStopVerb();
+// config_verb.cc
+Verb ConfigVerb();
 // cert_verb.cc
 Verb CertVerb();
 // bench_verb.cc

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -332,6 +333,37 @@ TEST_F(CliTest, ClosedPipeIsNoCrash) {
   }
   const Result result = Run("get f0 - | head -c 1 | wc -c");
   EXPECT_EQ(result.out, "1\n");
+}
+
+TEST_F(CliTest, FlagsComeFromTheLineElseTheEnvironmentElseTheFile) {
+  WriteFile(folder / "conf", "timeout = 11s\nbucket = from-file\n[bench]\ncount = 7\nsize = 1K\n");
+  const auto shown = Run("config show --json --config=conf", "DFS_BUCKET=from-environment DFS_SIZE=2K");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  std::map<std::string, std::string> said;
+  for (const Json& line : shown.Lines()) {
+    said[line["verb"].get<std::string>() + line["flag"].get<std::string>()] =
+        line["value"].get<std::string>() + " " + line["origin"].get<std::string>();
+  }
+  EXPECT_EQ(said["--timeout"], "11s file");
+  EXPECT_EQ(said["--bucket"], "from-environment environment");
+  EXPECT_EQ(said["bench--count"], "7 file");
+  EXPECT_EQ(said["bench--size"], "2K environment");
+  EXPECT_EQ(said["--quiet"], " default");
+  EXPECT_EQ(said["--json"], "true flag");
+  EXPECT_EQ(said.count("bench--op"), 0u) << "nobody said anything of it";
+  const auto bench = Run("bench --config conf --op=put --count=3 --json");
+  ASSERT_EQ(bench.code, 0) << bench.err;
+  EXPECT_EQ(bench.Lines().at(0)["count"], 3) << "the line";
+  EXPECT_EQ(bench.Lines().at(0)["size"], 1'024) << "the file";
+  EXPECT_NE(Run("config show --origin --config=conf").out.find("file conf"), std::string::npos);
+  fs::create_directories(folder / "home" / "dfs");
+  WriteFile(folder / "home" / "dfs" / "config", "json = true\n");
+  EXPECT_EQ(Run("version", "XDG_CONFIG_HOME=" + (folder / "home").string()).Lines().at(0)["status"], "success");
+  for (const std::string wrong : {"nonsense = 1\n", "[nonsense]\ncount = 1\n", "count = 1\n", "[bench]\nendpoints = a:1\n"}) {
+    WriteFile(folder / "conf", wrong);
+    EXPECT_EQ(Run("ls --config=conf").code, 64) << wrong;
+  }
+  EXPECT_EQ(Run("ls --config=not-there").code, 64);
 }
 
 TEST_F(CliTest, CertMakesWhatTlsNeedsAndOverwritesNothing) {
