@@ -14,6 +14,10 @@
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 
+namespace dfs {
+class TlsAcceptor;
+}
+
 namespace dfs::http {
 
 // Where encryption comes in: another implementation over the same socket. Shakes hands in its first reads.
@@ -44,6 +48,8 @@ using StreamMaker = std::function<std::unique_ptr<HttpStream>(int descriptor)>;
 
 // Without encryption.
 StreamMaker PosixStreams(const Clock* clock);
+// TLS only: a client that speaks plaintext, or shows no certificate that may come in, gets no answer.
+StreamMaker TlsStreams(std::shared_ptr<TlsAcceptor> acceptor, const Clock* clock);
 
 }  // namespace dfs::http
 

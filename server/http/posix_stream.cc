@@ -3,20 +3,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
-#include "absl/strings/str_cat.h"
 #include "server/http/http_stream.h"
+#include "server/http/socket_wait.h"
 
 namespace dfs::http {
 namespace {
-
-absl::Status Broken(std::string_view what, int error_number) {
-  return absl::CancelledError(
-      absl::StrCat("the client's connection: ", std::string(what), ": ", std::strerror(error_number)));
-}
 
 class PosixStream final : public HttpStream {
  public:
@@ -29,7 +22,7 @@ class PosixStream final : public HttpStream {
       if (got > 0) return static_cast<std::size_t>(got);
       if (got == 0) return absl::CancelledError("the client has closed the connection");
       if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
-      if (errno != EINTR) return Broken("read", errno);
+      if (errno != EINTR) return BrokenSocket("read", errno);
     }
   }
 
@@ -37,7 +30,7 @@ class PosixStream final : public HttpStream {
     while (true) {
       auto got = ReadNow(buffer);
       if (!got.ok() || *got > 0) return got;
-      if (const auto status = Await(POLLIN, deadline); !status.ok()) return status;
+      if (const auto status = AwaitSocket(descriptor_, POLLIN, deadline, *clock_); !status.ok()) return status;
     }
   }
 
@@ -49,9 +42,9 @@ class PosixStream final : public HttpStream {
       const ssize_t sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
       if (sent > 0) return static_cast<std::size_t>(sent);
       if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-        return Broken("write", errno);
+        return BrokenSocket("write", errno);
       }
-      if (const auto status = Await(POLLOUT, deadline); !status.ok()) return status;
+      if (const auto status = AwaitSocket(descriptor_, POLLOUT, deadline, *clock_); !status.ok()) return status;
     }
   }
 
@@ -60,20 +53,6 @@ class PosixStream final : public HttpStream {
   [[nodiscard]] int descriptor() const override { return descriptor_; }
 
  private:
-  absl::Status Await(short events, MonotonicTime deadline) {
-    while (true) {
-      const absl::Duration left = deadline - clock_->Now();
-      if (left <= absl::ZeroDuration()) {
-        return absl::DeadlineExceededError("the client moves too slowly");
-      }
-      pollfd poll_for{descriptor_, events, 0};
-      const auto wait = std::min(left + absl::Milliseconds(1), absl::Hours(1));
-      const int ready = ::poll(&poll_for, 1, static_cast<int>(absl::ToInt64Milliseconds(wait)));
-      if (ready > 0) return absl::OkStatus();
-      if (ready < 0 && errno != EINTR) return Broken("poll", errno);
-    }
-  }
-
   const int descriptor_;
   const Clock* const clock_;
 };

@@ -8,6 +8,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/grpc_callback_threads.h"
+#include "common/grpc_credentials.h"
 #include "common/disk_full.h"
 #include "common/posix_disk.h"
 #include "server/node/config.h"
@@ -33,7 +34,10 @@ void RaiseFileLimit() {
 int main(int argc, char** argv) {
   const auto parsed = dfs::node::ParseConfig(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
-  if (const absl::Status checked = dfs::node::CheckConfig(parsed.config); !checked.ok()) {
+  dfs::node::Config config = parsed.config;
+  absl::Status checked = dfs::node::CheckConfig(config);
+  if (checked.ok()) checked = dfs::node::LoadTls(&config);
+  if (!checked.ok()) {
     std::cerr << "dfs-server: " << checked.message() << "\n";
     return 64;
   }
@@ -41,6 +45,7 @@ int main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
   // The distribution's Abseil looks for lock cycles at every lock, gRPC's too: 3 % of a small put.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  dfs::TakeOverTlsLog(/*is_server=*/true);
   RaiseFileLimit();
   signal(SIGPIPE, SIG_IGN);
   // Blocked here, so in every thread: only sigwait below takes them.
@@ -56,7 +61,6 @@ int main(int argc, char** argv) {
     const timespec time = absl::ToTimespec(wait);
     return sigtimedwait(&signals, nullptr, &time) > 0;
   };
-  dfs::node::Config config = parsed.config;
   if (!dfs::node::AwaitSpaceToRun(dfs::PosixDisk(), config.data_dir, interrupted)) return 0;
   for (int anew = 0;; ++anew) {
     auto node = dfs::node::Node::Start(config, interrupted);
