@@ -29,7 +29,8 @@ std::string_view NameOf(Door door) { return door == Door::kGrpc ? "grpc" : "http
 
 std::string_view NameOf(Operation operation) {
   constexpr std::array<std::string_view, kOperations> kNames = {
-      "put", "get", "stat", "locate", "list", "remove", "undelete", "clear", "settle"};
+      "put",    "get",      "stat",  "locate", "list", "remove",
+      "undelete", "clear", "settle", "move", "make_bucket", "remove_bucket", "list_buckets"};
   return kNames.at(static_cast<std::size_t>(operation));
 }
 

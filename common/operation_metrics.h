@@ -17,10 +17,11 @@ namespace dfs {
 
 enum class Door : std::uint8_t { kGrpc, kHttp };
 enum class Operation : std::uint8_t {
-  kPut, kGet, kStat, kLocate, kList, kRemove, kUndelete, kClear, kSettle,
+  kPut, kGet, kStat, kLocate, kList, kRemove, kUndelete, kClear, kSettle, kMove, kMakeBucket,
+  kRemoveBucket, kListBuckets,
 };
 inline constexpr std::size_t kDoors = 2;
-inline constexpr std::size_t kOperations = 9;
+inline constexpr std::size_t kOperations = 13;
 
 std::string_view NameOf(Door door);
 std::string_view NameOf(Operation operation);

@@ -22,13 +22,21 @@ struct Verb {
   std::vector<std::string> examples;  // each a command line, with a comment after two spaces or not
   // Adds the verb's own flags and arguments; what it returns is called after a successful parse.
   std::function<RunVerb(CLI::App&)> set_up;
+  bool is_local = false;  // asks no server
 };
 
-// file_verbs.cc
+// put_verb.cc
 Verb PutVerb();
+// get_verb.cc
 Verb GetVerb();
+// file_verbs.cc
 Verb RemoveVerb();
+Verb MvVerb();
 Verb ClearVerb();
+// bucket_verbs.cc
+Verb MbVerb();
+Verb RbVerb();
+Verb BucketsVerb();
 // trash_verbs.cc
 Verb UndeleteVerb();
 Verb GcVerb();
@@ -51,6 +59,10 @@ Verb DrainVerb();
 Verb ForgetVerb();
 Verb ReplaceVerb();
 Verb OkToStopVerb();
+// config_verb.cc
+Verb ConfigVerb();
+// cert_verb.cc
+Verb CertVerb();
 // bench_verb.cc
 Verb BenchVerb();
 

@@ -7,6 +7,7 @@
 #include "common/checksum.h"
 #include "common/status_macros.h"
 #include "proto/error_detail.h"
+#include "server/gateway/bucket_calls.h"
 
 namespace dfs::gateway {
 namespace {
@@ -19,15 +20,31 @@ api::FileInfo InfoOfResult(const rpc::CommandResult& result, const rpc::BucketRo
   return info;
 }
 
+// A Move's result counts in its version number of before.
+void SetMoved(const rpc::CommandResult& result, const rpc::BucketRow& bucket,
+              api::MoveResponse& response) {
+  *response.mutable_info() = coordinator::InfoOf(result.version(), bucket);
+  response.mutable_info()->set_replicas_ok(result.replicas());
+  response.set_source_version(result.count());
+}
+
 // What the change answered, by its kind.
-void TakeResult(const rpc::CommandResult& result, const rpc::BucketRow& bucket,
+void TakeResult(const metadata::MetadataView& view, const rpc::CommandResult& result,
                 api::SettleResponse* response) {
+  const rpc::BucketRow bucket =
+      view.FindBucket(BucketId(result.version().bucket_id())).value_or(rpc::BucketRow());
   const auto kind = static_cast<rpc::Command::KindCase>(result.settled_kind());
   if (kind == rpc::Command::kCommitPut) {
     *response->mutable_put()->mutable_info() = InfoOfResult(result, bucket);
     response->mutable_put()->set_replicas(result.replicas());
   } else if (kind == rpc::Command::kUndeleteFile) {
     *response->mutable_undelete()->mutable_info() = InfoOfResult(result, bucket);
+  } else if (kind == rpc::Command::kMoveFile) {
+    SetMoved(result, bucket, *response->mutable_move());
+  } else if (kind == rpc::Command::kMakeBucket) {
+    *response->mutable_make_bucket()->mutable_info() = BucketCalls::InfoOf(view, result.bucket());
+  } else if (kind == rpc::Command::kRemoveBucket) {
+    response->mutable_remove_bucket();
   } else if (kind == rpc::Command::kRemoveFile) {
     response->mutable_remove()->set_version(result.version().number());
   } else {
@@ -106,13 +123,14 @@ absl::StatusOr<api::RemoveResponse> FileOperations::Remove(const api::RemoveRequ
   DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request.name()));
   DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                       coordinator::FindBucket(*parts_.machine->View(), request.bucket()));
+                       coordinator::FindBucketOfChange(parts_, request.bucket()));
   rpc::Command command;
   rpc::RemoveFile& file = *command.mutable_remove_file();
   *file.mutable_request_id() = request.request_id();
   file.set_bucket_id(bucket.id());
   file.set_name(request.name());
   if (request.has_if_version()) file.set_if_version(request.if_version());
+  if (request.has_version()) file.set_version(request.version());
   DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result, Submit(std::move(command)));
   DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
   api::RemoveResponse response;
@@ -120,11 +138,33 @@ absl::StatusOr<api::RemoveResponse> FileOperations::Remove(const api::RemoveRequ
   return response;
 }
 
+absl::StatusOr<api::MoveResponse> FileOperations::Move(const api::MoveRequest& request) {
+  DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request.source()));
+  DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request.target()));
+  DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
+  DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
+                       coordinator::FindBucketOfChange(parts_, request.bucket()));
+  rpc::Command command;
+  rpc::MoveFile& file = *command.mutable_move_file();
+  *file.mutable_request_id() = request.request_id();
+  file.set_bucket_id(bucket.id());
+  file.set_source(request.source());
+  file.set_target(request.target());
+  if (request.has_if_version()) file.set_if_version(request.if_version());
+  file.set_if_absent(request.if_absent());
+  file.set_writer(request.writer());
+  DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result, Submit(std::move(command)));
+  DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
+  api::MoveResponse response;
+  SetMoved(result, bucket, response);
+  return response;
+}
+
 absl::StatusOr<api::UndeleteResponse> FileOperations::Undelete(const api::UndeleteRequest& request) {
   DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request.name()));
   DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                       coordinator::FindBucket(*parts_.machine->View(), request.bucket()));
+                       coordinator::FindBucketOfChange(parts_, request.bucket()));
   rpc::Command command;
   rpc::UndeleteFile& file = *command.mutable_undelete_file();
   *file.mutable_request_id() = request.request_id();
@@ -142,7 +182,7 @@ absl::StatusOr<api::UndeleteResponse> FileOperations::Undelete(const api::Undele
 absl::StatusOr<api::ClearResponse> FileOperations::Clear(const api::ClearRequest& request) {
   DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                       coordinator::FindBucket(*parts_.machine->View(), request.bucket()));
+                       coordinator::FindBucketOfChange(parts_, request.bucket()));
   rpc::Command command;
   rpc::ClearPrefix& prefix = *command.mutable_clear_prefix();
   *prefix.mutable_request_id() = request.request_id();
@@ -182,10 +222,7 @@ absl::StatusOr<api::SettleResponse> FileOperations::Settle(const api::SettleRequ
     return response;
   }
   response.set_fate(api::SettleResponse::HAPPENED);
-  const rpc::BucketRow bucket = parts_.machine->View()
-                                    ->FindBucket(BucketId(result.version().bucket_id()))
-                                    .value_or(rpc::BucketRow());
-  TakeResult(result, bucket, &response);
+  TakeResult(*parts_.machine->View(), result, &response);
   return response;
 }
 

@@ -46,6 +46,7 @@ class FileOperations {
 
   // Changes: one entry of the log each.
   absl::StatusOr<api::RemoveResponse> Remove(const api::RemoveRequest& request);
+  absl::StatusOr<api::MoveResponse> Move(const api::MoveRequest& request);
   absl::StatusOr<api::UndeleteResponse> Undelete(const api::UndeleteRequest& request);
   absl::StatusOr<api::ClearResponse> Clear(const api::ClearRequest& request);
   // Rule R15: the fate of a change whose end is not known.

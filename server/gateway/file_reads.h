@@ -45,8 +45,9 @@ class FileReads {
     rpc::BucketRow bucket;
     rpc::VersionRow version;
   };
-  absl::StatusOr<Found> Find(const std::string& bucket, const std::string& name,
-                             api::Consistency consistency, absl::Duration lag_max);
+  // Of a StatRequest or LocateRequest.
+  template <class Request>
+  absl::StatusOr<Found> Find(const Request& request, absl::Duration lag_max);
 
   const coordinator::Parts& parts_;
 };

@@ -31,10 +31,17 @@ grpc::Status Answer(OperationTimer timer, absl::StatusOr<Response> result, Respo
 }  // namespace
 
 FileService::FileService(FileOperations* operations, OperationMetrics* metrics)
-    : operations_(operations), metrics_(metrics), parts_(operations->parts()) {
+    : operations_(operations),
+      metrics_(metrics),
+      parts_(operations->parts()),
+      buckets_(operations->parts()) {
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
+  AddUnary("/dfs.v1.Files/Move", &FileService::Move);
+  AddUnary("/dfs.v1.Files/MakeBucket", &FileService::MakeBucket);
+  AddUnary("/dfs.v1.Files/RemoveBucket", &FileService::RemoveBucket);
+  AddUnary("/dfs.v1.Files/ListBuckets", &FileService::ListBuckets);
   AddUnary("/dfs.v1.Files/Undelete", &FileService::Undelete);
   AddUnary("/dfs.v1.Files/Stat", &FileService::Stat);
   AddUnary("/dfs.v1.Files/Locate", &FileService::Locate);
@@ -129,6 +136,33 @@ grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
                                  api::RemoveResponse* response) {
   OperationTimer timer = Timer(Operation::kRemove);
   return Answer(timer, operations_->Remove(*request), response);
+}
+
+grpc::Status FileService::Move(grpc::ServerContext* /*context*/, const api::MoveRequest* request,
+                               api::MoveResponse* response) {
+  OperationTimer timer = Timer(Operation::kMove);
+  return Answer(timer, operations_->Move(*request), response);
+}
+
+grpc::Status FileService::MakeBucket(grpc::ServerContext* /*context*/,
+                                     const api::MakeBucketRequest* request,
+                                     api::MakeBucketResponse* response) {
+  OperationTimer timer = Timer(Operation::kMakeBucket);
+  return ToGrpc(timer.End(buckets_.Make(*request, response)));
+}
+
+grpc::Status FileService::RemoveBucket(grpc::ServerContext* /*context*/,
+                                       const api::RemoveBucketRequest* request,
+                                       api::RemoveBucketResponse* /*response*/) {
+  OperationTimer timer = Timer(Operation::kRemoveBucket);
+  return ToGrpc(timer.End(buckets_.Remove(*request)));
+}
+
+grpc::Status FileService::ListBuckets(grpc::ServerContext* /*context*/,
+                                      const api::ListBucketsRequest* request,
+                                      api::ListBucketsResponse* response) {
+  OperationTimer timer = Timer(Operation::kListBuckets);
+  return ToGrpc(timer.End(buckets_.List(*request, response)));
 }
 
 grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,

@@ -8,6 +8,7 @@
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
 #include "proto/raw_method.h"
+#include "server/gateway/bucket_calls.h"
 #include "server/gateway/file_operations.h"
 
 namespace dfs::gateway {
@@ -28,6 +29,14 @@ class FileService final : public RawService {
                    grpc::ServerWriter<WithData<api::GetResponse>>* writer);
   grpc::Status Remove(grpc::ServerContext* context, const api::RemoveRequest* request,
                       api::RemoveResponse* response);
+  grpc::Status Move(grpc::ServerContext* context, const api::MoveRequest* request,
+                    api::MoveResponse* response);
+  grpc::Status MakeBucket(grpc::ServerContext* context, const api::MakeBucketRequest* request,
+                          api::MakeBucketResponse* response);
+  grpc::Status RemoveBucket(grpc::ServerContext* context, const api::RemoveBucketRequest* request,
+                            api::RemoveBucketResponse* response);
+  grpc::Status ListBuckets(grpc::ServerContext* context, const api::ListBucketsRequest* request,
+                           api::ListBucketsResponse* response);
   grpc::Status Undelete(grpc::ServerContext* context, const api::UndeleteRequest* request,
                         api::UndeleteResponse* response);
   grpc::Status Stat(grpc::ServerContext* context, const api::StatRequest* request,
@@ -55,6 +64,7 @@ class FileService final : public RawService {
   const coordinator::Parts& parts_;
   ProgressGuard guard_;
   Admission streams_{kStreamsMax};
+  BucketCalls buckets_;
 };
 
 }  // namespace dfs::gateway

@@ -14,6 +14,10 @@
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 
+namespace dfs {
+class TlsAcceptor;
+}
+
 namespace dfs::http {
 
 // Where encryption comes in: another implementation over the same socket. Shakes hands in its first reads.
@@ -39,15 +43,14 @@ class HttpStream {
   [[nodiscard]] virtual int descriptor() const = 0;
 };
 
-// Waits until a socket can be read from or written to (`events` of poll(2)). kDeadlineExceeded; kCancelled: it is broken.
-absl::Status AwaitSocket(int descriptor, short events, MonotonicTime deadline, const Clock& clock);
-
 // Makes the stream of a connection that was accepted; owns the descriptor, which does not block. Null: it cannot be
 // served, and is closed.
 using StreamMaker = std::function<std::unique_ptr<HttpStream>(int descriptor)>;
 
 // Without encryption.
 StreamMaker PosixStreams(const Clock* clock);
+// TLS only: a client that speaks plaintext, or shows no certificate that may come in, gets no answer.
+StreamMaker TlsStreams(std::shared_ptr<TlsAcceptor> acceptor, const Clock* clock);
 
 }  // namespace dfs::http
 

@@ -3,20 +3,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
-#include "absl/strings/str_cat.h"
 #include "server/http/http_stream.h"
+#include "server/http/socket_wait.h"
 
 namespace dfs::http {
 namespace {
-
-absl::Status Broken(std::string_view what, int error_number) {
-  return absl::CancelledError(
-      absl::StrCat("the client's connection: ", std::string(what), ": ", std::strerror(error_number)));
-}
 
 class PosixStream final : public HttpStream {
  public:
@@ -29,7 +22,7 @@ class PosixStream final : public HttpStream {
       if (got > 0) return static_cast<std::size_t>(got);
       if (got == 0) return absl::CancelledError("the client has closed the connection");
       if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
-      if (errno != EINTR) return Broken("read", errno);
+      if (errno != EINTR) return BrokenSocket("read", errno);
     }
   }
 
@@ -37,9 +30,7 @@ class PosixStream final : public HttpStream {
     while (true) {
       auto got = ReadNow(buffer);
       if (!got.ok() || *got > 0) return got;
-      if (const auto status = AwaitSocket(descriptor_, POLLIN, deadline, *clock_); !status.ok()) {
-        return status;
-      }
+      if (const auto status = AwaitSocket(descriptor_, POLLIN, deadline, *clock_); !status.ok()) return status;
     }
   }
 
@@ -51,11 +42,9 @@ class PosixStream final : public HttpStream {
       const ssize_t sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
       if (sent > 0) return static_cast<std::size_t>(sent);
       if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-        return Broken("write", errno);
+        return BrokenSocket("write", errno);
       }
-      if (const auto status = AwaitSocket(descriptor_, POLLOUT, deadline, *clock_); !status.ok()) {
-        return status;
-      }
+      if (const auto status = AwaitSocket(descriptor_, POLLOUT, deadline, *clock_); !status.ok()) return status;
     }
   }
 
@@ -69,20 +58,6 @@ class PosixStream final : public HttpStream {
 };
 
 }  // namespace
-
-absl::Status AwaitSocket(int descriptor, short events, MonotonicTime deadline, const Clock& clock) {
-  while (true) {
-    const absl::Duration left = deadline - clock.Now();
-    if (left <= absl::ZeroDuration()) {
-      return absl::DeadlineExceededError("the client moves too slowly");
-    }
-    pollfd poll_for{descriptor, events, 0};
-    const auto wait = std::min(left + absl::Milliseconds(1), absl::Hours(1));
-    const int ready = ::poll(&poll_for, 1, static_cast<int>(absl::ToInt64Milliseconds(wait)));
-    if (ready > 0) return absl::OkStatus();
-    if (ready < 0 && errno != EINTR) return Broken("poll", errno);
-  }
-}
 
 StreamMaker PosixStreams(const Clock* clock) {
   return [clock](int descriptor) { return std::make_unique<PosixStream>(descriptor, clock); };

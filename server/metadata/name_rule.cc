@@ -44,6 +44,13 @@ absl::Status CheckComponents(std::string_view name) {
 
 }  // namespace
 
+absl::Status CheckWriter(std::string_view writer) {
+  if (writer.size() > kWriterBytesMax) {
+    return absl::InvalidArgumentError("the writer's name is longer than 128 bytes");
+  }
+  return CheckCharacters(writer);
+}
+
 absl::Status CheckName(std::string_view name) {
   if (name.empty()) return absl::InvalidArgumentError("the name is empty");
   if (name.size() > kNameBytesMax) {

@@ -7,12 +7,21 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/executor.h"
+#include "common/grpc_credentials.h"
 #include "common/status_macros.h"
 #include "common/sync.h"
+#include "common/tls_acceptor.h"
 #include "proto/wire_status.h"
 #include "server/http/http_stream.h"
 
 namespace dfs::node {
+namespace {
+
+std::shared_ptr<grpc::ServerCredentials> DoorOf(const Config& config, TlsDoor door) {
+  return config.tls ? LockedDoor(*config.tls, door) : PlaintextDoor();
+}
+
+}  // namespace
 
 Doors::Doors(Parts parts)
     : raft_(parts.raft_transport),
@@ -53,10 +62,12 @@ absl::Status Doors::Listen(const Config& config) {
       peer_server_,
       RpcServer::Listen({.flag = "--peer-listen",
                          .address = config.peer_listen,
+                         .credentials = DoorOf(config, TlsDoor::kPeers),
                          .services = {&raft_, &ring_, &leader_, &replica_, &handed_reads_}}));
   DFS_ASSIGN_OR_RETURN(client_server_,
                        RpcServer::Listen({.flag = "--listen",
                                           .address = config.listen,
+                                          .credentials = DoorOf(config, TlsDoor::kClients),
                                           .services = {&files_, &cluster_},
                                           .has_health = true,
                                           .health_names = {"dfs.v1.Files", "dfs.v1.Cluster"}}));
@@ -65,11 +76,17 @@ absl::Status Doors::Listen(const Config& config) {
     options.address = config.http_listen;
     options.handler = [this](http::Exchange& exchange) { http_.Serve(exchange); };
     options.make_stream = http::PosixStreams(&SystemClock());
+    if (config.tls) {
+      DFS_ASSIGN_OR_RETURN(std::shared_ptr<TlsAcceptor> acceptor,
+                           MakeTlsAcceptor(*config.tls, TlsDoor::kClients, "http/1.1"));
+      options.make_stream = http::TlsStreams(std::move(acceptor), &SystemClock());
+    }
     options.clock = &SystemClock();
     DFS_ASSIGN_OR_RETURN(http_server_, http::HttpServer::Listen(std::move(options)));
     LOG(INFO) << "serving HTTP on " << config.http_listen;
   }
-  LOG(INFO) << "serving clients on " << config.listen << " and nodes on " << config.peer_listen;
+  LOG(INFO) << "serving clients on " << config.listen << " and nodes on " << config.peer_listen
+            << (config.tls ? ", TLS only" : ", in plaintext");
   return absl::OkStatus();
 }
 

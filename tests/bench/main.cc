@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -18,6 +19,7 @@
 #include "tests/bench/raw_limits.h"
 #include "tests/bench/repair_speed.h"
 #include "tests/bench/report.h"
+#include "tests/bench/tls_cost.h"
 #include "tests/support/file_checks.h"
 #include "tests/support/process_cluster.h"
 
@@ -289,7 +291,14 @@ void MeasureAll(const Options& options) {
     report.Section("A lost node's copies (raw: one file to three places at once, synced)");
     AddRepair(report, options.is_quick);
   }
-  if (options.sections != std::vector<std::string>{"repair"}) {
+  if (wants("tls")) {
+    report.Section("Under TLS (raw: the same in plaintext, in the same rounds)");
+    MeasureTlsCost(report, options.is_quick);
+  }
+  const bool is_apart = std::all_of(options.sections.begin(), options.sections.end(), [](const std::string& section) {
+    return section == "repair" || section == "tls";
+  });
+  if (!is_apart) {
     const absl::Status up = cluster.Up(3);
     CHECK(up.ok()) << up;
   }
@@ -346,7 +355,8 @@ int main(int argc, char** argv) {
   CLI::App app("Measures three nodes on loopback beside the raw limits of the machine.", "dfs_bench");
   app.add_flag("--json", options.is_json, "one JSON object a line");
   app.add_flag("--quick", options.is_quick, "fewer rounds: for a look, not for publication");
-  app.add_option("--only", options.sections, "sections: idle, bulk, small, http, faults; repair only if named")->delimiter(',');
+  app.add_option("--only", options.sections, "sections: idle, bulk, small, http, faults; repair and tls only if named")->delimiter(',');
+  app.add_flag_callback("--tls", [&options] { options.sections = {"tls"}; }, "the same as --only=tls");
   app.add_option("--serve-raw-stream", options.raw_stream_port_file)->group("");
   CLI11_PARSE(app, argc, argv);
   FLAGS_logtostderr = true;

@@ -89,6 +89,16 @@ TEST_F(LocalCluster, WholeLife) {
   Proved("deploy/local/cluster: up, kill, stop, start, wipe, status, down; nothing is left behind");
 }
 
+TEST_F(LocalCluster, UnderTls) {
+  const auto up = Run({"up", "--nodes=1", "--tls"});
+  ASSERT_EQ(up.exit_code, 0) << up.err;
+  const auto put = RunCommand({"sh", "-ec", "eval \"$1\"; echo content | dfs-cli put - file; dfs-cli get file -", "sh",
+                               Run({"env"}).out});
+  EXPECT_EQ(put.exit_code, 0) << put.err;
+  EXPECT_THAT(put.out, HasSubstr("content\n"));
+  EXPECT_THAT(ReadFile(folder_.File("local state") + "/n1/server.log"), HasSubstr("TLS only"));
+}
+
 TEST_F(LocalCluster, ErrorsAreSaid) {
   EXPECT_EQ(Run({}).exit_code, 64);
   EXPECT_EQ(Run({"nonsense"}).exit_code, 64);

@@ -14,6 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/file_client.h"
+#include "common/certificate_authority.h"
+#include "common/grpc_credentials.h"
 #include "dfs/v1/cluster.pb.h"
 #include "tests/support/child_process.h"
 
@@ -40,6 +43,8 @@ class ProcessCluster {
     // it runs there. May be null.
     std::function<std::string(int n)> host = nullptr;
     std::function<std::vector<std::string>(int n)> runner = nullptr;
+    // TLS everywhere: an authority of its own, a certificate for each node that holds for 127.0.0.1, one for the client.
+    bool is_tls = false;
   };
   ProcessCluster();
   explicit ProcessCluster(Options options);
@@ -113,6 +118,14 @@ class ProcessCluster {
   CommandResult Cli(const std::vector<std::string>& arguments, std::string_view in = {},
                     absl::Duration timeout = absl::Seconds(60)) const;
 
+  // Empty in plaintext. `certificates()` makes others.
+  [[nodiscard]] CertificateFolder& certificates() { return certificates_; }
+  [[nodiscard]] TlsFiles NodeFiles(int n) const;
+  [[nodiscard]] TlsFiles ClientFiles() const;
+  // With what a FileClient reaches this cluster.
+  [[nodiscard]] client::FileClientOptions ClientOptions() const;
+  static std::vector<std::string> FlagsOf(const TlsFiles& files);
+
   // Where the binaries under test are.
   static std::string ServerBinary();
   static std::string CliBinary();
@@ -135,8 +148,11 @@ class ProcessCluster {
   [[nodiscard]] const Node& At(int n) const;
   bool IsReady(const std::vector<int>& nodes, std::string* seen);
 
+  [[nodiscard]] Dialer DialerWith(const TlsFiles& files, TlsDoor door) const;
+
   const Options options_;
   TemporaryFolder folder_;
+  CertificateFolder certificates_;
   const int port_base_;
   bool is_formed_ = false;
   std::map<int, Node> nodes_;
