@@ -285,6 +285,32 @@ TEST_F(Http, RangesAndConditions) {
   EXPECT_EQ(At(1).Get("/upload/ranges?version=999999").code, 404);
 }
 
+TEST_F(Http, BucketsQuotaAndOlderVersions) {
+  const auto made = cluster().Cli({"mb", "http", "--versions=3", "--quota-bytes=1000"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const auto old = At(1).Ask("PUT", "/upload/f?bucket=http", {}, "old");
+  ASSERT_EQ(old.code, 201) << old.body;
+  EXPECT_THAT(old.body, HasSubstr("\"bucket\":\"http\""));
+  const std::string version = At(2).Get("/upload/f?bucket=http").Field("x-dfs-version");
+  ASSERT_EQ(At(2).Ask("PUT", "/upload/f?bucket=http", {}, "newer").code, 201);
+  EXPECT_EQ(At(3).Get("/upload/f?bucket=http").body, "newer");
+  const auto got = At(3).Get("/upload/f?bucket=http&version=" + version, {{"Range", "bytes=-2"}});
+  EXPECT_EQ(got.code, 206);
+  EXPECT_EQ(got.body, "ld");
+  EXPECT_EQ(At(1).Get("/upload/f").code, 404) << "another bucket";
+  EXPECT_THAT(At(1).Get("/files?bucket=http").body, Not(HasSubstr("is_old")));
+  EXPECT_THAT(At(1).Get("/files?bucket=http&versions=true").body,
+              HasSubstr("\"version\":" + version + ","));
+  EXPECT_EQ(At(1).Get("/files?versions=maybe").code, 400);
+
+  const auto over = At(1).Ask("PUT", "/upload/big?bucket=http", {}, std::string(2'000, 'x'));
+  EXPECT_EQ(over.code, 507) << over.body;
+  EXPECT_EQ(At(1).Get("/upload/big?bucket=http").code, 404);
+  EXPECT_EQ(At(2).Ask("DELETE", "/upload/f?bucket=http&version=" + version).code, 200);
+  EXPECT_EQ(At(2).Get("/upload/f?bucket=http&version=" + version).code, 404);
+  EXPECT_EQ(At(2).Get("/upload/f?bucket=http").body, "newer");
+}
+
 TEST_F(Http, WhatIsCutOffIsNeverVisible) {
   for (const std::string framing : {"Content-Length: 3000000\r\n", "Transfer-Encoding: chunked\r\n"}) {
     HttpClient client(cluster().HttpAddressOf(2));

@@ -136,6 +136,7 @@ TEST(ErrorAnswer, EachErrorHasItsCode) {
   EXPECT_EQ(code_of(absl::StatusCode::kUnavailable, Detail::NO_QUORUM), 503);
   EXPECT_EQ(code_of(absl::StatusCode::kResourceExhausted, Detail::OVERLOADED), 503);
   EXPECT_EQ(code_of(absl::StatusCode::kResourceExhausted, Detail::NO_SPACE), 507);
+  EXPECT_EQ(code_of(absl::StatusCode::kResourceExhausted, Detail::OVER_QUOTA), 507);
   EXPECT_EQ(code_of(absl::StatusCode::kDataLoss), 500);
   EXPECT_EQ(AnswerOf(absl::DeadlineExceededError("x"), true, "").code, 504);
 }
