@@ -71,6 +71,7 @@ TEST_F(Http, Row13UploadAndDownloadOnAnyNode) {
       EXPECT_TRUE(got.body == content) << size << " bytes from n" << n;
       EXPECT_EQ(got.Field("etag"), put.Field("etag"));
       EXPECT_EQ(got.Field("content-type"), "application/octet-stream");
+      EXPECT_EQ(got.Field("cache-control"), "no-cache");
     }
     const auto head = At(1 + node % 3).Ask("HEAD", "/upload/" + name);
     EXPECT_EQ(head.code, 200);
