@@ -1,4 +1,6 @@
 // The HTTP door of real nodes. FEATURES rows 12, 13 and 44, and the table of its endpoints.
+#include <signal.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -392,6 +394,40 @@ TEST_F(Http, AStreamedBodyAddsLittleMemory) {
   EXPECT_EQ(other.fingerprint(), FingerprintOfSeeded(8, 20'000'000));
   Proved("PUT and GET of " + std::to_string(size / 1'000'000) + " MB over HTTP add " +
          std::to_string(static_cast<int>(added)) + " MB to the node");
+}
+
+// In its middle the node is told to stop; it goes on once the node takes no more connections.
+class StoppingSource final : public client::ByteSource {
+ public:
+  StoppingSource(pid_t pid, std::string http_address, std::uint64_t size)
+      : pid_(pid), http_address_(std::move(http_address)), bytes_(9, size) {}
+  [[nodiscard]] std::optional<std::uint64_t> size() const override { return bytes_.size(); }
+  [[nodiscard]] absl::StatusOr<Slices> Read(std::size_t bytes_max) override {
+    if (++reads_ == 2) {
+      ::kill(pid_, SIGTERM);
+      EXPECT_OK(ProcessCluster::Await("no connection", ProcessCluster::kReadyTimeout,
+                                      [&] { return !HttpClient(http_address_).Connect(); }));
+    }
+    return bytes_.Read(bytes_max);
+  }
+  [[nodiscard]] bool Rewind() override { return false; }
+
+ private:
+  const pid_t pid_;
+  const std::string http_address_;
+  SeededSource bytes_;
+  int reads_ = 0;
+};
+
+TEST_F(Http, AStoppingNodeLetsAPutEnd) {
+  StoppingSource source(cluster().PidOf(3), cluster().HttpAddressOf(3), 3'000'000);
+  const auto put = At(3).Send("PUT", "/upload/stopping", source);
+  EXPECT_EQ(put.code, 201) << put.body;
+  EXPECT_EQ(cluster().Terminate(3).value_or(-1), 0);
+  FingerprintSink sink;
+  EXPECT_TRUE(At(1).Receive("/upload/stopping", sink).is_whole);
+  EXPECT_EQ(sink.fingerprint(), FingerprintOfSeeded(9, 3'000'000));
+  ASSERT_OK(cluster().Up(3));
 }
 
 // Last: it kills nodes.
