@@ -1,0 +1,394 @@
+// Gossip buckets: single steps of the core, and what two or three of them say to each other.
+#include "server/gossip_store/gossip_core.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+
+namespace dfs::gossip_store {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const BucketId kBucket(3);
+const absl::Time kStart = absl::FromUnixSeconds(1'000'000);
+
+// Some cores, a clock, and messages that arrive at once, in order, unless they are kept back.
+class GossipCoreTest : public ::testing::Test {
+ protected:
+  static constexpr std::uint32_t kNodes = 3;
+
+  GossipCoreTest() {
+    for (std::uint32_t id = 1; id <= kNodes; ++id) Begin(id, kNodes);
+  }
+  void Begin(std::uint32_t id, std::uint32_t members) {
+    GossipOptions options;
+    options.self = NodeId(id);
+    options.seed = id;
+    cores_[id] = std::make_unique<GossipCore>(options, states_[id], std::vector<HeldRecord>());
+    Step(id, SetBuckets{{kBucket}});
+    Members(id, members, members);
+  }
+  void Members(std::uint32_t id, std::uint32_t count, std::uint64_t index) {
+    gossip_store::SetPeers peers;
+    for (std::uint32_t i = 1; i <= count; ++i) {
+      peers.members.push_back(NodeId(i));
+      if (!unreachable_.contains(i)) peers.reachable.push_back(NodeId(i));
+    }
+    peers.index = LogIndex(index);
+    Step(id, peers);
+  }
+  Output Step(std::uint32_t id, Input input) {
+    Output out = cores_.at(id)->Step(now_, now_ + skew_[id], std::move(input));
+    if (out.state) states_[id] = *out.state;
+    for (const Message& message : out.messages) messages_.push_back(message);
+    for (const Fetch& fetch : out.fetches) fetches_.push_back({id, fetch});
+    return out;
+  }
+  // Carries all messages, and lets all fetches succeed, until there are none.
+  void Settle() {
+    for (int i = 0; i < 10'000 && !(messages_.empty() && fetches_.empty()); ++i) {
+      if (!messages_.empty()) {
+        const Message message = messages_.front();
+        messages_.pop_front();
+        const auto to = static_cast<std::uint32_t>(message.to.value());
+        if (cores_.contains(to) && !unreachable_.contains(to)) Step(to, Receive{message});
+        continue;
+      }
+      const auto [id, fetch] = fetches_.front();
+      fetches_.pop_front();
+      Step(id, Fetched{fetch.record, true});
+    }
+    ASSERT_TRUE(messages_.empty() && fetches_.empty()) << "they never come to rest";
+  }
+  // Time passes, with a round of each node every second.
+  void Run(absl::Duration time) {
+    for (const absl::Time end = now_ + time; now_ < end;) {
+      now_ += absl::Seconds(1);
+      for (const auto& [id, core] : cores_) {
+        if (!unreachable_.contains(id)) Step(id, Tick{});
+        ASSERT_NO_FATAL_FAILURE(Settle());
+      }
+    }
+  }
+  static Record File(const std::string& name, std::uint64_t sequence) {
+    Record record;
+    record.key = {kBucket, name};
+    record.size = sequence;
+    record.txn = {Term(9), sequence};
+    return record;
+  }
+  static Record Removal(const std::string& name) {
+    Record record;
+    record.key = {kBucket, name};
+    record.is_tombstone = true;
+    return record;
+  }
+  Output Put(std::uint32_t id, const Record& record) { return Step(id, Write{1, record}); }
+  const Record* Find(std::uint32_t id, const std::string& name) {
+    const HeldRecord* const held = cores_.at(id)->table().Find({kBucket, name});
+    return held == nullptr ? nullptr : &held->record;
+  }
+  Message FirstTo(std::uint32_t id) {
+    for (const Message& message : messages_) {
+      if (message.to == NodeId(id)) return message;
+    }
+    ADD_FAILURE() << "nothing is sent to node " << id;
+    return {};
+  }
+
+  MonotonicTime now_ = kStart;
+  std::map<std::uint32_t, absl::Duration> skew_;
+  std::map<std::uint32_t, std::unique_ptr<GossipCore>> cores_;
+  std::map<std::uint32_t, GossipState> states_;
+  std::set<std::uint32_t> unreachable_;
+  std::deque<Message> messages_;
+  std::deque<std::pair<std::uint32_t, Fetch>> fetches_;
+};
+
+TEST_F(GossipCoreTest, AWriteNeedsNobodyAndTellsTwoPeers) {
+  const Output out = Put(1, File("a", 1));
+  ASSERT_THAT(out.results, SizeIs(1));
+  EXPECT_TRUE(out.results[0].stamp.ok());
+  EXPECT_THAT(out.changes, SizeIs(1));
+  EXPECT_THAT(out.messages, SizeIs(2));
+  EXPECT_TRUE(out.state.has_value()) << "the clock's bound, before anyone hears of the time";
+  ASSERT_NE(Find(1, "a"), nullptr);
+}
+
+TEST_F(GossipCoreTest, NewsIsPassedOnOnceAndComesToRest) {
+  Run(absl::Seconds(5));
+  Put(1, File("a", 1));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  for (const std::uint32_t id : {1u, 2u, 3u}) {
+    ASSERT_NE(Find(id, "a"), nullptr) << id;
+    EXPECT_EQ(*Find(id, "a"), *Find(1, "a"));
+  }
+}
+
+TEST_F(GossipCoreTest, BytesComeBeforeTheName) {
+  Run(absl::Seconds(5));
+  Put(1, File("a", 1));
+  const Message news = FirstTo(2);
+  messages_.clear();
+  const Output out = Step(2, Receive{news});
+  ASSERT_THAT(out.fetches, SizeIs(1));
+  EXPECT_EQ(out.fetches[0].from, NodeId(1));
+  EXPECT_EQ(Find(2, "a"), nullptr);
+  EXPECT_THAT(out.messages, IsEmpty()) << "nobody is told what is not here yet";
+  const Output fetched = Step(2, Fetched{out.fetches[0].record, true});
+  EXPECT_NE(Find(2, "a"), nullptr);
+  EXPECT_THAT(fetched.messages, SizeIs(1)) << "not back to whom it came from";
+}
+
+TEST_F(GossipCoreTest, TheLastWriterWinsEverywhere) {
+  Run(absl::Seconds(5));
+  skew_[2] = absl::Milliseconds(5);
+  Put(1, File("a", 1));
+  Put(2, File("a", 2));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  for (const std::uint32_t id : {1u, 2u, 3u}) EXPECT_EQ(Find(id, "a")->size, 2u) << id;
+  // A later write wins over what its node has seen, whatever its own clock shows.
+  const Output out = Put(1, File("a", 3));
+  EXPECT_THAT(out.dropped, SizeIs(1)) << "the bytes that it replaces";
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  for (const std::uint32_t id : {1u, 2u, 3u}) EXPECT_EQ(Find(id, "a")->size, 3u) << id;
+}
+
+TEST_F(GossipCoreTest, ARoundBringsWhatNewsMissed) {
+  unreachable_ = {2, 3};
+  for (const std::uint32_t id : {1u, 2u, 3u}) Members(id, 3, 3);
+  for (std::uint64_t i = 1; i <= 700; ++i) Put(1, File("f" + std::to_string(i), i));
+  messages_.clear();
+  unreachable_.clear();
+  for (const std::uint32_t id : {1u, 2u, 3u}) Members(id, 3, 3);
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(20)));
+  EXPECT_EQ(cores_.at(2)->table().size(), 700u);
+  EXPECT_EQ(cores_.at(3)->table().tree().root(), cores_.at(1)->table().tree().root());
+  EXPECT_GT(cores_.at(2)->counts().rounds, 0u);
+}
+
+// Rule R23: the bytes of a file count as taken over once they are here.
+TEST_F(GossipCoreTest, ARoundWhoseFileDidNotComeHasNoEffect) {
+  unreachable_ = {2, 3};
+  Members(1, 3, 3);
+  Put(1, File("a", 1));
+  messages_.clear();
+  unreachable_ = {3};
+  Members(2, 3, 3);
+  now_ += absl::Seconds(2);
+  Step(2, Tick{});
+  while (fetches_.empty() && !messages_.empty()) {
+    const Message message = messages_.front();
+    messages_.pop_front();
+    if (message.to.value() != 3) Step(message.to.value(), Receive{message});
+  }
+  ASSERT_THAT(fetches_, SizeIs(1));
+  Step(2, Fetched{fetches_.front().second.record, false});
+  fetches_.clear();
+  EXPECT_EQ(cores_.at(2)->counts().rounds, 0u);
+  EXPECT_EQ(cores_.at(2)->counts().rounds_failed, 1u);
+  EXPECT_TRUE(cores_.at(2)->inclusion().own().Of(NodeId(1)).is_none());
+}
+
+TEST_F(GossipCoreTest, ATombstoneGoesOnceAllHaveItAndOnlyThen) {
+  Run(absl::Seconds(5));
+  Put(1, File("a", 1));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  unreachable_ = {3};
+  Put(1, Removal("a"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(10)));
+  for (const std::uint32_t id : {1u, 2u}) EXPECT_EQ(cores_.at(id)->table().tombstones(), 1u) << id;
+  EXPECT_FALSE(Find(3, "a")->is_tombstone);
+  unreachable_.clear();
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  for (const std::uint32_t id : {1u, 2u, 3u}) EXPECT_EQ(cores_.at(id)->table().size(), 0u) << id;
+}
+
+TEST_F(GossipCoreTest, LateNewsOfWhatIsGoneIsRefused) {
+  Run(absl::Seconds(5));
+  Put(1, File("a", 1));
+  const Message late = FirstTo(2);
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  Put(2, Removal("a"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  ASSERT_EQ(cores_.at(2)->table().size(), 0u);
+  EXPECT_THAT(Step(2, Receive{late}).fetches, IsEmpty());
+  EXPECT_EQ(cores_.at(2)->counts().refused, 1u);
+  Message echo = late;
+  echo.from = NodeId(3);
+  echo.to = NodeId(1);
+  EXPECT_THAT(Step(1, Receive{echo}).fetches, IsEmpty()) << "its own, come back";
+}
+
+// A tombstone may hide what a member wrote before and nobody else has: it must be refused once that is so.
+TEST_F(GossipCoreTest, ATombstoneStaysUntilWhatItHidesCanBeRefused) {
+  Run(absl::Seconds(5));
+  Put(1, Removal("a"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  // The others take over node 1's state, but it takes over nobody's.
+  for (int second = 0; second < 600; ++second) {
+    now_ += absl::Seconds(1);
+    for (const std::uint32_t id : {2u, 3u}) {
+      Step(id, Tick{});
+      ASSERT_NO_FATAL_FAILURE(Settle());
+    }
+  }
+  Members(1, 3, 3);
+  unreachable_ = {2, 3};
+  Members(1, 3, 3);
+  now_ += absl::Seconds(2);
+  Step(1, Tick{});
+  EXPECT_EQ(cores_.at(1)->table().tombstones(), 1u);
+}
+
+TEST_F(GossipCoreTest, ANewcomerTakesAStateBeforeNews) {
+  Run(absl::Seconds(5));
+  Put(2, File("a", 1));
+  const Message late = FirstTo(1);
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  Put(2, Removal("a"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  ASSERT_EQ(cores_.at(1)->table().size(), 0u);
+  // Node 4 has joined and hears of the name that is gone, before it has heard of anything else.
+  Begin(4, 4);
+  Message news = late;
+  news.from = NodeId(1);
+  news.to = NodeId(4);
+  EXPECT_THAT(Step(4, Receive{news}).fetches, IsEmpty());
+  for (const std::uint32_t id : {1u, 2u, 3u}) Members(id, 4, 4);
+  EXPECT_FALSE(cores_.at(4)->IsComplete());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(5)));
+  EXPECT_TRUE(cores_.at(4)->IsComplete());
+  EXPECT_THAT(Step(4, Receive{news}).fetches, IsEmpty());
+}
+
+TEST_F(GossipCoreTest, TombstonesOfOneWhoHasGoneGoToo) {
+  Run(absl::Seconds(5));
+  Put(3, File("a", 1));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  Put(3, Removal("a"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  cores_.erase(3);
+  for (const std::uint32_t id : {1u, 2u}) Members(id, 2, 9);
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  for (const std::uint32_t id : {1u, 2u}) EXPECT_EQ(cores_.at(id)->table().size(), 0u) << id;
+}
+
+// Rule R24.
+TEST_F(GossipCoreTest, ANodeWhoseClockIsWrongTakesNoWrites) {
+  skew_[2] = absl::Seconds(90);
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(15)));
+  const Output out = Put(2, File("a", 1));
+  ASSERT_THAT(out.results, SizeIs(1));
+  EXPECT_TRUE(absl::IsFailedPrecondition(out.results[0].stamp.status()));
+  EXPECT_THAT(out.results[0].stamp.status().message(), ::testing::HasSubstr("90 s ahead of the median"));
+  EXPECT_THAT(out.dropped, SizeIs(1)) << "its bytes are needed no more";
+  EXPECT_EQ(Find(2, "a"), nullptr);
+  EXPECT_TRUE(Put(1, File("a", 1)).results[0].stamp.ok());
+}
+
+TEST_F(GossipCoreTest, ARecordFromTheFutureIsHeldBackUntilItIsNear) {
+  skew_[2] = absl::Seconds(90);
+  Put(2, File("a", 1));  // it has not heard of anybody yet
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(10)));
+  EXPECT_EQ(Find(1, "a"), nullptr);
+  EXPECT_GT(cores_.at(1)->counts().held_back, 0u);
+  skew_[2] = absl::ZeroDuration();
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(40)));
+  EXPECT_NE(Find(1, "a"), nullptr) << "30 s later it is less than 60 s ahead";
+}
+
+// Rule R23: who comes back with an old disk comes back empty.
+TEST_F(GossipCoreTest, AnOldStateIsNoticed) {
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(5)));
+  states_[2] = GossipState();
+  Begin(2, 3);
+  bool has_lost_memory = false;
+  for (int i = 0; i < 5; ++i) {
+    now_ += absl::Seconds(1);
+    Step(1, Tick{});
+    Step(3, Tick{});
+    while (!messages_.empty()) {
+      const Message message = messages_.front();
+      messages_.pop_front();
+      has_lost_memory |= Step(message.to.value(), Receive{message}).has_lost_memory;
+    }
+  }
+  EXPECT_TRUE(has_lost_memory);
+}
+
+TEST_F(GossipCoreTest, WhatHasNoBucketIsNotTakenAndADroppedBucketEmpties) {
+  Run(absl::Seconds(5));
+  Step(2, SetBuckets{});
+  for (std::uint64_t i = 1; i <= 1'500; ++i) Put(1, File("f" + std::to_string(i), i));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  EXPECT_EQ(cores_.at(2)->table().size(), 0u);
+  EXPECT_EQ(cores_.at(1)->table().size(), 1'500u);
+  const Output first = Step(1, DropBucket{kBucket});
+  EXPECT_THAT(first.changes, SizeIs(GossipCore::kErasedPerStepMax));
+  EXPECT_EQ(first.next_deadline, now_);
+  EXPECT_THAT(Step(1, Tick{}).dropped, SizeIs(500));
+  EXPECT_EQ(cores_.at(1)->table().size(), 0u);
+}
+
+TEST_F(GossipCoreTest, MessagesOfStrangersAndNonsenseAreIgnored) {
+  Put(1, File("a", 1));
+  Message news = FirstTo(2);
+  messages_.clear();
+  news.from = NodeId(77);
+  EXPECT_THAT(Step(2, Receive{news}).fetches, IsEmpty());
+  for (const MessageBody& body :
+       {MessageBody(SyncState{.round = 1}), MessageBody(Leaves{.round = 1, .inner = {3}}),
+        MessageBody(LeafRecords{.round = 1, .leaves = {7}}), MessageBody(AskLeaves{.round = 1}),
+        MessageBody(AskRecords{.round = 1, .leaves = std::vector<LeafNumber>(kLeavesAskedMax + 1)})}) {
+    EXPECT_THAT(Step(2, Receive{{NodeId(1), NodeId(2), now_, body}}).messages, IsEmpty());
+  }
+}
+
+TEST(RecordTable, ScansByNameWithPrefixAndTombstones) {
+  RecordTable table;
+  for (const char* name : {"b/2", "a", "b/1", "b/3", "c"}) {
+    HeldRecord held;
+    held.record.key = {kBucket, name};
+    held.record.is_tombstone = std::string(name) == "b/3";
+    held.applied = HybridTime(table.size() + 1);
+    table.Put(held);
+  }
+  std::string seen;
+  const auto note = [&](const HeldRecord& held) {
+    seen += held.record.key.name + " ";
+    return true;
+  };
+  table.Scan(kBucket, "b/", "", note);
+  EXPECT_EQ(seen, "b/1 b/2 b/3 ");
+  seen.clear();
+  table.Scan(kBucket, "", "b/1", note);
+  EXPECT_EQ(seen, "b/2 b/3 c ");
+  seen.clear();
+  table.ScanTombstones(HybridTime(9), note);
+  EXPECT_EQ(seen, "b/3 ");
+  for (const char* name : {"b/2", "a", "b/1", "b/3", "c"}) table.Erase({kBucket, name});
+  EXPECT_EQ(table.tree().root(), Hash128());
+}
+
+TEST(HybridClock, NeverGoesBackAndPassesWhatItSaw) {
+  HybridClock clock{HybridTime()};
+  const HybridTime first = clock.Next(kStart);
+  EXPECT_EQ(WallOf(first), kStart);
+  const HybridTime second = clock.Next(kStart - absl::Hours(1));
+  EXPECT_GT(second, first);
+  clock.Record(HybridTimeAt(kStart + absl::Seconds(9)));
+  EXPECT_GT(clock.Next(kStart), HybridTimeAt(kStart + absl::Seconds(9)));
+  EXPECT_EQ(WallOf(clock.last()), kStart + absl::Seconds(9));
+}
+
+}  // namespace
+}  // namespace dfs::gossip_store
