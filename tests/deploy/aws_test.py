@@ -503,7 +503,7 @@ class RealCommandLine(OnStandIn):
                     words.append(word)
                 lines.append(words)
             result = subprocess.run(["/usr/bin/python3", str(FOLDER / "check_calls.py")], input=json.dumps(lines), text=True,
-                                    capture_output=True, timeout=120, check=False, env={"PATH": "/usr/bin:/bin", "HOME": folder})
+                                    capture_output=True, timeout=300, check=False, env={"PATH": "/usr/bin:/bin", "HOME": folder})
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         proved("deploy/aws: %d kinds of calls pass the checks of the real AWS command line" % len(lines))
 
