@@ -64,7 +64,7 @@ absl::Status Caller::Run(RetryPolicy& retry, Attempt attempt) {
       decision = retry.HandleFailure(clock_.Now(), status, reach, endpoints_.size(), random_);
     }
     if (IsFinal(status)) return status;
-    if (decision.is_over) return retry.last_error();
+    if (decision.is_over) return Explained(retry.last_error());
     if (decision.wait > absl::ZeroDuration()) Pause(decision.wait);
   }
 }
@@ -93,7 +93,7 @@ std::pair<std::size_t, std::shared_ptr<Connection>> Caller::Choose() {
   const std::size_t index = endpoints_.Choose(clock_.Now());
   const std::string& address = endpoints_.address(index);
   auto& connection = connections_[address];
-  if (connection == nullptr) connection = std::make_shared<Connection>(address);
+  if (connection == nullptr) connection = std::make_shared<Connection>(address, options_.dialer);
   return {index, connection};
 }
 
@@ -156,6 +156,11 @@ void Caller::RecordFailure(std::size_t index, const absl::Status& status, Reach 
              status.code() == absl::StatusCode::kDeadlineExceeded) {
     endpoints_.RecordUnable(index);
   }
+}
+
+absl::Status Caller::Explained(const absl::Status& error) const {
+  if (!IsUnreachable(error)) return error;
+  return ExplainUnreachable(Addresses(), options_.dialer, error);
 }
 
 void Caller::Pause(absl::Duration wait) {

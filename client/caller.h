@@ -17,6 +17,7 @@
 #include "client/endpoint_list.h"
 #include "client/retry_policy.h"
 #include "common/clock.h"
+#include "common/grpc_credentials.h"
 #include "common/random.h"
 #include "common/sync.h"
 
@@ -30,6 +31,10 @@ absl::Status Final(absl::Status status);
 [[nodiscard]] bool IsUnreachable(const absl::Status& status);
 // The error for an endpoint that cannot be reached: nothing happened.
 absl::Status Unreachable(const std::string& address);
+// `error`, an Unreachable; or kUnauthenticated, with what to do, if one of the addresses is there and it is about TLS: one
+// side speaks it and the other does not, or one wants none of the other's certificate. Blocks, 1.5 s at most.
+absl::Status ExplainUnreachable(const std::vector<std::string>& addresses, const Dialer& dialer,
+                                absl::Status error);
 
 struct CallerOptions {
   std::string cluster_id;  // 32 hexadecimal digits; empty: that of the endpoint that answers first
@@ -37,6 +42,8 @@ struct CallerOptions {
   absl::Duration connect_timeout = absl::Seconds(1);
   RetryLimits retry;
   WatchLimits watch;
+  // In plaintext, unless it is Dialer(identity, TlsDoor::kServer) of an identity that LoadTlsIdentity read.
+  Dialer dialer;
 };
 
 // Thread-safe.
@@ -73,6 +80,7 @@ class Caller {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void RecordFailure(std::size_t index, const absl::Status& status, Reach reach)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  [[nodiscard]] absl::Status Explained(const absl::Status& error) const ABSL_LOCKS_EXCLUDED(mutex_);
   void Pause(absl::Duration wait) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const CallerOptions options_;

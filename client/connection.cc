@@ -1,26 +1,14 @@
 #include "client/connection.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <chrono>
 #include <utility>
 
-#include "proto/channel_arguments.h"
-
 namespace dfs::client {
-namespace {
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, ChannelUse use) {
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), ArgumentsFor(use));
-}
-
-}  // namespace
-
-Connection::Connection(std::string address)
+Connection::Connection(std::string address, const Dialer& dialer)
     : address_(std::move(address)),
-      control_(MakeChannel(address_, ChannelUse::kControl)),
-      bulk_(MakeChannel(address_, ChannelUse::kBulk)),
+      control_(dialer.Dial(address_, ChannelUse::kControl)),
+      bulk_(dialer.Dial(address_, ChannelUse::kBulk)),
       files_(v1::Files::NewStub(control_)),
       cluster_(v1::Cluster::NewStub(control_)),
       small_data_(control_),

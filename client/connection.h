@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/clock.h"
+#include "common/grpc_credentials.h"
 #include "dfs/v1/cluster.grpc.pb.h"
 #include "dfs/v1/files.grpc.pb.h"
 #include "proto/raw_method.h"
@@ -30,7 +31,7 @@ struct DataMethods {
 // and again by themselves. Thread-safe.
 class Connection {
  public:
-  explicit Connection(std::string address);
+  Connection(std::string address, const Dialer& dialer);
 
   [[nodiscard]] const std::string& address() const { return address_; }
   // Blocks until the control channel is connected, or returns false after `timeout`, or as soon as

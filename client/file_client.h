@@ -19,7 +19,7 @@
 #include "absl/status/statusor.h"
 #include "client/byte_stream.h"
 #include "client/caller.h"
-#include "client/request_ids.h"
+#include "common/request_ids.h"
 #include "dfs/v1/cluster.pb.h"
 #include "dfs/v1/files.pb.h"
 

@@ -1,8 +1,5 @@
 #include "common/peer_channels.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 namespace dfs {
 
 void PeerChannels::SetAddress(NodeId node, const std::string& address) {
@@ -26,10 +23,7 @@ std::shared_ptr<grpc::Channel> PeerChannels::Get(NodeId node, ChannelUse use) {
   const auto address = addresses_.find(node);
   if (address == addresses_.end()) return nullptr;
   auto& channel = channels_[{node, use}];
-  if (channel == nullptr) {
-    channel = grpc::CreateCustomChannel(address->second, grpc::InsecureChannelCredentials(),
-                                        ArgumentsFor(use));
-  }
+  if (channel == nullptr) channel = dialer_.Dial(address->second, use);
   return channel;
 }
 

@@ -4,7 +4,6 @@
 #include <grpc/support/time.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
 
 #include <cstdint>
 #include <deque>
@@ -36,14 +35,14 @@ grpc::ChannelArguments RingArguments() {
 }
 
 // Whether a stream that ended with `status` says that no process serves there any more.
-bool IsRefusal(const grpc::Status& status, bool was_open) {
+bool IsRefusal(const grpc::Status& status, bool was_open, bool is_tls) {
   if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
   const std::string& text = status.error_message();
   const auto has = [&](const char* part) { return text.find(part) != std::string::npos; };
   // gRPC names the last attempt's errno and nothing more structured.
   if (has("timed out") || has("imeout")) return false;
-  return was_open || has("Connection refused") || has("Connection reset") ||
-         has("Socket closed");
+  if (was_open || has("Connection refused")) return true;
+  return !is_tls && (has("Connection reset") || has("Socket closed"));
 }
 
 }  // namespace
@@ -109,9 +108,7 @@ class GrpcMembershipTransport::Stream final
 
   void Open(const std::string& address) {
     self_ = shared_from_this();
-    auto channel =
-        grpc::CreateCustomChannel(address, state_->parts_.credentials, RingArguments());
-    stub_ = rpc::Ring::NewStub(channel);
+    stub_ = rpc::Ring::NewStub(state_->parts_.dialer.Dial(address, RingArguments()));
     if (is_fresh_) {
       context_.set_deadline(
           gpr_time_from_millis(absl::ToInt64Milliseconds(kFreshDeadline), GPR_TIMESPAN));
@@ -194,7 +191,7 @@ class GrpcMembershipTransport::Stream final
     std::shared_ptr<Stream> self = std::move(self_);
     state_->OnStreamEnded(self, {.peer = peer_,
                                  .is_fresh = is_fresh_,
-                                 .is_refusal = IsRefusal(status, was_open),
+                                 .is_refusal = IsRefusal(status, was_open, state_->parts_.dialer.is_tls()),
                                  .is_unfit = is_unfit});
     // A process's last channel must not die on a thread of gRPC's callbacks: gRPC 1.51 then joins that thread from
     // itself and frees its queue twice.

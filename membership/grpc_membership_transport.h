@@ -5,11 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include <grpcpp/security/credentials.h>
-
 #include "absl/status/status.h"
 #include "common/clock.h"
 #include "common/executor.h"
+#include "common/grpc_credentials.h"
 #include "common/ids.h"
 #include "common/peer_registry.h"
 #include "common/wire_ids.h"
@@ -23,7 +22,8 @@ namespace dfs::membership {
 // Hello was checked (rule R1, by the registry). What a broken or slow stream holds is lost: the ring repeats itself.
 //
 // Reports Refused when a connection is refused and when an open stream breaks without the other end's having closed it
-// in order; not when an attempt times out.
+// in order; not when an attempt times out, and not when a TLS handshake fails: who wants none of this node's certificate
+// closes as one who dies does, but lives.
 //
 // Thread-safe. Callbacks come on gRPC's threads.
 class GrpcMembershipTransport final : public MembershipTransport {
@@ -38,7 +38,7 @@ class GrpcMembershipTransport final : public MembershipTransport {
 
   struct Parts {
     PeerRegistry* registry = nullptr;  // outlives this
-    std::shared_ptr<grpc::ChannelCredentials> credentials;
+    Dialer dialer;
     const Clock* clock = &SystemClock();
   };
   explicit GrpcMembershipTransport(Parts parts);

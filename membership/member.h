@@ -35,6 +35,7 @@ struct NodeHealth {
   std::uint64_t corrupt_chunks = 0;       // found damaged or gone, not healed yet
   std::uint64_t quarantined_objects = 0;
   std::uint64_t withheld_bytes = 0;       // garbage that waits for an operator's word (rule R20)
+  std::int64_t certificate_not_after_s = 0;  // since 1970; 0: no TLS
 };
 
 // A disk that is tried twice a second and has not ended a try for so long hangs. No evidence against the node: its heartbeats

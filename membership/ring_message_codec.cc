@@ -32,6 +32,7 @@ void HealthToWire(const NodeHealth& health, rpc::NodeHealth* wire) {
   wire->set_corrupt_chunks(health.corrupt_chunks);
   wire->set_quarantined_objects(health.quarantined_objects);
   wire->set_withheld_bytes(health.withheld_bytes);
+  wire->set_certificate_not_after_s(health.certificate_not_after_s);
 }
 
 NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
@@ -46,6 +47,7 @@ NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
   health.corrupt_chunks = wire.corrupt_chunks();
   health.quarantined_objects = wire.quarantined_objects();
   health.withheld_bytes = wire.withheld_bytes();
+  health.certificate_not_after_s = wire.certificate_not_after_s();
   return health;
 }
 

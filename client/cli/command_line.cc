@@ -1,26 +1,18 @@
 #include "client/cli/command_line.h"
 
 #include <algorithm>
-#include <cctype>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "client/cli/text.h"
+#include "common/flag_sources.h"
+#include "common/status_macros.h"
 
 namespace dfs::client::cli {
 namespace {
-
-// DFS_ and the long name of each option, in upper case.
-void NameEnvironment(CLI::App& app) {
-  for (CLI::Option* option : app.get_options()) {
-    if (option->get_lnames().empty() || option->get_lnames()[0] == "help") continue;
-    std::string name = "DFS_" + option->get_lnames()[0];
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
-      return c == '-' ? '_' : static_cast<char>(std::toupper(c));
-    });
-    option->envname(name);
-  }
-}
 
 void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--endpoints", flags.endpoints, "nodes to ask, host:port, separated by commas")
@@ -30,6 +22,11 @@ void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
                  "what others are told who wrote a file (default: user@host)");
   app.add_option("--timeout", flags.timeout, "give up after this long without progress")
       ->capture_default_str();
+  app.add_option("--config", flags.config,
+                 "file of lines `flag = value`, after [VERB] for that verb only (default: dfs/config below XDG_CONFIG_HOME or ~/.config)");
+  app.add_option("--tls-cert", flags.tls.cert, "TLS: this client's certificate (PEM)");
+  app.add_option("--tls-key", flags.tls.key, "TLS: its key (PEM)");
+  app.add_option("--tls-ca", flags.tls.ca, "TLS: who signs the certificates of the cluster (PEM)");
   app.add_flag("--json", flags.is_json, "one JSON object a line, errors too");
   app.add_flag("-q,--quiet", flags.is_quiet, "say nothing but data and errors");
   app.add_flag("-P,--progress", flags.shows_progress,
@@ -38,18 +35,40 @@ void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
   app.add_flag("-h,--human-readable", flags.is_human, "sizes as 1.205 KiB");
 }
 
-// The words that are neither a global flag nor the value of one.
-std::vector<std::string> PlainWords(const std::vector<std::string>& words) {
-  std::vector<std::string> out;
+bool TakesValue(const CLI::App& app, const std::string& word) {
+  if (!word.starts_with("--")) return false;
+  const CLI::Option* option = app.get_option_no_throw(word);
+  return option != nullptr && option->get_expected_min() > 0;
+}
+
+// Places of the words that are neither a global flag nor the value of one: the first is the verb's.
+std::vector<std::size_t> PlainWords(const CLI::App& app, const std::vector<std::string>& words) {
+  std::vector<std::size_t> out;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
-    if (word == "--endpoints" || word == "--bucket" || word == "--writer" || word == "--timeout") {
+    if (TakesValue(app, words[i])) {
       ++i;
-    } else if (word.empty() || word[0] != '-') {
-      out.push_back(word);
+    } else if (words[i].empty() || words[i][0] != '-') {
+      out.push_back(i);
     }
   }
   return out;
+}
+
+// Empty: there is none, and none was asked for.
+std::string ConfigPath(const std::vector<std::string>& words) {
+  if (std::string path = EarlyValueOf("config", words); !path.empty()) return path;
+  // NOLINTBEGIN(concurrency-mt-unsafe): nothing here sets variables
+  const char* base = std::getenv("XDG_CONFIG_HOME");
+  const char* home = std::getenv("HOME");
+  // NOLINTEND(concurrency-mt-unsafe)
+  std::string path;
+  if (base != nullptr && *base == '/') {
+    path = std::string(base) + "/dfs/config";
+  } else if (home != nullptr && *home == '/') {
+    path = std::string(home) + "/.config/dfs/config";
+  }
+  std::error_code error;
+  return !path.empty() && std::filesystem::is_regular_file(path, error) ? path : "";
 }
 
 std::vector<std::string> AllNames() {
@@ -81,6 +100,7 @@ struct Parser {
   bool wants_version = false;
   std::map<const CLI::App*, const Verb*> verbs;
   std::map<const CLI::App*, RunVerb> runs;
+  FlagFile file;
 
   Parser() {
     app.set_help_flag("--help", "this text");
@@ -93,9 +113,42 @@ struct Parser {
       sub->set_help_flag("--help", "this text");
       runs[sub] = verb.set_up(*sub);
       verbs[sub] = &verb;
-      NameEnvironment(*sub);
     }
-    NameEnvironment(app);
+  }
+
+  // What the file may speak of.
+  [[nodiscard]] std::map<std::string, const CLI::App*> Sections() const {
+    std::map<std::string, const CLI::App*> out = {{"", &app}};
+    for (const auto& [sub, verb] : verbs) out[verb->name] = sub;
+    return out;
+  }
+  absl::Status ReadFile(const std::vector<std::string>& words) {
+    const std::string path = ConfigPath(words);
+    if (path.empty()) return absl::OkStatus();
+    DFS_ASSIGN_OR_RETURN(file, FlagFile::Read(path));
+    return file.Check(Sections());
+  }
+  // `words`, and behind the verb (at `at`, if there is one) what environment and file say.
+  [[nodiscard]] std::vector<std::string> WithSources(std::vector<std::string> words, const Verb* verb,
+                                                     std::size_t at) const {
+    std::vector<std::string> implied = ImpliedWords(app, "", words, file);
+    if (verb != nullptr) {
+      const auto more = ImpliedWords(*Sections().at(verb->name), verb->name, words, file);
+      implied.insert(implied.end(), more.begin(), more.end());
+      ++at;
+    }
+    words.insert(words.begin() + static_cast<std::ptrdiff_t>(at), implied.begin(), implied.end());
+    return words;
+  }
+  // Every flag that all verbs have, and those of single verbs that are said somewhere.
+  [[nodiscard]] std::vector<std::pair<std::string, FlagValue>> Settings(const std::vector<std::string>& words) const {
+    std::vector<std::pair<std::string, FlagValue>> out;
+    for (const auto& [section, its_app] : Sections()) {
+      for (auto& value : ListFlags(*its_app, section, section.empty() ? words : std::vector<std::string>(), file)) {
+        if (section.empty() || value.origin != "default") out.emplace_back(section, std::move(value));
+      }
+    }
+    return out;
   }
 
   [[nodiscard]] const CLI::App* Used() const {
@@ -111,14 +164,16 @@ struct Parser {
   }
 };
 
-CommandLine Finish(const std::shared_ptr<Parser>& parser, CommandLine line) {
+CommandLine Finish(const std::shared_ptr<Parser>& parser, const std::vector<std::string>& words, CommandLine line) {
   line.flags = parser->flags;
+  line.flags.settings = parser->Settings(words);
   const CLI::App* used = parser->Used();
   if (used == nullptr && parser->wants_version) {
     line.output = "dfs-cli " DFS_VERSION "\n";
     return line;
   }
   if (used == nullptr) return UsageError(std::move(line), OverviewText(parser->app));
+  line.flags.is_local = parser->verbs[used]->is_local;
   // The parser owns what the verb's flags are bound to.
   line.run = [parser, run = parser->runs[used]](Session& session) { return run(session); };
   return line;
@@ -129,19 +184,24 @@ CommandLine Finish(const std::shared_ptr<Parser>& parser, CommandLine line) {
 CommandLine ParseCommandLine(const std::vector<std::string>& words) {
   const auto parser = std::make_shared<Parser>();
   CommandLine line;
-  const std::vector<std::string> plain = PlainWords(words);
-  const std::string first = plain.empty() ? "" : plain[0];
+  const std::vector<std::size_t> plain = PlainWords(parser->app, words);
+  const std::string first = plain.empty() ? "" : words[plain[0]];
   line.flags.is_json = std::find(words.begin(), words.end(), "--json") != words.end();
   if (first == "help") {
-    const std::string topic = plain.size() > 1 ? plain[1] : "help";
+    const std::string topic = plain.size() > 1 ? words[plain[1]] : "help";
     if (topic != "help" && FindVerb(topic) == nullptr) return NoSuchVerb(std::move(line), topic);
     line.output = parser->HelpOf(topic);
     return line;
   }
-  if (!first.empty() && FindVerb(first) == nullptr) return NoSuchVerb(std::move(line), first);
+  const Verb* verb = first.empty() ? nullptr : FindVerb(first);
+  if (!first.empty() && verb == nullptr) return NoSuchVerb(std::move(line), first);
+  if (const auto read = parser->ReadFile(words); !read.ok()) {
+    return UsageError(std::move(line), std::string(read.message()));
+  }
+  const std::vector<std::string> all = parser->WithSources(words, verb, verb == nullptr ? 0 : plain[0]);
   try {
     // CLI11 wants the words from last to first.
-    parser->app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+    parser->app.parse(std::vector<std::string>(all.rbegin(), all.rend()));
   } catch (const CLI::CallForHelp&) {
     line.output = parser->HelpOf(first);
     return line;
@@ -149,7 +209,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
     return UsageError(std::move(line), std::string(error.what()) + " (dfs-cli help" +
                                            (first.empty() ? "" : " " + first) + ")");
   }
-  return Finish(parser, std::move(line));
+  return Finish(parser, words, std::move(line));
 }
 
 }  // namespace dfs::client::cli

@@ -33,6 +33,7 @@ Json NodeFields(const v1::NodeStatus& node) {
   out["corrupt"] = node.corrupt_chunks();
   out["quarantined"] = node.quarantined_objects();
   out["is_out"] = node.is_out();
+  out["certificate_not_after_s"] = node.certificate_not_after_s();
   out["is_returning"] = node.is_returning();
   out["departure"] = node.departure();
   return out;

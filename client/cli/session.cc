@@ -41,6 +41,10 @@ std::string OwnName() {
 absl::StatusOr<std::unique_ptr<Session>> Session::Make(const GlobalFlags& flags) {
   DFS_ASSIGN_OR_RETURN(auto endpoints, ParseEndpoints(flags.endpoints));
   FileClientOptions options;
+  if (flags.tls.has_any() && !flags.is_local) {
+    DFS_ASSIGN_OR_RETURN(const TlsIdentity identity, LoadTlsIdentity(flags.tls, SystemClock().WallNow()));
+    options.calls.dialer = Dialer(identity, TlsDoor::kServer);
+  }
   options.bucket = flags.bucket;
   options.writer = flags.writer.empty() ? OwnName() : flags.writer;
   DFS_ASSIGN_OR_RETURN(options.calls.retry.timeout, ParseTimeout(flags.timeout));

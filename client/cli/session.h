@@ -5,11 +5,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/json.h"
 #include "client/file_client.h"
+#include "common/flag_sources.h"
 
 namespace dfs::client::cli {
 
@@ -23,12 +26,17 @@ struct GlobalFlags {
   bool shows_progress = false;  // -P: also if standard error is no terminal
   bool has_no_color = false;
   bool is_human = false;
+  TlsFiles tls;
+  std::string config;
+  // What `config show` prints: by verb (empty: of all verbs).
+  std::vector<std::pair<std::string, FlagValue>> settings;
+  bool is_local = false;  // the verb asks no server: addresses and certificates are not looked at
 };
 
 // Data goes to standard output, every other word to standard error. Not thread-safe.
 class Session {
  public:
-  // kInvalidArgument if a flag is malformed.
+  // kInvalidArgument if a flag is malformed; kUnauthenticated if the certificate is not valid now.
   static absl::StatusOr<std::unique_ptr<Session>> Make(const GlobalFlags& flags);
 
   [[nodiscard]] const GlobalFlags& flags() const { return flags_; }

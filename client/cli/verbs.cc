@@ -33,7 +33,7 @@ const std::vector<Verb>& Verbs() {
       PutVerb(),  GetVerb(),   RemoveVerb(), MvVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
       StatVerb(), ClearVerb(), UndeleteVerb(), MbVerb(), RbVerb(), BucketsVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
       ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
-      BenchVerb(), VersionVerb()};
+      BenchVerb(), CertVerb(), ConfigVerb(), VersionVerb()};
   return *kVerbs;
 }
 
@@ -55,9 +55,8 @@ std::string OverviewText(const CLI::App& app) {
          "Stores files on several machines: each is on three nodes, two of them before a put is\n"
          "answered.\n\nVERBS\n" +
          FormatTable(rows, "<<") + "\nFLAGS of every verb\n" + FlagsText(app) +
-         "\nEvery flag may also come from the environment: --json from DFS_JSON, and so on; a "
-         "flag\n"
-         "wins. Data goes to standard output, everything else to standard error.\n\n"
+         "\nEvery flag may also come from the environment: --json from DFS_JSON, and so on; else from\n"
+         "the file of --config. A flag wins. Data goes to standard output, everything else to standard error.\n\n"
          "EXIT  0 all worked, 1 other, 2 partly done, 12 not found, 13 conflict or exists,\n"
          "      14 precondition failed, 15 quorum not met (nothing changed), 16 outcome unknown,\n"
          "      64 usage, 65 bad data, 74 local I/O, 75 try again, 77 denied,\n"

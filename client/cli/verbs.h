@@ -22,6 +22,7 @@ struct Verb {
   std::vector<std::string> examples;  // each a command line, with a comment after two spaces or not
   // Adds the verb's own flags and arguments; what it returns is called after a successful parse.
   std::function<RunVerb(CLI::App&)> set_up;
+  bool is_local = false;  // asks no server
 };
 
 // put_verb.cc
@@ -58,6 +59,10 @@ Verb DrainVerb();
 Verb ForgetVerb();
 Verb ReplaceVerb();
 Verb OkToStopVerb();
+// config_verb.cc
+Verb ConfigVerb();
+// cert_verb.cc
+Verb CertVerb();
 // bench_verb.cc
 Verb BenchVerb();
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr absl::Duration kScrubTimeout = absl::Seconds(3);  // of each node
 constexpr absl::Duration kProgressTimeout = absl::Milliseconds(300);
+constexpr absl::Duration kCertificateWarnsFor = absl::Hours(24 * 30);
 
 std::string TextOf(membership::LivenessState state) {
   switch (state) {
@@ -100,6 +101,8 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
     row.set_corrupt_chunks(member.health.corrupt_chunks);
     row.set_quarantined_objects(member.health.quarantined_objects);
     row.set_withheld_bytes(member.health.withheld_bytes);
+    row.set_certificate_not_after_s(id == parts_.self ? parts_.certificate_not_after_s
+                                                      : member.health.certificate_not_after_s);
     row.set_incarnation(member.incarnation);
     if (id == parts_.self) {
       const chunk::Space space = parts_.store->GetSpace();
@@ -188,7 +191,7 @@ grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
         std::max(response->under_replicated(), response->repair().files_short()));
   }
   response->set_health(api::HEALTH_OK);
-  for (auto& reason : Diagnose(*response, parts_.store->Health())) {
+  for (auto& reason : Diagnose(*response, parts_.store->Health(), parts_.clock->WallNow())) {
     response->set_health(std::max(response->health(), reason.severity()));
     *response->add_reasons() = std::move(reason);
   }
@@ -240,8 +243,8 @@ grpc::Status ClusterService::Scrub(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
-std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
-                                        const absl::Status& store_health) {
+std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const absl::Status& store_health,
+                                        absl::Time now) {
   std::vector<api::HealthReason> reasons;
   const auto add = [&](std::string code, api::Health severity, std::string text,
                        std::string advice) {
@@ -297,6 +300,15 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
                        "all the same (many puts broke off while the leader changed, say): "
                        "dfs-cli gc --confirm ",
                        node.name(), "; else keep it as it is and ask"));
+    }
+    const absl::Time end = absl::FromUnixSeconds(node.certificate_not_after_s());
+    if (node.certificate_not_after_s() != 0 && end - now < kCertificateWarnsFor) {
+      const bool is_over = end <= now;
+      add(is_over ? "CERTIFICATE_EXPIRED" : "CERTIFICATE_EXPIRES", is_over ? api::HEALTH_ERR : api::HEALTH_WARN,
+          absl::StrCat("the certificate of ", node.name(), " (", node.address(), is_over ? ") ended on " : ") ends on ",
+                       absl::FormatTime("%Y-%m-%d %H:%M UTC", end, absl::UTCTimeZone()),
+                       is_over ? "; no new connection to or from it works" : ""),
+          "issue a new one (dfs-cli cert issue) and start that node again with it");
     }
     if (node.corrupt_chunks() > 0) {
       add("CORRUPT", api::HEALTH_WARN,

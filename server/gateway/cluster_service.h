@@ -31,6 +31,7 @@ struct ClusterParts {
   leader::LeaderClient* leader = nullptr;
   const Clock* clock = nullptr;
   std::string server_version;
+  std::int64_t certificate_not_after_s = 0;  // since 1970; 0: no TLS
 };
 
 class ClusterService final : public api::Cluster::Service {
@@ -62,9 +63,10 @@ class ClusterService final : public api::Cluster::Service {
   const ClusterParts parts_;
 };
 
-// The reasons why the cluster is not well, worst first, each with the next command to type. Pure.
-std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status,
-                                        const absl::Status& store_health);
+// The reasons why the cluster is not well, worst first, each with the next command to type. Pure. `now`: what certificates
+// that end are held against; without it they are not.
+std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const absl::Status& store_health,
+                                        absl::Time now = absl::InfinitePast());
 
 }  // namespace dfs::gateway
 

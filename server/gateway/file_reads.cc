@@ -8,10 +8,8 @@
 
 namespace dfs::gateway {
 
-absl::Status FileReads::Get(grpc::ServerContext* context, const api::GetRequest& request,
-                            absl::Duration lag_max,
-                            grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
-  ProgressGuard::Watch watch(guard_, kStallTimeout, [context] { context->TryCancel(); });
+absl::Status FileReads::Get(const api::GetRequest& request, absl::Duration lag_max,
+                            const GetSink& sink) {
   coordinator::GetOperation get(parts_);
   DFS_ASSIGN_OR_RETURN(api::FileInfo info, get.Begin(request, lag_max));
   // The first message carries the first bytes too: one message for a small file.
@@ -23,15 +21,13 @@ absl::Status FileReads::Get(grpc::ServerContext* context, const api::GetRequest&
         response.message.set_offset(offset);
         response.message.set_crc32c(crc);
         response.data = data;
-        watch.Begin();
-        const bool is_open = writer->Write(response);
-        watch.End();
+        const bool is_open = sink(response);
         has_sent = true;
         response.message.Clear();
         response.data.Clear();
         return is_open;
       });
-  if (status.ok() && !has_sent) writer->Write(response);
+  if (status.ok() && !has_sent) sink(response);
   return status;
 }
 
@@ -91,7 +87,7 @@ absl::Status FileReads::Locate(const api::LocateRequest& request, absl::Duration
 }
 
 absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag_max,
-                             grpc::ServerWriter<api::ListResponse>* writer) {
+                             const ListSink& sink) {
   DFS_ASSIGN_OR_RETURN(const auto view,
                        coordinator::ReadView(parts_, request.consistency(), lag_max));
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
@@ -112,13 +108,13 @@ absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag
     }
     ++listed;
     if (page.files_size() >= kPageSize) {
-      is_open = writer->Write(page);
+      is_open = sink(page);
       page.clear_files();
     }
     return is_open && (request.limit() == 0 || listed < request.limit());
   });
   // An empty listing is one empty page: it tells the index.
-  if (is_open && (page.files_size() > 0 || listed == 0)) writer->Write(page);
+  if (is_open && (page.files_size() > 0 || listed == 0)) sink(page);
   return absl::OkStatus();
 }
 

@@ -3,10 +3,15 @@
 #include <CLI/CLI.hpp>
 #include <cctype>
 #include <cstdlib>
+#include <iostream>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/flag_sources.h"
+#include "common/status_macros.h"
 #include "server/node/version.h"
 
 namespace dfs::node {
@@ -40,6 +45,24 @@ void AddDuration(CLI::App& app, const std::string& flag, absl::Duration* target,
       ->type_name("TIME");
 }
 
+void AddTlsFlags(CLI::App& app, TlsFiles* files) {
+  app.add_option("--tls-cert", files->cert, "this node's certificate (PEM); TLS on every port, and to every other node");
+  app.add_option("--tls-key", files->key, "its key (PEM)");
+  app.add_option("--tls-ca", files->ca, "who signs the certificates of this cluster (PEM)");
+}
+
+// Those given, and those that environment and file add.
+absl::StatusOr<std::vector<std::string>> WordsOf(const CLI::App& app, std::vector<std::string> given) {
+  FlagFile file;
+  if (const std::string path = EarlyValueOf("config", given); !path.empty()) {
+    DFS_ASSIGN_OR_RETURN(file, FlagFile::Read(path));
+    DFS_RETURN_IF_ERROR(file.Check({{"", &app}}));
+  }
+  const auto implied = ImpliedWords(app, "", given, file);
+  given.insert(given.begin(), implied.begin(), implied.end());
+  return given;
+}
+
 }  // namespace
 
 bool IsLoopback(const std::string& address) {
@@ -59,27 +82,38 @@ ParsedConfig ParseConfig(int argc, char** argv) {
       "--peer-listen=127.0.0.1:7721 --join=127.0.0.1:7711\n"
       "  the other of two members is lost for good, and it was the one that votes:\n"
       "                    dfs-server --data-dir=/var/lib/dfs2 … --recover-as-voter\n"
-      "A data directory that already belongs to a cluster needs neither --bootstrap nor --join.");
-  app.set_config("--config", "", "an INI file with the same names");
+      "A data directory that already belongs to a cluster needs neither --bootstrap nor --join.\n"
+      "Every flag may also come from the environment (--peer-listen from DFS_PEER_LISTEN), else from the file of "
+      "--config.");
+  std::string config_file;
+  app.add_option("--config", config_file, "a file of lines `flag = value`, without the dashes");
   app.add_option("--data-dir,--storage-root", config.data_dir, "where this node keeps everything")
-      ->envname("DFS_DATA_DIR")
       ->required();
   app.add_option("--listen", config.listen, "address for clients, host:port")
-      ->envname("DFS_LISTEN")
       ->required();
   app.add_option("--peer-listen", config.peer_listen, "address for other nodes, host:port")
-      ->envname("DFS_PEER_LISTEN")
       ->required();
+  app.add_option("--http-listen", config.http_listen,
+                 "address for clients that speak HTTP, host:port (none)")
+      ->envname("DFS_HTTP_LISTEN");
+  app.add_option("--http-upload-limit", config.http_upload_limit,
+                 "a form (POST /) of so many bytes or more is refused; K, M and G are powers of 1,024")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 50))
+      ->default_str("1GB");
+  int http_port = -1;
+  app.add_option("--http-port", http_port, "the same, on the host of --listen")
+      ->check(CLI::Range(0, 65'535))
+      ->excludes("--http-listen");
   app.add_flag("--bootstrap", config.bootstrap,
                "form a new cluster, if the data directory is empty and no --join address answers");
   app.add_option("--join,--peers", config.join, "peer addresses of members, H:P,H:P…")
-      ->envname("DFS_JOIN")
       ->delimiter(',');
-  app.add_option("--zone", config.zone, "failure domain: replicas are spread over zones")
-      ->envname("DFS_ZONE");
-  app.add_option("--name", config.name, "what people call this node")->envname("DFS_NAME");
+  app.add_option("--zone", config.zone, "failure domain: replicas are spread over zones");
+  app.add_option("--name", config.name, "what people call this node");
   app.add_flag("--insecure", config.insecure,
                "allow addresses that other machines reach, without encryption");
+  AddTlsFlags(app, &config.tls_files);
   app.add_flag("--recover-as-voter", config.recover_as_voter,
                "once, on the second of two members, when the only voter is lost for good: this node becomes the only "
                "member and voter. Refused while anything answers at the voter's or a --join address");
@@ -110,31 +144,49 @@ ParsedConfig ParseConfig(int argc, char** argv) {
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 50))
       ->capture_default_str();
   app.set_version_flag("--version", std::string("dfs-server ") + kVersion);
+  auto words = WordsOf(app, {argv + 1, argv + argc});
+  if (!words.ok()) {
+    std::cerr << "dfs-server: " << words.status().message() << "\n";
+    parsed.exit_code = kUsageError;
+    return parsed;
+  }
   try {
-    app.parse(argc, argv);
+    app.parse(std::vector<std::string>(words->rbegin(), words->rend()));  // CLI11 wants the last first
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     parsed.exit_code = code == 0 ? 0 : kUsageError;
+  }
+  if (http_port >= 0) {
+    config.http_listen =
+        absl::StrCat(config.listen.substr(0, config.listen.rfind(':')), ":", http_port);
   }
   return parsed;
 }
 
 absl::Status CheckConfig(const Config& config) {
   for (const auto& [flag, address] : {std::pair{"--listen", config.listen},
-                                      std::pair{"--peer-listen", config.peer_listen}}) {
+                                      std::pair{"--peer-listen", config.peer_listen},
+                                      std::pair{"--http-listen", config.http_listen}}) {
+    if (address.empty() && std::string_view(flag) == "--http-listen") continue;
     if (!IsAddress(address)) {
       return absl::InvalidArgumentError(
           absl::StrCat(flag, "=", address, " is not host:port, for example 127.0.0.1:7710"));
     }
-    if (!IsLoopback(address) && !config.insecure) {
+    // The doors that doors.cc locks: no other is safe because these are.
+    const bool is_locked = config.tls_files.has_any() &&
+                           (std::string_view(flag) == "--listen" || std::string_view(flag) == "--peer-listen");
+    if (!IsLoopback(address) && !config.insecure && !is_locked) {
       return absl::InvalidArgumentError(absl::StrCat(
           flag, "=", address,
-          " can be reached from other machines and nothing is encrypted yet; use a loopback address, "
-          "or pass --insecure if the network is trusted"));
+          " can be reached from other machines: pass --tls-cert, --tls-key and --tls-ca (dfs-cli cert makes "
+          "them), or use a loopback address, or pass --insecure if the network is trusted"));
     }
   }
   if (config.listen == config.peer_listen) {
     return absl::InvalidArgumentError("--listen and --peer-listen must differ");
+  }
+  if (config.http_listen == config.listen || config.http_listen == config.peer_listen) {
+    return absl::InvalidArgumentError("--http-listen must differ from --listen and --peer-listen");
   }
   for (const auto& address : config.join) {
     if (!IsAddress(address)) {
@@ -146,6 +198,14 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError("--name and --zone: at most 64 bytes");
   }
   return absl::OkStatus();
+}
+
+absl::Status LoadTls(Config* config) {
+  if (!config->tls_files.has_any()) return absl::OkStatus();
+  DFS_ASSIGN_OR_RETURN(config->tls, LoadTlsIdentity(config->tls_files, SystemClock().WallNow()));
+  if (config->tls->own.name.role == TlsRole::kNode) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--tls-cert=", config->tls_files.cert,
+                                                 " is a client's certificate, not a node's (dfs-cli cert issue --node)"));
 }
 
 }  // namespace dfs::node

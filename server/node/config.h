@@ -3,12 +3,14 @@
 #define DFS_SERVER_NODE_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/tls_identity.h"
 
 namespace dfs::node {
 
@@ -16,11 +18,15 @@ struct Config {
   std::string data_dir;
   std::string listen;        // for clients, host:port
   std::string peer_listen;   // for other nodes, host:port
+  std::string http_listen;   // for clients that speak HTTP, host:port; empty: none
+  std::uint64_t http_upload_limit = std::uint64_t{1} << 30;  // bytes of a form sent by HTTP: fewer than this
   bool bootstrap = false;
   std::vector<std::string> join;  // peer addresses of members
   std::string zone;
   std::string name;          // empty: "node<id>" is shown
   bool insecure = false;
+  TlsFiles tls_files;              // all three or none
+  std::optional<TlsIdentity> tls;  // what LoadTls found in them; without it everything is in plaintext
   bool recover_as_voter = false;  // rule R6: the only voter is lost for good
 
   // The long waits, settable for tests.
@@ -38,7 +44,7 @@ struct Config {
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 
-// Reads flags, then DFS_… variables, then --config (INI), each before the next. Prints help and version itself:
+// Reads flags, else DFS_… variables, else --config (common/flag_sources.h). Prints help and version itself:
 // then `exit_code` is set and there is nothing more to do.
 struct ParsedConfig {
   Config config;
@@ -48,6 +54,9 @@ ParsedConfig ParseConfig(int argc, char** argv);
 
 // What can be wrong with a configuration whatever the data directory holds. kInvalidArgument says what to do.
 absl::Status CheckConfig(const Config& config);
+
+// Reads --tls-cert, --tls-key and --tls-ca into `tls`, if they are given. kInvalidArgument, kUnauthenticated: a sentence.
+absl::Status LoadTls(Config* config);
 
 // Whether "host:port" names this machine only (127.0.0.0/8, ::1, localhost).
 bool IsLoopback(const std::string& address);

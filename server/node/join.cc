@@ -1,7 +1,6 @@
 #include "server/node/join.h"
 
 #include <glog/logging.h>
-#include <grpcpp/create_channel.h>
 
 #include <chrono>
 #include <map>
@@ -22,9 +21,8 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(2);
 constexpr absl::Duration kPause = absl::Milliseconds(200);
 constexpr absl::Duration kSayEvery = absl::Seconds(5);
 
-std::unique_ptr<rpc::Leader::Stub> StubOf(const std::string& address) {
-  return rpc::Leader::NewStub(grpc::CreateCustomChannel(
-      address, grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kControl)));
+std::unique_ptr<rpc::Leader::Stub> StubOf(const Dialer& dialer, const std::string& address) {
+  return rpc::Leader::NewStub(dialer.Dial(address, ChannelUse::kControl));
 }
 
 void SetDeadline(grpc::ClientContext& context) {
@@ -39,18 +37,18 @@ bool IsFinal(const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& addresses,
+absl::StatusOr<rpc::JoinResponse> JoinThrough(const Others& others,
                                               const rpc::JoinRequest& request,
                                               absl::Duration timeout,
                                               const Interrupted& interrupted) {
   std::map<std::string, std::unique_ptr<rpc::Leader::Stub>> stubs;
-  for (const auto& address : addresses) stubs[address] = StubOf(address);
+  for (const auto& address : others.addresses) stubs[address] = StubOf(others.dialer, address);
   const Clock& clock = SystemClock();
   const MonotonicTime start = clock.Now();
   MonotonicTime said = absl::InfinitePast();
   while (true) {
     absl::Status last;
-    for (const auto& address : addresses) {
+    for (const auto& address : others.addresses) {
       grpc::ClientContext context;
       SetDeadline(context);
       rpc::JoinResponse response;
@@ -69,14 +67,13 @@ absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& ad
   }
 }
 
-absl::Status RegisterThrough(const std::vector<std::string>& addresses,
-                             const rpc::RegisterRequest& request) {
+absl::Status RegisterThrough(const Others& others, const rpc::RegisterRequest& request) {
   absl::Status last = absl::UnavailableError("no other member's address is known");
-  for (const auto& address : addresses) {
+  for (const auto& address : others.addresses) {
     grpc::ClientContext context;
     SetDeadline(context);
     rpc::RegisterResponse response;
-    last = FromGrpc(StubOf(address)->Register(&context, request, &response));
+    last = FromGrpc(StubOf(others.dialer, address)->Register(&context, request, &response));
     if (last.ok() || IsFinal(last)) return last;
   }
   return last;

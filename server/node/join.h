@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/grpc_credentials.h"
 #include "common/ids.h"
 #include "common/wire_ids.h"
 #include "dfs/internal/v1/leader.pb.h"
@@ -19,19 +20,24 @@ namespace dfs::node {
 // Waits up to the given time for a signal to stop; true: stop.
 using Interrupted = std::function<bool(absl::Duration)>;
 
+// Peer addresses of other members, and how to dial them.
+struct Others {
+  std::vector<std::string> addresses;
+  Dialer dialer;
+};
+
 // Asks the addresses in turn until one answers. Idempotent by storage uuid.
 //   kFailedPrecondition  the cluster refuses this data directory; the message says what to do
 //   kUnavailable         no address answered within `timeout`
 //   kCancelled           stopped
-absl::StatusOr<rpc::JoinResponse> JoinThrough(const std::vector<std::string>& addresses,
+absl::StatusOr<rpc::JoinResponse> JoinThrough(const Others& others,
                                               const rpc::JoinRequest& request,
                                               absl::Duration timeout,
                                               const Interrupted& interrupted);
 
 // Asks each address once to pass the registration on to the leader; OK if one did. The first refusal ends it.
 //   kFailedPrecondition  refused; kUnavailable: nobody knew a leader
-absl::Status RegisterThrough(const std::vector<std::string>& addresses,
-                             const rpc::RegisterRequest& request);
+absl::Status RegisterThrough(const Others& others, const rpc::RegisterRequest& request);
 
 // Forms a cluster of one (rule R4): a fresh cluster id, node 1, and a log whose first entry holds the configuration
 // and the FormCluster command. The store must belong to no cluster.

@@ -8,11 +8,13 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/grpc_callback_threads.h"
+#include "common/grpc_credentials.h"
 #include "common/disk_full.h"
 #include "common/posix_disk.h"
 #include "server/node/config.h"
 #include "server/node/disk_space.h"
 #include "server/node/node.h"
+#include "server/node/service_notice.h"
 
 namespace {
 
@@ -32,7 +34,10 @@ void RaiseFileLimit() {
 int main(int argc, char** argv) {
   const auto parsed = dfs::node::ParseConfig(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
-  if (const absl::Status checked = dfs::node::CheckConfig(parsed.config); !checked.ok()) {
+  dfs::node::Config config = parsed.config;
+  absl::Status checked = dfs::node::CheckConfig(config);
+  if (checked.ok()) checked = dfs::node::LoadTls(&config);
+  if (!checked.ok()) {
     std::cerr << "dfs-server: " << checked.message() << "\n";
     return 64;
   }
@@ -40,6 +45,7 @@ int main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
   // The distribution's Abseil looks for lock cycles at every lock, gRPC's too: 3 % of a small put.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  dfs::TakeOverTlsLog(/*is_server=*/true);
   RaiseFileLimit();
   signal(SIGPIPE, SIG_IGN);
   // Blocked here, so in every thread: only sigwait below takes them.
@@ -48,13 +54,13 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  dfs::node::NotifyService("STATUS=starts; ready once it takes part in its cluster");
 
   const dfs::CallbackThreads callback_threads;
   const auto interrupted = [&signals](absl::Duration wait) {
     const timespec time = absl::ToTimespec(wait);
     return sigtimedwait(&signals, nullptr, &time) > 0;
   };
-  dfs::node::Config config = parsed.config;
   if (!dfs::node::AwaitSpaceToRun(dfs::PosixDisk(), config.data_dir, interrupted)) return 0;
   for (int anew = 0;; ++anew) {
     auto node = dfs::node::Node::Start(config, interrupted);
@@ -70,6 +76,9 @@ int main(int argc, char** argv) {
     int received = 0;
     sigwait(&signals, &received);
     LOG(INFO) << "stopping on signal " << received;
+    // Said only by a process that ends: after this word systemd kills whatever is still there.
+    const bool ends = !(*node)->was_full() && !(*node)->begins_anew();
+    dfs::node::NotifyService(ends ? "STOPPING=1\nSTATUS=stops" : "STATUS=begins anew");
     (*node)->Stop();
     if ((*node)->was_full()) dfs::node::RestartProgram();
     if (!(*node)->begins_anew()) return (*node)->has_failed() ? 1 : 0;

@@ -1,8 +1,6 @@
 #include "server/node/metadata_damage.h"
 
 #include <glog/logging.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <chrono>
 #include <memory>
@@ -26,9 +24,8 @@ constexpr auto kAskTimeout = std::chrono::seconds(1);
 constexpr absl::Duration kPause = absl::Milliseconds(200);
 
 // A stranger may ask this: who it was is what was lost.
-bool KnowsLeader(const std::string& address) {
-  const auto stub = rpc::Raft::NewStub(grpc::CreateCustomChannel(
-      address, grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kControl)));
+bool KnowsLeader(const Dialer& dialer, const std::string& address) {
+  const auto stub = rpc::Raft::NewStub(dialer.Dial(address, ChannelUse::kControl));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kAskTimeout);
   rpc::GreetResponse response;
@@ -63,10 +60,10 @@ absl::Status NotedMetadataDamage(Disk& disk, const std::string& data_dir) {
 }
 
 absl::Status OrderSetAsideIfClusterServes(Disk& disk, const std::string& data_dir,
-                                          const std::vector<std::string>& addresses,
+                                          const Others& others,
                                           const absl::Status& damage, absl::Duration timeout,
                                           const Interrupted& interrupted) {
-  if (addresses.empty()) {
+  if (others.addresses.empty()) {
     return Refused(damage, "pass --join=<peer address of a member>, and this node sets the "
                            "directory aside and joins anew");
   }
@@ -74,8 +71,8 @@ absl::Status OrderSetAsideIfClusterServes(Disk& disk, const std::string& data_di
   const Clock& clock = SystemClock();
   const MonotonicTime start = clock.Now();
   while (true) {
-    for (const auto& address : addresses) {
-      if (!KnowsLeader(address)) continue;
+    for (const auto& address : others.addresses) {
+      if (!KnowsLeader(others.dialer, address)) continue;
       LOG(ERROR) << "the cluster serves without this node, says " << address
                  << ": the data directory is set aside, and the node joins under a new id";
       return OrderSetAside(disk, data_dir, absl::StrCat(absl::ToUnixMicros(clock.WallNow())),

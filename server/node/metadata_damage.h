@@ -7,7 +7,6 @@
 
 #include <functional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -25,7 +24,7 @@ absl::Status NotedMetadataDamage(Disk& disk, const std::string& data_dir);
 // Asks the peer addresses until one knows a leader; then orders the directory to be set aside (CarryOutSetAside does it), OK.
 // `damage`, with advice, if none does within `timeout`, or there are none: nothing was changed. kCancelled.
 absl::Status OrderSetAsideIfClusterServes(Disk& disk, const std::string& data_dir,
-                                          const std::vector<std::string>& addresses,
+                                          const Others& others,
                                           const absl::Status& damage, absl::Duration timeout,
                                           const Interrupted& interrupted);
 

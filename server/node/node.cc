@@ -1,7 +1,6 @@
 #include "server/node/node.h"
 
 #include <glog/logging.h>
-#include <grpcpp/security/credentials.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +39,7 @@
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
 #include "server/node/registration.h"
+#include "server/node/service_notice.h"
 #include "server/node/set_aside.h"
 #include "server/node/version.h"
 #include "server/node/waiter.h"
@@ -67,7 +67,7 @@ class Node::Impl final : public chunk::Confirmer {
   ~Impl() override { Stop(); }
 
   absl::Status Start() {
-    DFS_ASSIGN_OR_RETURN(log_store_, OpenLog(config_.data_dir, OtherAddresses(), interrupted_));
+    DFS_ASSIGN_OR_RETURN(log_store_, OpenLog(config_.data_dir, {OtherAddresses(), dialer_}, interrupted_));
     if (config_.recover_as_voter) {
       DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OtherAddresses(), AnswersTcp));
     }
@@ -150,6 +150,7 @@ class Node::Impl final : public chunk::Confirmer {
   const Config config_;
   const Interrupted interrupted_;
   const Clock& clock_;
+  const Dialer dialer_{config_.tls ? Dialer(*config_.tls, TlsDoor::kPeers) : Dialer()};
   NodeId self_;
   consensus::Configuration first_configuration_;  // as Join told it
   const RunId run_id_{SystemRandom64()};
@@ -167,7 +168,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<chunk::SetAsideChunks> set_aside_;  // of earlier identities of this machine
   std::unique_ptr<DiskProbe> disk_probe_;
   std::unique_ptr<PeerRegistry> registry_;
-  PeerChannels channels_;
+  PeerChannels channels_{dialer_};
   std::unique_ptr<replicated_log::GrpcRaftTransport> raft_transport_;
   std::unique_ptr<membership::GrpcMembershipTransport> ring_transport_;
   std::unique_ptr<chunk::GrpcChunkPeers> chunk_peers_;
@@ -221,7 +222,7 @@ absl::Status Node::Impl::EnsureMembership() {
 
 absl::Status Node::Impl::Join(absl::Duration timeout) {
   DFS_ASSIGN_OR_RETURN(const rpc::JoinResponse joined,
-                       JoinThrough(config_.join, JoinRequestOf(log_store_->identity(), config_),
+                       JoinThrough({config_.join, dialer_}, JoinRequestOf(log_store_->identity(), config_),
                                    timeout, interrupted_));
   DFS_ASSIGN_OR_RETURN(first_configuration_,
                        replicated_log::DecodeConfiguration(joined.configuration()));
@@ -260,10 +261,9 @@ absl::Status Node::Impl::OpenStores() {
 
 void Node::Impl::BuildPeers() {
   registry_ = std::make_unique<PeerRegistry>(HelloOf(log_store_->identity(), run_id_, config_));
-  raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get());
+  raft_transport_ = std::make_unique<replicated_log::GrpcRaftTransport>(self_, registry_.get(), dialer_);
   ring_transport_ = std::make_unique<membership::GrpcMembershipTransport>(
-      membership::GrpcMembershipTransport::Parts{registry_.get(),
-                                                 grpc::InsecureChannelCredentials()});
+      membership::GrpcMembershipTransport::Parts{registry_.get(), dialer_});
   chunk_peers_ = std::make_unique<chunk::GrpcChunkPeers>(&channels_);
 
   membership::MembershipHost::Parts ring;
@@ -353,7 +353,7 @@ void Node::Impl::BuildServices() {
   writers_ = std::make_unique<ThreadPool>("writer", kWriterThreadsMax);
   registration_ = std::make_unique<Registration>(
       Registration::Parts{raft_.get(), leader_client_.get(), writers_.get(),
-                          [this] { return KnownAddresses(); }});
+                          [this] { return Others{KnownAddresses(), dialer_}; }});
   parts_.self = self_;
   parts_.store = store_.get();
   parts_.peers = chunk_peers_.get();
@@ -388,6 +388,7 @@ void Node::Impl::BuildServices() {
   doors.replica.own_ack = [this] { return OwnAck(); };
   doors.coordinator = &parts_;
   doors.channels = &channels_;
+  doors.http_form_bytes_max = config_.http_upload_limit;
   gateway::ClusterParts& cluster = doors.cluster;
   cluster.self = self_;
   cluster.machine = machine_.get();
@@ -400,6 +401,7 @@ void Node::Impl::BuildServices() {
   cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
   cluster.server_version = kVersion;
+  cluster.certificate_not_after_s = CertificateEndOf(config_);
   doors_ = std::make_unique<Doors>(std::move(doors));
 }
 
@@ -434,6 +436,7 @@ void Node::Impl::BuildFinder() {
   finder.options.own_address = config_.peer_listen;
   finder.clock = &clock_;
   finder.registry = registry_.get();
+  finder.dialer = dialer_;
   finder.position = [this] { return raft_->Status().durable; };
   finder.on_released = [this] { TakePart(); };
   finder.on_rolled_back = [this](const std::string& why) { BeginAnew(why); };
@@ -452,6 +455,7 @@ void Node::Impl::TakePart() {
   membership_->Start();
   membership_->SetMembers(ring_members_);
   raft_->Release();
+  NotifyService("READY=1\nSTATUS=takes part");
   upkeep_->Post([this] { RegisterStart(kRegisterTries); });
 }
 
@@ -519,7 +523,7 @@ membership::NodeHealth Node::Impl::OwnHealth() {
 void Node::Impl::Upkeep() {
   upkeep_->Post([this] {
     const auto view = machine_->View();
-    const auto health = HealthOf(*store_, *scrubber_, *collector_, view->applied_index());
+    const auto health = HealthOf(*store_, *scrubber_, *collector_, view->applied_index(), config_);
     {
       MutexLock lock(&health_mutex_);
       health_ = health;

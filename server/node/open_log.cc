@@ -40,12 +40,11 @@ bool NoteIfDamage(const std::string& data_dir, const absl::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<replicated_log::LogStore>> OpenLog(
-    const std::string& data_dir, const std::vector<std::string>& addresses,
-    const Interrupted& interrupted) {
+    const std::string& data_dir, const Others& others, const Interrupted& interrupted) {
   DFS_RETURN_IF_ERROR(CarryOutSetAside(PosixDisk(), data_dir));
   auto store = TryOpen(data_dir);
   if (store.ok() || !IsDamage(store.status())) return store;
-  DFS_RETURN_IF_ERROR(OrderSetAsideIfClusterServes(PosixDisk(), data_dir, addresses,
+  DFS_RETURN_IF_ERROR(OrderSetAsideIfClusterServes(PosixDisk(), data_dir, others,
                                                    store.status(), kDamageAsks, interrupted));
   DFS_RETURN_IF_ERROR(CarryOutSetAside(PosixDisk(), data_dir));
   return TryOpen(data_dir);

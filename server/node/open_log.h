@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,13 +13,12 @@
 namespace dfs::node {
 
 // Carries out what was ordered before, opens the database and reads the whole log once, while it may still be refused. A
-// damaged one is set aside, and an empty one opened, if one of `addresses` knows a leader (metadata_damage.h). Once it is open,
+// damaged one is set aside, and an empty one opened, if one of `others` knows a leader (metadata_damage.h). Once it is open,
 // damage in a row is noted for the next start and ends the process.
 //   kDataLoss   damaged, and not set aside; the text says what to do
 //   kCancelled  interrupted
 absl::StatusOr<std::unique_ptr<replicated_log::LogStore>> OpenLog(
-    const std::string& data_dir, const std::vector<std::string>& addresses,
-    const Interrupted& interrupted);
+    const std::string& data_dir, const Others& others, const Interrupted& interrupted);
 
 // True: the error is damage, and noted: the next OpenLog sets the directory aside, if the cluster serves without it.
 bool NoteIfDamage(const std::string& data_dir, const absl::Status& status);

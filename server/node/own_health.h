@@ -7,13 +7,21 @@
 #include "server/chunk/chunk_store.h"
 #include "server/chunk/scrubber.h"
 #include "server/leader/chunk_collector.h"
+#include "server/node/config.h"
 
 namespace dfs::node {
 
+// Seconds since 1970; 0: no TLS.
+inline std::int64_t CertificateEndOf(const Config& config) {
+  return config.tls ? absl::ToUnixSeconds(config.tls->own.not_after) : 0;
+}
+
 // Without the age of the disk probe. Asks the disk for its space: blocks.
 inline membership::NodeHealth HealthOf(chunk::ChunkStore& store, chunk::Scrubber& scrubber,
-                                       const leader::ChunkCollector& collector, LogIndex applied) {
+                                       const leader::ChunkCollector& collector, LogIndex applied,
+                                       const Config& config) {
   membership::NodeHealth health;
+  health.certificate_not_after_s = CertificateEndOf(config);
   const chunk::Space space = store.GetSpace();
   health.free_bytes = space.free_bytes;
   health.total_bytes = space.total_bytes;

@@ -1,8 +1,6 @@
 #include "server/node/peer_finder.h"
 
 #include <glog/logging.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <chrono>
 #include <utility>
@@ -114,8 +112,7 @@ void PeerFinder::Ask(const std::string& address) {
   auto call = std::make_shared<Call>();
   // A channel of its own: what an earlier attempt remembers of a process that was away must not
   // delay this one.
-  call->stub = rpc::Raft::NewStub(grpc::CreateCustomChannel(
-      address, grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kControl)));
+  call->stub = rpc::Raft::NewStub(parts_.dialer.Dial(address, ChannelUse::kControl));
   call->context.set_deadline(std::chrono::system_clock::now() + kAskTimeout);
   *call->request.mutable_hello() = parts_.registry->own();
   if (!calls_->Begin(&call->context)) return;

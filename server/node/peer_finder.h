@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/executor.h"
+#include "common/grpc_credentials.h"
 #include "common/ids.h"
 #include "common/peer_registry.h"
 #include "server/leader/grpc_leader_peer.h"
@@ -25,6 +26,7 @@ class PeerFinder {
     replicated_log::StartCheckOptions options;
     const Clock* clock = nullptr;
     PeerRegistry* registry = nullptr;  // outlives this
+    Dialer dialer;
     // How far the own stores reach now.
     std::function<replicated_log::LogPosition()> position;
     std::function<void()> on_released;

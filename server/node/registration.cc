@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/wire_ids.h"
-#include "server/node/join.h"
 #include "server/node/own_identity.h"
 
 namespace dfs::node {

@@ -4,13 +4,12 @@
 
 #include <atomic>
 #include <functional>
-#include <string>
-#include <vector>
 
 #include "common/executor.h"
 #include "common/peer_registry.h"
 #include "server/leader/leader_client.h"
 #include "server/metadata/metadata_view.h"
+#include "server/node/join.h"
 #include "server/replicated_log/raft_host.h"
 
 namespace dfs::node {
@@ -22,8 +21,8 @@ class Registration {
     replicated_log::RaftHost* raft = nullptr;
     leader::LeaderClient* leader = nullptr;
     ThreadPool* pool = nullptr;  // where calls block; stopped before this is destroyed
-    // Peer addresses of others, to be asked while no leader is heard of.
-    std::function<std::vector<std::string>()> others;
+    // To be asked while no leader is heard of.
+    std::function<Others()> others;
   };
   explicit Registration(Parts parts) : parts_(std::move(parts)) {}
 

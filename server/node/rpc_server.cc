@@ -4,7 +4,6 @@
 #include <grpc/grpc.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/support/server_interceptor.h>
 
@@ -99,7 +98,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Listen(Options options) {
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 16);
   int port = 0;
-  builder.AddListeningPort(out->options_.address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(out->options_.address, out->options_.credentials, &port);
   for (auto* service : out->options_.services) builder.RegisterService(service);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(out->running_->Factory());

@@ -3,6 +3,7 @@
 #define DFS_SERVER_NODE_RPC_SERVER_H_
 
 #include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
 #include <atomic>
@@ -22,6 +23,7 @@ class RpcServer {
   struct Options {
     std::string flag;                      // that named the address, for errors
     std::string address;                   // host:port
+    std::shared_ptr<grpc::ServerCredentials> credentials;
     std::vector<grpc::Service*> services;  // outlive the server
     // Also serves grpc.health.v1.Health, for "" and these names. All are NOT_SERVING until
     // SetServing(true).

@@ -3,8 +3,6 @@
 #include <glog/logging.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 #include <utility>
@@ -21,17 +19,17 @@ constexpr absl::Duration kRetry = absl::Milliseconds(100);
 // a member.)
 constexpr absl::Duration kRetryRefusedMax = absl::Seconds(1);
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+grpc::ChannelArguments LinkArguments() {
   grpc::ChannelArguments arguments = ArgumentsFor(ChannelUse::kControl);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
                    static_cast<int>(absl::ToInt64Milliseconds(kRetry)));
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return arguments;
 }
 
 // A process that is gone: its port refuses, or the connection that worked broke.
 bool IsEvidence(bool was_ready, const grpc::Status& status) {
   if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
-  return was_ready || status.error_message().find("refused") != std::string::npos;
+  return was_ready || status.error_message().find("Connection refused") != std::string::npos;
 }
 
 }  // namespace
@@ -145,7 +143,7 @@ void GrpcRaftLink::Connect() {
   {
     MutexLock lock(&mutex_);
     if (is_closed_ || stream_ != nullptr) return;
-    if (channel_ == nullptr) channel_ = MakeChannel(address_);
+    if (channel_ == nullptr) channel_ = hub_->dialer().Dial(address_, LinkArguments());
     stream_ = std::make_shared<Stream>(shared_from_this(), channel_);
     stream = stream_;
   }

@@ -17,8 +17,8 @@ constexpr std::size_t kRefusalsMax = 256;
 
 }  // namespace
 
-GrpcRaftHub::GrpcRaftHub(NodeId self, PeerRegistry* registry)
-    : self_(self), registry_(registry), timers_("raft-net") {}
+GrpcRaftHub::GrpcRaftHub(NodeId self, PeerRegistry* registry, Dialer dialer)
+    : self_(self), registry_(registry), dialer_(std::move(dialer)), timers_("raft-net") {}
 
 void GrpcRaftHub::SetReceiver(RaftTransport::Receiver receiver, RaftTransport::Refused refused) {
   MutexLock lock(&mutex_);
@@ -142,8 +142,8 @@ void GrpcRaftHub::WaitForStreams() {
   while (streams_ > 0) no_streams_.Wait(&mutex_);
 }
 
-GrpcRaftTransport::GrpcRaftTransport(NodeId self, PeerRegistry* registry)
-    : hub_(std::make_shared<GrpcRaftHub>(self, registry)),
+GrpcRaftTransport::GrpcRaftTransport(NodeId self, PeerRegistry* registry, Dialer dialer)
+    : hub_(std::make_shared<GrpcRaftHub>(self, registry, std::move(dialer))),
       snapshot_sender_(std::make_unique<GrpcSnapshotSender>(hub_.get())),
       disk_pool_("snap-receive", 1) {}
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/executor.h"
+#include "common/grpc_credentials.h"
 #include "common/ids.h"
 #include "common/peer_registry.h"
 #include "common/sync.h"
@@ -30,9 +31,10 @@ class GrpcSnapshotSender;
 // What streams and links share with the transport. Thread-safe; callbacks do nothing once it is closed.
 class GrpcRaftHub {
  public:
-  GrpcRaftHub(NodeId self, PeerRegistry* registry);
+  GrpcRaftHub(NodeId self, PeerRegistry* registry, Dialer dialer);
 
   [[nodiscard]] NodeId self() const { return self_; }
+  [[nodiscard]] const Dialer& dialer() const { return dialer_; }
   [[nodiscard]] PeerRegistry& registry() { return *registry_; }
   [[nodiscard]] Executor& timers() { return timers_; }
 
@@ -71,6 +73,7 @@ class GrpcRaftHub {
  private:
   const NodeId self_;
   PeerRegistry* const registry_;
+  const Dialer dialer_;
   mutable Mutex mutex_;
   CondVar no_streams_;
   std::shared_ptr<RaftTransport::Receiver> receiver_ ABSL_GUARDED_BY(mutex_);
@@ -89,7 +92,7 @@ class GrpcRaftHub {
 class GrpcRaftTransport final : public RaftTransport {
  public:
   // `registry` outlives the transport.
-  GrpcRaftTransport(NodeId self, PeerRegistry* registry);
+  GrpcRaftTransport(NodeId self, PeerRegistry* registry, Dialer dialer = Dialer());
   ~GrpcRaftTransport() override;  // Stop()
 
   void SetReceiver(Receiver receiver, Refused refused) override;

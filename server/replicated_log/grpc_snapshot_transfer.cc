@@ -1,8 +1,5 @@
 #include "server/replicated_log/grpc_snapshot_transfer.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -88,8 +85,7 @@ absl::StatusOr<LogIndex> GrpcSnapshotSender::Transfer(const std::string& address
 absl::StatusOr<LogIndex> GrpcSnapshotSender::Stream(grpc::ClientContext& context,
                                                     const std::string& address,
                                                     OutgoingSnapshot& snapshot) {
-  const auto stub = rpc::Raft::NewStub(grpc::CreateCustomChannel(
-      address, grpc::InsecureChannelCredentials(), ArgumentsFor(ChannelUse::kBulk)));
+  const auto stub = rpc::Raft::NewStub(hub_->dialer().Dial(address, ChannelUse::kBulk));
   rpc::SnapshotReply reply;
   auto writer = stub->InstallSnapshot(&context, &reply);
   rpc::SnapshotPiece piece;

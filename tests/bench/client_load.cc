@@ -23,7 +23,8 @@ std::atomic<std::uint64_t> next_file = 0;
 
 }  // namespace
 
-ClientLoad::ClientLoad(const std::vector<std::string>& endpoints, int clients, Connections connections)
+ClientLoad::ClientLoad(const std::vector<std::string>& endpoints, int clients, Connections connections,
+                       const client::FileClientOptions& options)
     : names_(static_cast<std::size_t>(clients)) {
   for (int i = 0; i < clients; ++i) {
     if (i > 0 && connections == Connections::kShared) {
@@ -32,7 +33,7 @@ ClientLoad::ClientLoad(const std::vector<std::string>& endpoints, int clients, C
     }
     std::vector<std::string> rotated = endpoints;
     std::rotate(rotated.begin(), rotated.begin() + i % static_cast<int>(rotated.size()), rotated.end());
-    clients_.push_back(std::make_shared<client::FileClient>(rotated));
+    clients_.push_back(std::make_shared<client::FileClient>(rotated, options));
     // Connections are made before the clock runs.
     CHECK(clients_.back()->Hello().ok());
   }

@@ -21,7 +21,8 @@ class ClientLoad {
     kShared,  // one object of the client library for all, as it advises: one node takes all requests
     kOwn,     // one each, spread over the nodes: as if they were processes
   };
-  ClientLoad(const std::vector<std::string>& endpoints, int clients, Connections connections);
+  ClientLoad(const std::vector<std::string>& endpoints, int clients, Connections connections,
+             const client::FileClientOptions& options = {});
 
   // The clients put new files of `size` bytes, each one after another, `count` times as many as they are or until
   // `limit` has passed, whichever comes first (each at least one). Names are never used twice.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/integration/cluster_fixture.h"
+#include "tests/support/http_client.h"
 
 namespace dfs::testing {
 namespace {
@@ -58,6 +59,9 @@ TEST_F(LocalCluster, WholeLife) {
   EXPECT_THAT(again.err, HasSubstr("is up already"));
   EXPECT_EQ(Cli({"put", "-", "file"}, "content").exit_code, 0);
 
+  HttpClient http("127.0.0.1:" + std::to_string(port_base_ + 32));
+  EXPECT_EQ(http.Get("/upload/file").body, "content") << "node 3 speaks HTTP";
+
   ASSERT_EQ(Run({"kill", "2"}).exit_code, 0);
   EXPECT_EQ(Processes(), 2);
   EXPECT_EQ(Run({"kill", "2"}).exit_code, 1) << "it does not run any more";
@@ -83,6 +87,16 @@ TEST_F(LocalCluster, WholeLife) {
   ASSERT_EQ(back.exit_code, 0) << back.err;
   EXPECT_EQ(Cli({"get", "file", "-"}).out, "content");
   Proved("deploy/local/cluster: up, kill, stop, start, wipe, status, down; nothing is left behind");
+}
+
+TEST_F(LocalCluster, UnderTls) {
+  const auto up = Run({"up", "--nodes=1", "--tls"});
+  ASSERT_EQ(up.exit_code, 0) << up.err;
+  const auto put = RunCommand({"sh", "-ec", "eval \"$1\"; echo content | dfs-cli put - file; dfs-cli get file -", "sh",
+                               Run({"env"}).out});
+  EXPECT_EQ(put.exit_code, 0) << put.err;
+  EXPECT_THAT(put.out, HasSubstr("content\n"));
+  EXPECT_THAT(ReadFile(folder_.File("local state") + "/n1/server.log"), HasSubstr("TLS only"));
 }
 
 TEST_F(LocalCluster, ErrorsAreSaid) {

@@ -50,15 +50,6 @@ TEST_F(Network, ClientLeavesABlackHole) {
   EXPECT_LT(SystemClock().Now() - start, absl::Seconds(20));
 }
 
-// The value of a line "Name:   123 kB" of /proc/PID/status in MB.
-double StatusMb(pid_t pid, const std::string& name) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1)) / 1'000;
-  }
-  return 0;
-}
-
 double PeakOfChildrenMb() {
   rusage usage{};
   getrusage(RUSAGE_CHILDREN, &usage);

@@ -164,6 +164,14 @@ bool HasFailedHere() {
   return all.current_test_suite() != nullptr && all.current_test_suite()->Failed();
 }
 
+double StatusMb(pid_t pid, const std::string& name) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1)) / 1'000;
+  }
+  return 0;
+}
+
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream out;

@@ -76,6 +76,9 @@ CommandResult RunCommand(const std::vector<std::string>& command, std::string_vi
 // Whether the running test has failed or, between tests, the suite: then what could explain it is kept.
 bool HasFailedHere();
 
+// A line of /proc/PID/status that is in kB ("VmRSS", "VmHWM"), in MB; 0 if there is none.
+double StatusMb(pid_t pid, const std::string& name);
+
 // The content of a file; empty if it cannot be read.
 std::string ReadFile(const std::string& path);
 void WriteFile(const std::string& path, std::string_view content);

@@ -2,13 +2,13 @@
 
 #include <arpa/inet.h>
 #include <glog/logging.h>
-#include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/posix_disk.h"
 #include "common/sync.h"
 #include "dfs/v1/cluster.grpc.pb.h"
 #include "dfs/v1/files.grpc.pb.h"
@@ -30,6 +31,7 @@ constexpr absl::Duration kPollEvery = absl::Milliseconds(10);
 constexpr absl::Duration kStatusTimeout = absl::Seconds(1);
 constexpr absl::Duration kTerminateTimeout = absl::Seconds(20);
 constexpr std::size_t kLogTailBytes = 3'000;
+constexpr int kPortsPerNode = 3;  // for clients, for peers, for HTTP
 
 bool IsPortFree(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -50,7 +52,7 @@ bool IsPortFree(int port) {
 int FindPorts() {
   constexpr int kFirst = 20'000;
   constexpr int kLast = 32'000;
-  constexpr int kBlock = 20;
+  constexpr int kBlock = 30;
   constexpr int kBlocks = (kLast - kFirst) / kBlock;
   static int next = static_cast<int>(getpid()) % kBlocks;
   for (int tries = 0; tries < kBlocks; ++tries) {
@@ -98,8 +100,19 @@ std::string NameOf(int n) { return "n" + std::to_string(n); }
 ProcessCluster::ProcessCluster() : ProcessCluster(Options()) {}
 
 ProcessCluster::ProcessCluster(Options options)
-    : options_(std::move(options)), port_base_(FindPorts()) {
+    : options_(std::move(options)),
+      certificates_(&PosixDisk(), folder_.File("certs")),
+      port_base_(FindPorts()) {
   CHECK(std::filesystem::exists(ServerBinary())) << ServerBinary() << " has not been built";
+  if (!options_.is_tls) return;
+  const absl::Time now = SystemClock().WallNow();
+  const Validity validity = {now - absl::Hours(1), now + absl::Hours(24 * 365)};
+  absl::Status made = certificates_.Init("test", validity);
+  for (int n = 1; made.ok() && n <= kNodesMax; ++n) {
+    made = certificates_.Issue({TlsRole::kNode, NameOf(n), {"127.0.0.1"}, validity});
+  }
+  if (made.ok()) made = certificates_.Issue({TlsRole::kClient, "tester", {}, validity});
+  CHECK(made.ok()) << made;
 }
 
 ProcessCluster::~ProcessCluster() {
@@ -131,7 +144,8 @@ std::vector<std::string> ProcessCluster::CommandOf(int n, const std::vector<std:
   if (options_.runner) command = options_.runner(n);
   command.insert(command.end(), {ServerBinary(), "--name=" + NameOf(n), "--zone=z" + std::to_string(n),
                                  "--data-dir=" + DataFolder(n), "--listen=" + EndpointOf(n),
-                                 "--peer-listen=" + PeerAddressOf(n)});
+                                 "--peer-listen=" + PeerAddressOf(n),
+                                 "--http-listen=" + HttpAddressOf(n)});
   std::filesystem::create_directories(std::filesystem::path(LogFile(n)).parent_path());
   std::string others;
   for (const auto& [other, unused] : nodes_) {
@@ -143,6 +157,11 @@ std::vector<std::string> ProcessCluster::CommandOf(int n, const std::vector<std:
     is_formed_ = true;
   } else if (!others.empty()) {
     command.push_back("--join=" + others);
+  }
+  const bool has_own_tls = std::any_of(more.begin(), more.end(), [](const auto& flag) { return flag.starts_with("--tls-"); });
+  if (options_.is_tls && !has_own_tls) {
+    const auto tls = FlagsOf(NodeFiles(n));
+    command.insert(command.end(), tls.begin(), tls.end());
   }
   command.insert(command.end(), options_.flags.begin(), options_.flags.end());
   command.insert(command.end(), more.begin(), more.end());
@@ -345,7 +364,7 @@ pid_t ProcessCluster::PidOf(int n) const { return At(n).process.pid(); }
 ProcessCluster::Node& ProcessCluster::At(int n) {
   CHECK(n >= 1 && n <= kNodesMax) << n;
   auto [at, is_new] = nodes_.try_emplace(n);
-  if (is_new) SetPorts(n, at->second, port_base_ + 2 * n);
+  if (is_new) SetPorts(n, at->second, port_base_ + kPortsPerNode * n);
   return at->second;
 }
 
@@ -353,11 +372,37 @@ void ProcessCluster::SetPorts(int n, Node& node, int first_port) const {
   node.first_port = first_port;
   // Channels of their own, with short pauses between attempts to connect: tests kill and restart.
   node.client_channel =
-      grpc::CreateCustomChannel(AddressOf(n, first_port), grpc::InsecureChannelCredentials(),
-                                ArgumentsFor(ChannelUse::kControl));
+      DialerWith(ClientFiles(), TlsDoor::kServer).Dial(AddressOf(n, first_port), ChannelUse::kControl);
   node.peer_channel =
-      grpc::CreateCustomChannel(AddressOf(n, first_port + 1), grpc::InsecureChannelCredentials(),
-                                ArgumentsFor(ChannelUse::kControl));
+      DialerWith(NodeFiles(n), TlsDoor::kPeers).Dial(AddressOf(n, first_port + 1), ChannelUse::kControl);
+}
+
+TlsFiles ProcessCluster::NodeFiles(int n) const {
+  if (!options_.is_tls) return {};
+  return {certificates_.CertificateFile(NameOf(n)), certificates_.KeyFile(NameOf(n)), certificates_.CaFile()};
+}
+
+TlsFiles ProcessCluster::ClientFiles() const {
+  if (!options_.is_tls) return {};
+  return {certificates_.CertificateFile("tester"), certificates_.KeyFile("tester"), certificates_.CaFile()};
+}
+
+Dialer ProcessCluster::DialerWith(const TlsFiles& files, TlsDoor door) const {
+  if (!options_.is_tls) return Dialer();
+  const auto identity = LoadTlsIdentity(files, SystemClock().WallNow());
+  CHECK(identity.ok()) << identity.status();
+  return Dialer(*identity, door);
+}
+
+client::FileClientOptions ProcessCluster::ClientOptions() const {
+  client::FileClientOptions options;
+  options.calls.dialer = DialerWith(ClientFiles(), TlsDoor::kServer);
+  return options;
+}
+
+std::vector<std::string> ProcessCluster::FlagsOf(const TlsFiles& files) {
+  if (!files.has_any()) return {};
+  return {"--tls-cert=" + files.cert, "--tls-key=" + files.key, "--tls-ca=" + files.ca};
 }
 
 std::string ProcessCluster::AddressOf(int n, int port) const {
@@ -368,14 +413,21 @@ const ProcessCluster::Node& ProcessCluster::At(int n) const { return nodes_.at(n
 
 std::string ProcessCluster::EndpointOf(int n) const {
   const auto found = nodes_.find(n);
-  const int port = found == nodes_.end() ? port_base_ + 2 * n : found->second.first_port;
+  const int port = found == nodes_.end() ? port_base_ + kPortsPerNode * n : found->second.first_port;
   return AddressOf(n, port);
 }
 
 std::string ProcessCluster::PeerAddressOf(int n) const {
   const auto found = nodes_.find(n);
-  const int port = found == nodes_.end() ? port_base_ + 2 * n : found->second.first_port;
+  const int port = found == nodes_.end() ? port_base_ + kPortsPerNode * n : found->second.first_port;
   return AddressOf(n, port + 1);
+}
+
+std::string ProcessCluster::HttpAddressOf(int n) const {
+  const auto found = nodes_.find(n);
+  const int port =
+      found == nodes_.end() ? port_base_ + kPortsPerNode * n : found->second.first_port;
+  return AddressOf(n, port + 2);
 }
 
 std::vector<std::string> ProcessCluster::Endpoints() const {
@@ -401,6 +453,8 @@ std::string ProcessCluster::LogFile(int n) const { return folder_.File(NameOf(n)
 CommandResult ProcessCluster::Cli(const std::vector<std::string>& arguments, std::string_view in,
                                   absl::Duration timeout) const {
   std::vector<std::string> command = {CliBinary(), "--endpoints=" + EndpointList()};
+  const auto tls = FlagsOf(ClientFiles());
+  command.insert(command.end(), tls.begin(), tls.end());
   command.insert(command.end(), arguments.begin(), arguments.end());
   return RunCommand(command, in, {}, timeout);
 }

@@ -14,6 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/file_client.h"
+#include "common/certificate_authority.h"
+#include "common/grpc_credentials.h"
 #include "dfs/v1/cluster.pb.h"
 #include "tests/support/child_process.h"
 
@@ -40,6 +43,8 @@ class ProcessCluster {
     // it runs there. May be null.
     std::function<std::string(int n)> host = nullptr;
     std::function<std::vector<std::string>(int n)> runner = nullptr;
+    // TLS everywhere: an authority of its own, a certificate for each node that holds for 127.0.0.1, one for the client.
+    bool is_tls = false;
   };
   ProcessCluster();
   explicit ProcessCluster(Options options);
@@ -98,6 +103,7 @@ class ProcessCluster {
 
   [[nodiscard]] std::string EndpointOf(int n) const;      // for clients
   [[nodiscard]] std::string PeerAddressOf(int n) const;
+  [[nodiscard]] std::string HttpAddressOf(int n) const;
   [[nodiscard]] std::vector<std::string> Endpoints() const;  // of all nodes started so far
   [[nodiscard]] std::string EndpointList() const;         // the same, separated by commas
   [[nodiscard]] std::shared_ptr<grpc::Channel> ClientChannel(int n);
@@ -112,6 +118,14 @@ class ProcessCluster {
   CommandResult Cli(const std::vector<std::string>& arguments, std::string_view in = {},
                     absl::Duration timeout = absl::Seconds(60)) const;
 
+  // Empty in plaintext. `certificates()` makes others.
+  [[nodiscard]] CertificateFolder& certificates() { return certificates_; }
+  [[nodiscard]] TlsFiles NodeFiles(int n) const;
+  [[nodiscard]] TlsFiles ClientFiles() const;
+  // With what a FileClient reaches this cluster.
+  [[nodiscard]] client::FileClientOptions ClientOptions() const;
+  static std::vector<std::string> FlagsOf(const TlsFiles& files);
+
   // Where the binaries under test are.
   static std::string ServerBinary();
   static std::string CliBinary();
@@ -122,7 +136,7 @@ class ProcessCluster {
   struct Node {
     ChildProcess process;
     bool is_paused = false;
-    int first_port = 0;  // for clients; the next one is for peers
+    int first_port = 0;  // for clients; the next ones are for peers and for HTTP
     std::shared_ptr<grpc::Channel> client_channel;
     std::shared_ptr<grpc::Channel> peer_channel;
   };
@@ -134,8 +148,11 @@ class ProcessCluster {
   [[nodiscard]] const Node& At(int n) const;
   bool IsReady(const std::vector<int>& nodes, std::string* seen);
 
+  [[nodiscard]] Dialer DialerWith(const TlsFiles& files, TlsDoor door) const;
+
   const Options options_;
   TemporaryFolder folder_;
+  CertificateFolder certificates_;
   const int port_base_;
   bool is_formed_ = false;
   std::map<int, Node> nodes_;

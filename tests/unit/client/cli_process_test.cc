@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -445,6 +446,67 @@ TEST_F(TerminalTest, AsksBeforeItReplacesWhatAnotherClientWroteJustNow) {
   EXPECT_EQ(Run("get x -").out, "bob's");
   EXPECT_EQ(RunAtTerminal("--writer=bob put x", "").code, 0) << "one's own: no question";
   EXPECT_EQ(RunAtTerminal("--writer=ann put --force x", "").code, 0) << "no question";
+}
+
+TEST_F(CliTest, FlagsComeFromTheLineElseTheEnvironmentElseTheFile) {
+  WriteFile(folder / "conf", "timeout = 11s\nbucket = from-file\n[bench]\ncount = 7\nsize = 1K\n");
+  const auto shown = Run("config show --json --config=conf", "DFS_BUCKET=from-environment DFS_SIZE=2K");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  std::map<std::string, std::string> said;
+  for (const Json& line : shown.Lines()) {
+    said[line["verb"].get<std::string>() + line["flag"].get<std::string>()] =
+        line["value"].get<std::string>() + " " + line["origin"].get<std::string>();
+  }
+  EXPECT_EQ(said["--timeout"], "11s file");
+  EXPECT_EQ(said["--bucket"], "from-environment environment");
+  EXPECT_EQ(said["bench--count"], "7 file");
+  EXPECT_EQ(said["bench--size"], "2K environment");
+  EXPECT_EQ(said["--quiet"], " default");
+  EXPECT_EQ(said["--json"], "true flag");
+  EXPECT_EQ(said.count("bench--op"), 0u) << "nobody said anything of it";
+  const auto bench = Run("bench --config conf --op=put --count=3 --json");
+  ASSERT_EQ(bench.code, 0) << bench.err;
+  EXPECT_EQ(bench.Lines().at(0)["count"], 3) << "the line";
+  EXPECT_EQ(bench.Lines().at(0)["size"], 1'024) << "the file";
+  EXPECT_NE(Run("config show --origin --config=conf").out.find("file conf"), std::string::npos);
+  fs::create_directories(folder / "home" / "dfs");
+  WriteFile(folder / "home" / "dfs" / "config", "json = true\n");
+  EXPECT_EQ(Run("version", "XDG_CONFIG_HOME=" + (folder / "home").string()).Lines().at(0)["status"], "success");
+  for (const std::string wrong : {"nonsense = 1\n", "[nonsense]\ncount = 1\n", "count = 1\n", "[bench]\nendpoints = a:1\n"}) {
+    WriteFile(folder / "conf", wrong);
+    EXPECT_EQ(Run("ls --config=conf").code, 64) << wrong;
+  }
+  EXPECT_EQ(Run("ls --config=not-there").code, 64);
+}
+
+TEST_F(CliTest, CertMakesWhatTlsNeedsAndOverwritesNothing) {
+  const auto init = Run("cert init --dir=c --cluster=prod --json");
+  ASSERT_EQ(init.code, 0) << init.err;
+  EXPECT_EQ(init.Lines().at(0)["cluster"], "prod");
+  EXPECT_EQ(Run("cert init --dir=c").code, 13);
+  const auto issued = Run("cert issue n1 --node --dir=c --address=10.0.0.1,host.example --days=7 --json");
+  ASSERT_EQ(issued.code, 0) << issued.err;
+  const Json line = issued.Lines().at(0);
+  EXPECT_EQ(line["role"], "node");
+  EXPECT_EQ(line["cluster"], "prod");
+  EXPECT_EQ(line["addresses"].size(), 2u);
+  EXPECT_EQ(Run("cert issue n1 --client --dir=c").code, 13) << "there is one";
+  EXPECT_EQ(Run("cert show c/n1.crt --json").Lines().at(0), line);
+  for (const std::string wrong : {"cert", "cert revoke n1", "cert issue --node --dir=c", "cert issue n2 --dir=c",
+                                  "cert issue n2 --node --client --dir=c", "cert issue ../n2 --node --dir=c",
+                                  "cert issue n2 --node --dir=c --address=a/b", "cert issue n2 --node --dir=c --days=0"}) {
+    EXPECT_EQ(Run(wrong).code, 64) << wrong;
+  }
+  EXPECT_EQ(Run("cert issue n2 --node --dir=nowhere").code, 12);
+  EXPECT_EQ(Run("cert init --dir=d", "DFS_TLS_CERT=not-there-yet").code, 0) << "it asks nobody";
+}
+
+TEST_F(CliTest, TlsWithAServerInPlaintextSaysWhatToDo) {
+  ASSERT_EQ(Run("cert init --dir=c && " DFS_CLI_PATH " cert issue me --client --dir=c").code, 0);
+  const auto result = Run("ls --tls-cert=c/me.crt --tls-key=c/me.key --tls-ca=c/ca.crt");
+  EXPECT_EQ(result.code, 77) << result.err;
+  EXPECT_NE(result.err.find("does not speak TLS"), std::string::npos) << result.err;
+  EXPECT_EQ(Run("ls").code, 0) << "which was not harmed";
 }
 
 }  // namespace

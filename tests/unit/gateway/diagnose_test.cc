@@ -60,6 +60,23 @@ TEST(Diagnose, FullDisksAndStoppedCollectionsAreSaid) {
   for (const auto& reason : reasons) EXPECT_EQ(reason.severity(), api::HEALTH_WARN);
 }
 
+TEST(Diagnose, CertificatesThatEndAreSaidInTime) {
+  auto status = HealthyCluster(3);
+  const absl::Time now = absl::FromUnixSeconds(2'000'000'000);
+  const auto ends = [&](int node, absl::Duration left) {
+    status.mutable_nodes(node)->set_certificate_not_after_s(absl::ToUnixSeconds(now + left));
+  };
+  ends(0, absl::Hours(24 * 30 + 1));
+  EXPECT_TRUE(Diagnose(status, absl::OkStatus(), now).empty());
+  ends(1, absl::Hours(24 * 30 - 1));
+  ends(2, -absl::Seconds(1));
+  const auto reasons = Diagnose(status, absl::OkStatus(), now);
+  EXPECT_EQ(Codes(reasons), (std::vector<std::string>{"CERTIFICATE_EXPIRED", "CERTIFICATE_EXPIRES"}));
+  EXPECT_EQ(reasons[0].severity(), api::HEALTH_ERR);
+  EXPECT_NE(reasons[0].text().find("n3"), std::string::npos);
+  EXPECT_EQ(reasons[1].severity(), api::HEALTH_WARN);
+}
+
 TEST(Diagnose, WorstComesFirst) {
   auto status = HealthyCluster(3);
   status.set_leader_id(0);

@@ -40,8 +40,7 @@ class Node {
     hello.set_boot_epoch(epoch);
     hello.set_run_id(SystemRandom64());
     registry_ = std::make_unique<PeerRegistry>(hello);
-    transport_ = std::make_unique<GrpcMembershipTransport>(GrpcMembershipTransport::Parts{
-        .registry = registry_.get(), .credentials = grpc::InsecureChannelCredentials()});
+    transport_ = std::make_unique<GrpcMembershipTransport>(GrpcMembershipTransport::Parts{.registry = registry_.get()});
     service_ = std::make_unique<MembershipService>(transport_.get());
     grpc::ServerBuilder builder;
     SetServerArguments(builder);

@@ -17,7 +17,7 @@ Message Full() {
   message.incarnation = (std::uint64_t{7} << 32) + 8;
   message.health = {.free_bytes = 1, .total_bytes = 2, .fsync_p99 = absl::Microseconds(3),
                     .disk_probe_age = absl::Milliseconds(4), .load_percent = 5,
-                    .applied_index = 6, .local_health = 7};
+                    .applied_index = 6, .local_health = 7, .certificate_not_after_s = 8};
   message.rumours.push_back({.node = NodeId(9), .state = LivenessState::kSuspect,
                              .incarnation = 10, .observers = {NodeId(1), NodeId(2)}});
   message.rumours.push_back({.node = NodeId(8), .state = LivenessState::kAlive, .incarnation = 11,
@@ -37,6 +37,7 @@ TEST(RingMessageCodec, NothingIsLostOnTheWay) {
   EXPECT_EQ(got->incarnation, sent.incarnation);
   EXPECT_EQ(got->health.fsync_p99, sent.health.fsync_p99);
   EXPECT_EQ(got->health.disk_probe_age, sent.health.disk_probe_age);
+  EXPECT_EQ(got->health.certificate_not_after_s, 8);
   ASSERT_EQ(got->rumours.size(), 2u);
   EXPECT_EQ(got->rumours[0].observers, sent.rumours[0].observers);
   EXPECT_FALSE(got->rumours[0].health);

@@ -1,7 +1,10 @@
 #include "server/node/config.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -42,6 +45,60 @@ TEST(Config, OldNamesAreAliases) {
   EXPECT_EQ(parsed.config.join, std::vector<std::string>{"a:1"});
 }
 
+class ConfigSources : public ::testing::Test {
+ protected:
+  ConfigSources() {
+    char pattern[] = "/tmp/dfs_config_test_XXXXXX";
+    const int fd = mkstemp(pattern);
+    EXPECT_GE(fd, 0);
+    close(fd);
+    path_ = pattern;
+  }
+  ~ConfigSources() override {
+    for (const char* name : {"DFS_ZONE", "DFS_NAME", "DFS_JOIN", "DFS_CONFIG", "DFS_INSECURE"}) unsetenv(name);
+    unlink(path_.c_str());
+  }
+  void Write(const std::string& text) const { std::ofstream(path_) << text; }
+
+  std::string path_;
+};
+
+TEST_F(ConfigSources, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
+  Write("# of this node\nzone = from-file\nname = from-file\ndata-dir = /from-file\ntrash-time = 7s\ninsecure = true\n"
+        "peer-listen = \"127.0.0.1:2\"\n");
+  setenv("DFS_ZONE", "from-environment", 1);
+  setenv("DFS_NAME", "from-environment", 1);
+  setenv("DFS_JOIN", "a:1,b:2", 1);
+  const auto parsed = Parse({"--config=" + path_, "--name=from-flag", "--listen=127.0.0.1:1"});
+  ASSERT_EQ(parsed.exit_code, -1);
+  EXPECT_EQ(parsed.config.name, "from-flag");
+  EXPECT_EQ(parsed.config.zone, "from-environment");
+  EXPECT_EQ(parsed.config.data_dir, "/from-file");
+  EXPECT_EQ(parsed.config.peer_listen, "127.0.0.1:2");
+  EXPECT_EQ(parsed.config.trash_time, absl::Seconds(7));
+  EXPECT_TRUE(parsed.config.insecure);
+  EXPECT_EQ(parsed.config.join, (std::vector<std::string>{"a:1", "b:2"}));
+  EXPECT_EQ(parsed.config.out_after, absl::Minutes(2)) << "the default";
+  EXPECT_EQ(Parse({"--listen=127.0.0.1:1", "--peers=c:3", "--config", path_}).config.join,
+            std::vector<std::string>{"c:3"}) << "by the other name of the flag";
+}
+
+TEST_F(ConfigSources, AFileThatSaysNonsenseIsRefused) {
+  const std::vector<std::string> whole = {"--data-dir=/d", "--listen=127.0.0.1:1", "--peer-listen=127.0.0.1:2"};
+  const auto with_file = [&] {
+    auto words = whole;
+    words.push_back("--config=" + path_);
+    return Parse(words).exit_code;
+  };
+  EXPECT_EQ(with_file(), -1) << "an empty file";
+  Write("zonne = z\n");
+  EXPECT_EQ(with_file(), 64);
+  Write("[put]\nzone = z\n");
+  EXPECT_EQ(with_file(), 64);
+  setenv("DFS_CONFIG", "/nonexistent", 1);
+  EXPECT_EQ(Parse(whole).exit_code, 64);
+}
+
 TEST(Config, MistakesAreUsageErrors) {
   EXPECT_EQ(Parse({}).exit_code, 64);
   EXPECT_EQ(Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2", "--nonsense"}).exit_code, 64);
@@ -67,6 +124,22 @@ TEST(Config, AddressesOfOtherMachinesNeedInsecure) {
   }
 }
 
+TEST(Config, TlsTakesThePlaceOfInsecureAndIsWholeOrNotAtAll) {
+  Config config = Good();
+  config.listen = "0.0.0.0:7710";
+  EXPECT_FALSE(CheckConfig(config).ok());
+  config.tls_files = {"a", "b", "c"};
+  EXPECT_TRUE(CheckConfig(config).ok());
+  EXPECT_FALSE(LoadTls(&config).ok()) << "there are no such files";
+  config.tls_files = {"a", "", "c"};
+  const auto partial = LoadTls(&config);
+  EXPECT_EQ(partial.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(partial.message().find("all three"), absl::string_view::npos);
+  EXPECT_FALSE(config.tls.has_value()) << "never in plaintext by mistake, never half";
+  config.tls_files = {};
+  EXPECT_TRUE(LoadTls(&config).ok());
+}
+
 TEST(Config, MalformedAddressesAreRefused) {
   for (const std::string address : {"", "7710", "127.0.0.1", "127.0.0.1:", ":7710", "127.0.0.1:x",
                                     "127.0.0.1:65536", "127.0.0.1:-1"}) {
@@ -79,9 +152,40 @@ TEST(Config, MalformedAddressesAreRefused) {
   }
 }
 
-TEST(Config, TheTwoListenersDiffer) {
+TEST(Config, ListenersDiffer) {
   Config config = Good();
   config.peer_listen = config.listen;
+  EXPECT_FALSE(CheckConfig(config).ok());
+  for (const std::string& taken : {Good().listen, Good().peer_listen}) {
+    config = Good();
+    config.http_listen = taken;
+    EXPECT_FALSE(CheckConfig(config).ok()) << taken;
+  }
+}
+
+TEST(Config, TheHttpDoorIsOneMoreListener) {
+  const std::vector<std::string> base = {"--data-dir=/d", "--listen=127.0.0.1:1",
+                                         "--peer-listen=127.0.0.1:2"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = base;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Parse(arguments);
+  };
+  EXPECT_EQ(with({}).config.http_listen, "") << "there is none unless it is asked for";
+  EXPECT_EQ(with({}).config.http_upload_limit, std::uint64_t{1} << 30);
+  EXPECT_EQ(with({"--http-listen=127.0.0.1:3"}).config.http_listen, "127.0.0.1:3");
+  EXPECT_EQ(with({"--http-port=8080"}).config.http_listen, "127.0.0.1:8080");
+  EXPECT_EQ(with({"--http-port=8080", "--http-listen=127.0.0.1:3"}).exit_code, 64);
+  EXPECT_EQ(with({"--http-port=65536"}).exit_code, 64);
+  EXPECT_EQ(with({"--http-upload-limit=4MB"}).config.http_upload_limit, std::uint64_t{4} << 20);
+  EXPECT_EQ(with({"--http-upload-limit=0"}).exit_code, 64);
+  EXPECT_EQ(with({"--http-upload-limit=much"}).exit_code, 64);
+  Config config = Good();
+  config.http_listen = "0.0.0.0:7712";
+  EXPECT_FALSE(CheckConfig(config).ok());
+  config.insecure = true;
+  EXPECT_TRUE(CheckConfig(config).ok());
+  config.http_listen = "nonsense";
   EXPECT_FALSE(CheckConfig(config).ok());
 }
 

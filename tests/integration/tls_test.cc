@@ -1,0 +1,213 @@
+// TLS on every port of a cluster of real processes. FEATURES: "unauthenticated internal endpoints".
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/posix_disk.h"
+#include "common/tls_door_probe.h"
+#include "dfs/internal/v1/raft.grpc.pb.h"
+#include "tests/integration/cluster_fixture.h"
+
+namespace dfs::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr int kDenied = 77;
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DFS_HAS_ADDRESS_SANITIZER
+#endif
+#endif
+
+class TlsCluster : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    ProcessCluster::Options options;
+    options.is_tls = true;
+    cluster_ = std::make_unique<ProcessCluster>(std::move(options));
+    ASSERT_OK(cluster_->Up(3));
+    client_ = std::make_unique<client::FileClient>(cluster_->Endpoints(), cluster_->ClientOptions());
+  }
+  static void TearDownTestSuite() {
+    client_.reset();
+    cluster_.reset();
+  }
+  static ProcessCluster& cluster() { return *cluster_; }
+  static client::FileClient& client() { return *client_; }
+
+  static Validity ValidFor(absl::Duration from, absl::Duration until) {
+    const absl::Time now = SystemClock().WallNow();
+    return {now + from, now + until};
+  }
+  static TlsFiles FilesOf(CertificateFolder& folder, const std::string& name) {
+    return {folder.CertificateFile(name), folder.KeyFile(name), folder.CaFile()};
+  }
+  // Of this cluster's authority.
+  static TlsFiles Issue(const IssueOptions& options) {
+    EXPECT_OK(cluster().certificates().Issue(options));
+    return FilesOf(cluster().certificates(), options.name);
+  }
+  // Without looking at dates.
+  static TlsIdentity IdentityOf(const TlsFiles& files) {
+    return MakeTlsIdentity(ReadFile(files.cert), ReadFile(files.key), ReadFile(files.ca)).value();
+  }
+  static CommandResult Cli(const std::vector<std::string>& flags) {
+    std::vector<std::string> command = {ProcessCluster::CliBinary(), "--endpoints=" + cluster().EndpointList()};
+    command.insert(command.end(), flags.begin(), flags.end());
+    command.insert(command.end(), {"ls"});
+    return RunCommand(command);
+  }
+  static TlsDoorReport Probe(const std::string& address, const TlsIdentity* identity, bool is_only_tls12 = false) {
+    return ProbeTlsDoor({address, identity, is_only_tls12, absl::Seconds(30), absl::Seconds(30)});
+  }
+
+ private:
+  static inline std::unique_ptr<ProcessCluster> cluster_;
+  static inline std::unique_ptr<client::FileClient> client_;
+};
+
+// Who does not show the right certificate gets no word out of any port, in the middle of normal life.
+TEST_F(TlsCluster, UnauthenticatedInternalEndpointsAreClosed) {
+  CertificateFolder foreign(&PosixDisk(), cluster().folder().File("foreign"));
+  ASSERT_OK(foreign.Init("test", ValidFor(-absl::Hours(1), absl::Hours(99))));
+  ASSERT_OK(foreign.Issue({TlsRole::kNode, "n1", {}, ValidFor(-absl::Hours(1), absl::Hours(99))}));
+  const auto stranger = [&](TlsIdentity identity) {
+    identity.ca_pem = ReadFile(cluster().certificates().CaFile());  // believes the nodes, which must not believe it
+    return identity;
+  };
+  const TlsFiles expired = Issue({TlsRole::kNode, "expired", {}, ValidFor(-absl::Hours(48), -absl::Minutes(2))});
+  const TlsFiles early = Issue({TlsRole::kNode, "early", {}, ValidFor(absl::Hours(1), absl::Hours(48))});
+  const std::map<std::string, TlsIdentity> refused = {
+      {"foreign authority", stranger(IdentityOf(FilesOf(foreign, "n1")))},
+      {"expired", IdentityOf(expired)},
+      {"not valid yet", IdentityOf(early)},
+  };
+  const TlsIdentity node = IdentityOf(cluster().NodeFiles(2));
+  const TlsIdentity one_client = IdentityOf(cluster().ClientFiles());
+  for (const std::string& address : {cluster().EndpointOf(1), cluster().PeerAddressOf(1)}) {
+    EXPECT_EQ(Probe(address, &node).version, "TLSv1.3") << address;
+    for (const auto& [what, identity] : refused) {
+      const auto report = Probe(address, &identity);
+      EXPECT_FALSE(report.is_open) << what << " at " << address;
+      EXPECT_NE(report.door, TlsDoorReport::Door::kAway) << what << " at " << address;
+    }
+    EXPECT_FALSE(Probe(address, nullptr).is_open) << "without a certificate at " << address;
+    EXPECT_FALSE(Probe(address, &node, /*is_only_tls12=*/true).is_open) << "TLS 1.2 at " << address;
+  }
+  EXPECT_TRUE(Probe(cluster().EndpointOf(1), &one_client).is_open);
+  EXPECT_FALSE(Probe(cluster().PeerAddressOf(1), &one_client).is_open) << "a client at the port of the nodes";
+
+  // The same as a call: what a client could do to the log, if it were let in.
+  const auto greet = [&](const Dialer& dialer) {
+    const auto stub = internal::v1::Raft::NewStub(dialer.Dial(cluster().PeerAddressOf(1), ChannelUse::kControl));
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(SystemClock().WallNow() + absl::Seconds(30)));
+    internal::v1::GreetResponse response;
+    return stub->Greet(&context, internal::v1::GreetRequest(), &response).error_code();
+  };
+  EXPECT_EQ(greet(Dialer(node, TlsDoor::kPeers)), grpc::StatusCode::OK);
+  EXPECT_EQ(greet(Dialer(one_client, TlsDoor::kPeers)), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(greet(Dialer()), grpc::StatusCode::UNAVAILABLE);
+  Proved("no port of a TLS cluster opens to plaintext, TLS 1.2, no certificate, one that is foreign, expired or not valid "
+         "yet; and the port of nodes to no client's");
+}
+
+TEST_F(TlsCluster, ACommandThatIsRefusedSaysWhatToDo) {
+  CertificateFolder foreign(&PosixDisk(), cluster().folder().File("foreigners"));
+  ASSERT_OK(foreign.Init("test", ValidFor(-absl::Hours(1), absl::Hours(99))));
+  ASSERT_OK(foreign.Issue({TlsRole::kClient, "eve", {}, ValidFor(-absl::Hours(1), absl::Hours(99))}));
+  const TlsFiles expired = Issue({TlsRole::kClient, "late", {}, ValidFor(-absl::Hours(48), -absl::Minutes(2))});
+
+  const auto plain = Cli({});
+  EXPECT_EQ(plain.exit_code, kDenied) << plain.err;
+  EXPECT_THAT(plain.err, HasSubstr("speaks TLS only: pass --tls-cert"));
+  EXPECT_THAT(plain.err, Not(HasSubstr("ssl_transport"))) << "only words for people";
+
+  TlsFiles mixed = FilesOf(foreign, "eve");
+  const auto own_authority = Cli(ProcessCluster::FlagsOf(mixed));
+  EXPECT_EQ(own_authority.exit_code, kDenied) << own_authority.err;
+  EXPECT_THAT(own_authority.err, HasSubstr("certificate"));
+  mixed.ca = cluster().certificates().CaFile();
+  const auto misfit = Cli(ProcessCluster::FlagsOf(mixed));
+  EXPECT_EQ(misfit.exit_code, 64) << "does not fit together: " << misfit.err;
+  EXPECT_THAT(misfit.err, HasSubstr("has not signed"));
+
+  const auto late = Cli(ProcessCluster::FlagsOf(expired));
+  EXPECT_EQ(late.exit_code, kDenied) << late.err;
+  EXPECT_THAT(late.err, HasSubstr("expired on"));
+  EXPECT_EQ(Cli({"--tls-cert=" + expired.cert}).exit_code, 64) << "one of three";
+  EXPECT_EQ(Cli(ProcessCluster::FlagsOf(cluster().ClientFiles())).exit_code, 0);
+}
+
+TEST_F(TlsCluster, ANodeWithoutTheRightCertificateDoesNotStart) {
+  const auto client_cert = cluster().StartRefused(5, ProcessCluster::FlagsOf(cluster().ClientFiles()));
+  EXPECT_EQ(client_cert.exit_code, 64);
+  EXPECT_THAT(client_cert.err, HasSubstr("a client's certificate"));
+  TlsFiles files = cluster().NodeFiles(2);
+  files.key = "/nonexistent";
+  const auto missing = cluster().StartRefused(5, ProcessCluster::FlagsOf(files));
+  EXPECT_EQ(missing.exit_code, 64);
+  EXPECT_THAT(missing.err, HasSubstr("--tls-key=/nonexistent"));
+}
+
+// Everything that goes between nodes goes under TLS: data, log, snapshots, ring, joins, elections.
+TEST_F(TlsCluster, PutsGetsLosesItsLeaderGoesOnAndGrows) {
+  std::map<int, double> before;
+  for (const int n : cluster().Running()) {
+    WriteFile("/proc/" + std::to_string(cluster().PidOf(n)) + "/clear_refs", "5");  // the peak begins anew
+    before[n] = StatusMb(cluster().PidOf(n), "VmRSS");
+  }
+  constexpr std::uint64_t kBig = 200'000'000;
+  SeededSource big(7, kBig);
+  ASSERT_OK(client().Put("big", big).status());
+  FingerprintSink sink;
+  ASSERT_OK(client().Get("big", sink).status());
+  EXPECT_EQ(sink.fingerprint(), FingerprintOfSeeded(7, kBig));
+#ifndef DFS_HAS_ADDRESS_SANITIZER  // keeps freed memory
+  for (const int n : cluster().Running()) {
+    EXPECT_LT(StatusMb(cluster().PidOf(n), "VmHWM") - before[n], 100) << "n" << n << " holds whole files";
+  }
+#endif
+  const std::string small = MakeBytes(1, 5'000);
+  ASSERT_EQ(cluster().Cli({"put", "-", "small"}, small).exit_code, 0);
+  EXPECT_EQ(cluster().Cli({"get", "small", "-"}).out, small);
+  ASSERT_OK(cluster().WaitFullyReplicated(1));
+  EXPECT_OK(CheckCopies(cluster(), client(), {1, 2, 3}, "big", FingerprintOfSeeded(7, kBig)));
+
+  const auto leader = cluster().Leader();
+  ASSERT_OK(leader.status());
+  cluster().Kill(*leader);
+  ASSERT_OK(Put(client(), "after", MakeBytes(2, 400'000)));
+  EXPECT_EQ(Get(client(), "small").value_or(""), small);
+
+  // The fourth comes with a certificate that ends soon: status says so.
+  const TlsFiles ends_soon =
+      Issue({TlsRole::kNode, "soon", {"127.0.0.1"}, ValidFor(-absl::Hours(1), absl::Hours(24 * 10))});
+  cluster().Start(4, ProcessCluster::FlagsOf(ends_soon));
+  std::vector<int> up = cluster().Running();
+  ASSERT_OK(cluster().WaitReady(up));
+  cluster().Start(*leader);
+  up.push_back(*leader);
+  ASSERT_OK(cluster().WaitReady(up));
+  EXPECT_EQ(Get(client(), "after").value_or(""), MakeBytes(2, 400'000));
+  const auto warned = [](const v1::StatusResponse& status) {
+    for (const auto& reason : status.reasons()) {
+      if (reason.code() == "CERTIFICATE_EXPIRES" && reason.severity() == v1::HEALTH_WARN &&
+          reason.text().find("n4") != std::string::npos) {
+        return true;
+      }
+    }
+    return false;
+  };
+  for (const int n : up) EXPECT_OK(cluster().WaitUntil(n, "word of the certificate that ends", warned));
+  for (const int n : up) EXPECT_THAT(ReadFile(cluster().LogFile(n)), HasSubstr("TLS only"));
+  Proved("a cluster of three under TLS: 200 MB put, got and checked on every copy, leader killed, a fourth node joined");
+}
+
+}  // namespace
+}  // namespace dfs::testing
