@@ -1,5 +1,6 @@
 #include "client/file_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "client/download.h"
@@ -71,8 +72,10 @@ absl::StatusOr<Response> FileClient::Read(const Request& request,
   return out;
 }
 
-absl::StatusOr<v1::FileInfo> FileClient::Stat(std::string_view name, v1::Consistency consistency) {
+absl::StatusOr<v1::FileInfo> FileClient::Stat(std::string_view name, v1::Consistency consistency,
+                                              std::optional<std::uint64_t> version) {
   v1::StatRequest request;
+  if (version.has_value()) request.set_version(*version);
   request.set_bucket(options_.bucket);
   request.set_name(std::string(name));
   request.set_consistency(consistency);
@@ -84,8 +87,10 @@ absl::StatusOr<v1::FileInfo> FileClient::Stat(std::string_view name, v1::Consist
 }
 
 absl::StatusOr<v1::LocateResponse> FileClient::Locate(std::string_view name,
-                                                      v1::Consistency consistency) {
+                                                      v1::Consistency consistency,
+                                                      std::optional<std::uint64_t> version) {
   v1::LocateRequest request;
+  if (version.has_value()) request.set_version(*version);
   request.set_bucket(options_.bucket);
   request.set_name(std::string(name));
   request.set_consistency(consistency);
@@ -166,6 +171,7 @@ absl::Status FileClient::List(const ListOptions& options,
   request.set_after(options.after);
   request.set_limit(options.limit);
   request.set_consistency(options.consistency);
+  request.set_old_versions(options.old_versions);
   std::uint64_t taken = 0;
   RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
   return OfRead(caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
@@ -176,7 +182,9 @@ absl::Status FileClient::List(const ListOptions& options,
       guard.RecordProgress();
       retry.RecordProgress(caller_.Now());
       for (const auto& file : response.files()) take(file);
-      taken += static_cast<std::uint64_t>(response.files_size());
+      taken += static_cast<std::uint64_t>(
+          std::count_if(response.files().begin(), response.files().end(),
+                        [](const v1::FileInfo& file) { return !file.is_old(); }));
       // Where to go on if this stream breaks.
       if (response.files_size() > 0) request.set_after(response.files().rbegin()->name());
       if (options.limit > 0 && taken < options.limit) request.set_limit(options.limit - taken);
@@ -322,6 +330,12 @@ absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSourc
   header.set_bucket(options_.bucket);
   header.set_name(std::string(name));
   if (options.if_version.has_value()) header.set_if_version(*options.if_version);
+  header.set_if_absent(options.if_absent);
+  // For servers that do not know the other one.
+  if (options.if_absent) header.set_if_version(0);
+  header.set_writer(options_.writer);
+  header.set_conflict_window_s(options.conflict_window_s);
+  header.set_ignore_conflict(options.ignores_conflict);
   const bool is_repeatable = source.size().has_value();
   v1::PutResponse out;
   const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
@@ -350,26 +364,64 @@ absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSourc
   return out;
 }
 
+template <class Request, class Response>
+absl::StatusOr<Response> FileClient::ChangeOnce(Request request, UnaryCall<Request, Response> call,
+                                                const Response& (*take)(const v1::SettleResponse&)) {
+  Response out;
+  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
+                           const v1::RequestId& id, RetryPolicy&) {
+    *request.mutable_request_id() = id;
+    auto response = CallOnce<Request, Response>(connection, request, call);
+    if (response.ok()) out = *std::move(response);
+    return response.status();
+  };
+  DFS_RETURN_IF_ERROR(
+      Change(attempt, [&](const v1::SettleResponse& settled) { out = take(settled); }));
+  return out;
+}
+
 absl::StatusOr<std::uint64_t> FileClient::Remove(std::string_view name,
                                                  std::optional<std::uint64_t> if_version) {
   v1::RemoveRequest request;
   request.set_bucket(options_.bucket);
   request.set_name(std::string(name));
   if (if_version.has_value()) request.set_if_version(*if_version);
-  v1::RemoveResponse out;
-  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
-                           const v1::RequestId& id, RetryPolicy&) {
-    *request.mutable_request_id() = id;
-    auto response = CallOnce<v1::RemoveRequest, v1::RemoveResponse>(
-        connection, request,
-        [](Connection& to, grpc::ClientContext* context, const v1::RemoveRequest& in,
-           v1::RemoveResponse* result) { return to.files().Remove(context, in, result); });
-    if (response.ok()) out = *response;
-    return response.status();
-  };
-  DFS_RETURN_IF_ERROR(
-      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.remove(); }));
-  return out.version();
+  DFS_ASSIGN_OR_RETURN(const v1::RemoveResponse response, SendRemove(std::move(request)));
+  return response.version();
+}
+
+absl::Status FileClient::RemoveVersion(std::string_view name, std::uint64_t version) {
+  v1::RemoveRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_name(std::string(name));
+  request.set_version(version);
+  return SendRemove(std::move(request)).status();
+}
+
+absl::StatusOr<v1::RemoveResponse> FileClient::SendRemove(v1::RemoveRequest request) {
+  return ChangeOnce<v1::RemoveRequest, v1::RemoveResponse>(
+      std::move(request),
+      [](Connection& to, grpc::ClientContext* context, const v1::RemoveRequest& in,
+         v1::RemoveResponse* out) { return to.files().Remove(context, in, out); },
+      [](const auto& settled) -> const v1::RemoveResponse& { return settled.remove(); });
+}
+
+absl::StatusOr<v1::FileInfo> FileClient::Move(std::string_view source, std::string_view target,
+                                              const MoveOptions& options) {
+  v1::MoveRequest request;
+  request.set_bucket(options_.bucket);
+  request.set_source(std::string(source));
+  request.set_target(std::string(target));
+  if (options.if_version.has_value()) request.set_if_version(*options.if_version);
+  request.set_if_absent(options.if_absent);
+  request.set_writer(options_.writer);
+  auto response = ChangeOnce<v1::MoveRequest, v1::MoveResponse>(
+      std::move(request),
+      [](Connection& to, grpc::ClientContext* context, const v1::MoveRequest& in,
+         v1::MoveResponse* out) { return to.files().Move(context, in, out); },
+      [](const auto& settled) -> const v1::MoveResponse& { return settled.move(); });
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_info());
 }
 
 absl::StatusOr<v1::FileInfo> FileClient::Undelete(std::string_view name,
@@ -380,40 +432,66 @@ absl::StatusOr<v1::FileInfo> FileClient::Undelete(std::string_view name,
   request.set_name(std::string(name));
   if (version.has_value()) request.set_version(*version);
   request.set_replace(replaces);
-  v1::UndeleteResponse out;
-  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
-                           const v1::RequestId& id, RetryPolicy&) {
-    *request.mutable_request_id() = id;
-    auto response = CallOnce<v1::UndeleteRequest, v1::UndeleteResponse>(
-        connection, request,
-        [](Connection& to, grpc::ClientContext* context, const v1::UndeleteRequest& in,
-           v1::UndeleteResponse* result) { return to.files().Undelete(context, in, result); });
-    if (response.ok()) out = *response;
-    return response.status();
-  };
-  DFS_RETURN_IF_ERROR(
-      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.undelete(); }));
-  return out.info();
+  auto response = ChangeOnce<v1::UndeleteRequest, v1::UndeleteResponse>(
+      std::move(request),
+      [](Connection& to, grpc::ClientContext* context, const v1::UndeleteRequest& in,
+         v1::UndeleteResponse* out) { return to.files().Undelete(context, in, out); },
+      [](const auto& settled) -> const v1::UndeleteResponse& { return settled.undelete(); });
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_info());
 }
 
 absl::StatusOr<std::uint64_t> FileClient::Clear(std::string_view prefix) {
   v1::ClearRequest request;
   request.set_bucket(options_.bucket);
   request.set_prefix(std::string(prefix));
-  v1::ClearResponse out;
-  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
-                           const v1::RequestId& id, RetryPolicy&) {
-    *request.mutable_request_id() = id;
-    auto response = CallOnce<v1::ClearRequest, v1::ClearResponse>(
-        connection, request,
-        [](Connection& to, grpc::ClientContext* context, const v1::ClearRequest& in,
-           v1::ClearResponse* result) { return to.files().Clear(context, in, result); });
-    if (response.ok()) out = *response;
-    return response.status();
-  };
-  DFS_RETURN_IF_ERROR(
-      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.clear(); }));
-  return out.files();
+  DFS_ASSIGN_OR_RETURN(
+      const v1::ClearResponse response,
+      (ChangeOnce<v1::ClearRequest, v1::ClearResponse>(
+          std::move(request),
+          [](Connection& to, grpc::ClientContext* context, const v1::ClearRequest& in,
+             v1::ClearResponse* out) { return to.files().Clear(context, in, out); },
+          [](const auto& settled) -> const v1::ClearResponse& { return settled.clear(); })));
+  return response.files();
+}
+
+// ---- Buckets ----
+
+absl::StatusOr<v1::BucketInfo> FileClient::MakeBucket(std::string_view bucket,
+                                                      const v1::BucketOptions& options) {
+  v1::MakeBucketRequest request;
+  request.set_bucket(std::string(bucket));
+  *request.mutable_options() = options;
+  auto response = ChangeOnce<v1::MakeBucketRequest, v1::MakeBucketResponse>(
+      std::move(request),
+      [](Connection& to, grpc::ClientContext* context, const v1::MakeBucketRequest& in,
+         v1::MakeBucketResponse* out) { return to.files().MakeBucket(context, in, out); },
+      [](const auto& settled) -> const v1::MakeBucketResponse& { return settled.make_bucket(); });
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_info());
+}
+
+absl::Status FileClient::RemoveBucket(std::string_view bucket) {
+  v1::RemoveBucketRequest request;
+  request.set_bucket(std::string(bucket));
+  return ChangeOnce<v1::RemoveBucketRequest, v1::RemoveBucketResponse>(
+             std::move(request),
+             [](Connection& to, grpc::ClientContext* context, const v1::RemoveBucketRequest& in,
+                v1::RemoveBucketResponse* out) { return to.files().RemoveBucket(context, in, out); },
+             [](const auto& settled) -> const v1::RemoveBucketResponse& {
+               return settled.remove_bucket();
+             })
+      .status();
+}
+
+absl::StatusOr<v1::ListBucketsResponse> FileClient::Buckets(v1::Consistency consistency) {
+  v1::ListBucketsRequest request;
+  request.set_consistency(consistency);
+  return Read<v1::ListBucketsRequest, v1::ListBucketsResponse>(
+      request, [](Connection& connection, grpc::ClientContext* context,
+                  const v1::ListBucketsRequest& in, v1::ListBucketsResponse* out) {
+        return connection.files().ListBuckets(context, in, out);
+      });
 }
 
 }  // namespace dfs::client

@@ -19,7 +19,7 @@
 #include "absl/status/statusor.h"
 #include "client/byte_stream.h"
 #include "client/caller.h"
-#include "client/request_ids.h"
+#include "common/request_ids.h"
 #include "dfs/v1/cluster.pb.h"
 #include "dfs/v1/files.pb.h"
 
@@ -27,6 +27,8 @@ namespace dfs::client {
 
 struct FileClientOptions {
   std::string bucket;  // empty: "default"
+  // What this client calls itself to other writers (PutHeader.writer); may be empty.
+  std::string writer;
   CallerOptions calls;
 };
 
@@ -36,7 +38,18 @@ using OnProgress = std::function<void(std::uint64_t, std::uint64_t)>;
 struct PutOptions {
   // The current version must be this one; 0: there must be none. kFailedPrecondition otherwise.
   std::optional<std::uint64_t> if_version;
+  // There must be no file of this name: kAlreadyExists otherwise.
+  bool if_absent = false;
+  // kAborted, reason CONFLICT, if another writer wrote the name less than so many seconds ago (0: never), in a bucket that
+  // says nothing of its own about it.
+  std::uint32_t conflict_window_s = 0;
+  bool ignores_conflict = false;  // whatever the bucket says
   OnProgress on_progress;
+};
+
+struct MoveOptions {
+  std::optional<std::uint64_t> if_version;  // of the source: kFailedPrecondition if it is another
+  bool if_absent = false;                   // kAlreadyExists if there is a target
 };
 
 struct GetOptions {
@@ -50,8 +63,9 @@ struct GetOptions {
 struct ListOptions {
   std::string prefix;
   std::string after;        // only names greater than this
-  std::uint64_t limit = 0;  // 0: all
+  std::uint64_t limit = 0;  // names; 0: all
   v1::Consistency consistency = v1::STRONG;
+  bool old_versions = false;  // also the older ones that the bucket keeps, each behind the current one
 };
 
 // Thread-safe: share one among all threads (up to 256 changes at once go under one session).
@@ -74,15 +88,24 @@ class FileClient {
   // Removes the current version, and returns its number. kNotFound if there is none.
   absl::StatusOr<std::uint64_t> Remove(std::string_view name,
                                        std::optional<std::uint64_t> if_version = std::nullopt);
+  // Sends one older version that the bucket keeps to the trash. kNotFound: there is none of this number.
+  // kFailedPrecondition: it is the current one.
+  absl::Status RemoveVersion(std::string_view name, std::uint64_t version);
+  // Gives a file another name, in one step; returns it as it is now. kNotFound: no source.
+  absl::StatusOr<v1::FileInfo> Move(std::string_view source, std::string_view target,
+                                    const MoveOptions& options = {});
   // Takes a version back from the trash, the newest one unless told; returns what is current now. kNotFound: it is not
   // there (any more). kFailedPrecondition: there is a file of this name, and `replaces` is false.
   absl::StatusOr<v1::FileInfo> Undelete(std::string_view name,
                                         std::optional<std::uint64_t> version = std::nullopt,
                                         bool replaces = false);
+  // `version`: the current one or an older one that is kept; absent: the current one.
   absl::StatusOr<v1::FileInfo> Stat(std::string_view name,
-                                    v1::Consistency consistency = v1::STRONG);
+                                    v1::Consistency consistency = v1::STRONG,
+                                    std::optional<std::uint64_t> version = std::nullopt);
   absl::StatusOr<v1::LocateResponse> Locate(std::string_view name,
-                                            v1::Consistency consistency = v1::STRONG);
+                                            v1::Consistency consistency = v1::STRONG,
+                                            std::optional<std::uint64_t> version = std::nullopt);
   // Calls `take` for each file, in byte order of names. If a node fails midway the rest comes from
   // another one, as of then.
   absl::Status List(const ListOptions& options, absl::FunctionRef<void(const v1::FileInfo&)> take);
@@ -91,6 +114,13 @@ class FileClient {
                         absl::FunctionRef<void(const std::string&, const v1::HereChunk&)> take);
   // Removes every file whose name begins with `prefix`; returns how many.
   absl::StatusOr<std::uint64_t> Clear(std::string_view prefix);
+
+  // kAlreadyExists; kInvalidArgument: options that contradict each other.
+  absl::StatusOr<v1::BucketInfo> MakeBucket(std::string_view bucket,
+                                            const v1::BucketOptions& options = {});
+  // kNotFound; kFailedPrecondition, reason NOT_EMPTY.
+  absl::Status RemoveBucket(std::string_view bucket);
+  absl::StatusOr<v1::ListBucketsResponse> Buckets(v1::Consistency consistency = v1::STRONG);
 
   absl::StatusOr<v1::HelloResponse> Hello();
   absl::StatusOr<v1::StatusResponse> Status();
@@ -125,6 +155,11 @@ class FileClient {
                                                        const v1::RequestId&, RetryPolicy&)>;
   using TakeSettled = absl::FunctionRef<void(const v1::SettleResponse&)>;
   absl::Status Change(ChangeAttempt attempt, TakeSettled take);
+  // A change that is one request and one response. `take` finds its response in a settlement.
+  template <class Request, class Response>
+  absl::StatusOr<Response> ChangeOnce(Request request, UnaryCall<Request, Response> call,
+                                      const Response& (*take)(const v1::SettleResponse&));
+  absl::StatusOr<v1::RemoveResponse> SendRemove(v1::RemoveRequest request);
   absl::StatusOr<RequestIds::Open> NextId();
   absl::Status Settle(const RequestIds::Open& id, const absl::Status& failure, TakeSettled take);
 

@@ -23,7 +23,8 @@ Kind KindOf(const absl::Status& status, bool is_change) {
       if (reason == ErrorDetail::NO_QUORUM) return Kind::kShort;
       return OutcomeOf(status) == ErrorDetail::UNKNOWN && is_change ? Kind::kLong : Kind::kShort;
     case absl::StatusCode::kResourceExhausted:
-      return reason == ErrorDetail::NO_SPACE ? Kind::kFinal : Kind::kLong;
+      return reason == ErrorDetail::NO_SPACE || reason == ErrorDetail::OVER_QUOTA ? Kind::kFinal
+                                                                                  : Kind::kLong;
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kUnknown:

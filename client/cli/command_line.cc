@@ -18,7 +18,9 @@ namespace {
 void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--endpoints", flags.endpoints, "nodes to ask, host:port, separated by commas")
       ->capture_default_str();
-  app.add_option("--bucket", flags.bucket, "bucket (default: default)");
+  app.add_option("--bucket", flags.bucket, "bucket of the files that are named (default: default)");
+  app.add_option("--writer", flags.writer,
+                 "what others are told who wrote a file (default: user@host)");
   app.add_option("--timeout", flags.timeout, "give up after this long without progress")
       ->capture_default_str();
   app.add_option("--config", flags.config,

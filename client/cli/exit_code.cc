@@ -68,6 +68,8 @@ int ExitCodeOf(const absl::Status& status) {
   switch (ReasonOf(status)) {
     case ErrorDetail::NO_QUORUM:
       return kExitNoQuorum;
+    case ErrorDetail::NOT_EMPTY:
+      return kExitConflict;
     case ErrorDetail::BAD_CHECKSUM:
     case ErrorDetail::SIZE_MISMATCH:
       return kExitBadData;

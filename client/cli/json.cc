@@ -60,6 +60,31 @@ Json JsonOf(const v1::FileInfo& file) {
   out["content_hash"] = FormatHex(file.content_hash());
   out["chunks"] = file.chunks();
   out["commit_index"] = file.commit_index();
+  if (file.is_old()) out["old"] = true;
+  if (!file.writer().empty()) out["writer"] = file.writer();
+  return out;
+}
+
+Json JsonOf(const v1::BucketInfo& bucket) {
+  Json out = Success();
+  const v1::BucketOptions& options = bucket.options();
+  out["bucket"] = bucket.name();
+  out["id"] = bucket.id();
+  out["mode"] = options.mode() == v1::GOSSIP ? "gossip" : "quorum";
+  out["all_members"] = options.all_members();
+  out["replicas"] = bucket.replicas_now();
+  out["write_quorum"] = bucket.write_quorum_now();
+  out["read_quorum"] = bucket.read_quorum_now();
+  out["replicas_wanted"] = options.all_members() ? bucket.replicas_now() : options.replicas();
+  out["versions"] = options.versions_kept();
+  out["quota_bytes"] = options.quota_bytes();
+  out["quota_files"] = options.quota_files();
+  if (options.has_conflict_window_s()) out["conflict_window_s"] = options.conflict_window_s();
+  out["files"] = bucket.files();
+  out["bytes"] = bucket.bytes();
+  out["old_versions"] = bucket.old_versions();
+  out["old_bytes"] = bucket.old_bytes();
+  out["trashed"] = bucket.trashed();
   return out;
 }
 

@@ -15,6 +15,7 @@ using Json = nlohmann::ordered_json;
 
 // All carry "status": "success".
 Json JsonOf(const v1::FileInfo& file);      // stat, ls, get
+Json JsonOf(const v1::BucketInfo& bucket);  // mb, and a row of buckets
 Json JsonOf(const v1::PutResponse& put);    // with the replicas that were durable
 Json JsonOf(const v1::Location& location);  // a row of locate
 Json JsonOf(const v1::HereChunk& chunk, const std::string& node);

@@ -1,6 +1,7 @@
 // locate, ls, lshere, stat.
 #include <charconv>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,10 @@ int RunLs(Session& session, LsFlags flags) {
       } else if (flags.is_long) {
         table.Add({FormatBytes(file.size(), session.flags().is_human),
                    std::to_string(file.version()), FormatTime(file.time_us()), FormatHealth(file),
-                   file.name()});
+                   file.name() + (file.is_old() ? "  (older)" : "")});
+      } else if (flags.list.old_versions) {
+        session.Print(std::to_string(file.version()) + "  " + file.name() +
+                      (file.is_old() ? "  (older)" : "") + "\n");
       } else {
         session.Print(file.name() + "\n");
       }
@@ -105,33 +109,53 @@ int RunLsHere(Session& session, const std::string& node) {
   return kExitOk;
 }
 
-int RunStat(Session& session, const std::string& remote, const std::string& consistency_name) {
-  const auto consistency = ParseConsistency(consistency_name);
+struct LookFlags {
+  std::string remote;
+  std::string consistency = "strong";
+  std::optional<std::uint64_t> version;
+};
+
+std::shared_ptr<LookFlags> AddLookFlags(CLI::App& app) {
+  auto flags = std::make_shared<LookFlags>();
+  app.add_option("REMOTE", flags->remote, "name in the cluster")->required();
+  app.add_option("--version", flags->version,
+                 "this version: the current one or an older one that the bucket keeps");
+  app.add_option("--consistency", flags->consistency, "strong, leader or eventual")
+      ->capture_default_str();
+  return flags;
+}
+
+int RunStat(Session& session, const LookFlags& flags) {
+  const auto consistency = ParseConsistency(flags.consistency);
   if (!consistency.ok()) return session.Fail(consistency.status());
-  const auto file = session.client().Stat(remote, *consistency);
-  if (!file.ok()) return session.Fail(file.status(), remote);
+  const auto file = session.client().Stat(flags.remote, *consistency, flags.version);
+  if (!file.ok()) return session.Fail(file.status(), flags.remote);
   if (session.is_json()) {
     session.PrintJson(JsonOf(*file));
     return kExitOk;
   }
-  session.Print(FormatTable({{"name", file->name()},
-                             {"bucket", file->bucket()},
-                             {"size", FormatBytes(file->size(), session.flags().is_human)},
-                             {"version", std::to_string(file->version())},
-                             {"time", FormatTime(file->time_us())},
-                             {"health", FormatHealth(*file)},
-                             {"crc32c", FormatCrc(file->crc32c())},
-                             {"content", FormatHex(file->content_hash()) + " (XXH3-128)"},
-                             {"chunks", std::to_string(file->chunks())}},
-                            "<<"));
+  session.Print(FormatTable(
+      {{"name", file->name()},
+       {"bucket", file->bucket()},
+       {"size", FormatBytes(file->size(), session.flags().is_human)},
+       {"version", std::to_string(file->version()) + (file->is_old() ? " (older, kept)" : "")},
+       {"commit index", std::to_string(file->commit_index())},
+       {"time", FormatTime(file->time_us())},
+       {"clock", std::to_string(file->time_us()) + " (hybrid logical, us)"},
+       {"writer", file->writer().empty() ? "-" : file->writer()},
+       {"health", FormatHealth(*file)},
+       {"crc32c", FormatCrc(file->crc32c())},
+       {"content", FormatHex(file->content_hash()) + " (XXH3-128)"},
+       {"chunks", std::to_string(file->chunks())}},
+      "<<"));
   return kExitOk;
 }
 
-int RunLocate(Session& session, const std::string& remote, const std::string& consistency_name) {
-  const auto consistency = ParseConsistency(consistency_name);
+int RunLocate(Session& session, const LookFlags& flags) {
+  const auto consistency = ParseConsistency(flags.consistency);
   if (!consistency.ok()) return session.Fail(consistency.status());
-  const auto located = session.client().Locate(remote, *consistency);
-  if (!located.ok()) return session.Fail(located.status(), remote);
+  const auto located = session.client().Locate(flags.remote, *consistency, flags.version);
+  if (!located.ok()) return session.Fail(located.status(), flags.remote);
   std::vector<std::vector<std::string>> rows = {
       {"CHUNK", "NODE", "ADDRESS", "ZONE", "STATE", "SIZE", "CHECKSUM", "VERSION"}};
   for (const auto& location : located->locations()) {
@@ -160,13 +184,8 @@ Verb LocateVerb() {
           "show where the copies of a file are",
           {"dfs-cli locate report.pdf", "dfs-cli --json locate report.pdf"},
           [](CLI::App& app) -> RunVerb {
-            auto remote = std::make_shared<std::string>();
-            auto consistency = std::make_shared<std::string>("strong");
-            app.add_option("REMOTE", *remote, "name in the cluster")->required();
-            app.add_option("--consistency", *consistency, "strong, leader or eventual");
-            return [remote, consistency](Session& session) {
-              return RunLocate(session, *remote, *consistency);
-            };
+            const auto flags = AddLookFlags(app);
+            return [flags](Session& session) { return RunLocate(session, *flags); };
           }};
 }
 
@@ -175,12 +194,15 @@ Verb LsVerb() {
           {"list"},
           "ls [PREFIX]",
           "list files, ordered by name",
-          {"dfs-cli ls", "dfs-cli ls -l archive/", "dfs-cli ls -l -h"},
+          {"dfs-cli ls", "dfs-cli ls -l archive/", "dfs-cli ls -l -h",
+           "dfs-cli ls --versions -l report"},
           [](CLI::App& app) -> RunVerb {
             auto flags = std::make_shared<LsFlags>();
             app.add_option("PREFIX", flags->list.prefix, "only names that begin so");
             app.add_flag("-l,--long", flags->is_long,
                          "size, version, time (UTC), health (copies ok / wanted), name");
+            app.add_flag("--versions", flags->list.old_versions,
+                         "also the older versions that the bucket keeps, newest first");
             app.add_option("--after", flags->list.after, "only names greater than this");
             app.add_option("--limit", flags->list.limit, "at most so many (0: all)");
             app.add_option("--consistency", flags->consistency, "strong, leader or eventual");
@@ -206,15 +228,11 @@ Verb StatVerb() {
           {},
           "stat REMOTE",
           "show size, version, checksums, time and health of a file",
-          {"dfs-cli stat report.pdf", "dfs-cli --json stat report.pdf"},
+          {"dfs-cli stat report.pdf", "dfs-cli stat --version=17 report.pdf",
+           "dfs-cli --json stat report.pdf"},
           [](CLI::App& app) -> RunVerb {
-            auto remote = std::make_shared<std::string>();
-            auto consistency = std::make_shared<std::string>("strong");
-            app.add_option("REMOTE", *remote, "name in the cluster")->required();
-            app.add_option("--consistency", *consistency, "strong, leader or eventual");
-            return [remote, consistency](Session& session) {
-              return RunStat(session, *remote, *consistency);
-            };
+            const auto flags = AddLookFlags(app);
+            return [flags](Session& session) { return RunStat(session, *flags); };
           }};
 }
 

@@ -1,7 +1,9 @@
 #include "client/cli/session.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 
@@ -21,6 +23,19 @@ bool WantsColor(const GlobalFlags& flags) {
          std::string_view(term) != "dumb";
 }
 
+// "ann@desk": who asks, as far as this machine knows.
+std::string OwnName() {
+  std::string user = std::to_string(::getuid());
+  std::array<char, 1'024> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  const int error = ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found);
+  if (error == 0 && found != nullptr) user = found->pw_name;
+  std::array<char, 65> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) return user;
+  return user + "@" + host.data();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Make(const GlobalFlags& flags) {
@@ -31,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Make(const GlobalFlags& flags)
     options.calls.dialer = Dialer(identity, TlsDoor::kServer);
   }
   options.bucket = flags.bucket;
+  options.writer = flags.writer.empty() ? OwnName() : flags.writer;
   DFS_ASSIGN_OR_RETURN(options.calls.retry.timeout, ParseTimeout(flags.timeout));
   return std::unique_ptr<Session>(new Session(flags, std::move(endpoints), options));
 }

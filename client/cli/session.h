@@ -19,6 +19,7 @@ namespace dfs::client::cli {
 struct GlobalFlags {
   std::string endpoints = "127.0.0.1:7710";
   std::string bucket;
+  std::string writer;  // empty: USER@HOST
   std::string timeout = "30s";
   bool is_json = false;
   bool is_quiet = false;

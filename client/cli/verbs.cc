@@ -50,8 +50,8 @@ std::string ExitText() {
 
 const std::vector<Verb>& Verbs() {
   static const auto* const kVerbs = new std::vector<Verb>{
-      PutVerb(),  GetVerb(),   RemoveVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
-      StatVerb(), ClearVerb(), UndeleteVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
+      PutVerb(),  GetVerb(),   RemoveVerb(), MvVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
+      StatVerb(), ClearVerb(), UndeleteVerb(), MbVerb(), RbVerb(), BucketsVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
       ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
       BenchVerb(), CertVerb(), ConfigVerb(), CompletionVerb(), VersionVerb()};
   return *kVerbs;

@@ -25,11 +25,18 @@ struct Verb {
   bool is_local = false;  // asks no server
 };
 
-// file_verbs.cc
+// put_verb.cc
 Verb PutVerb();
+// get_verb.cc
 Verb GetVerb();
+// file_verbs.cc
 Verb RemoveVerb();
+Verb MvVerb();
 Verb ClearVerb();
+// bucket_verbs.cc
+Verb MbVerb();
+Verb RbVerb();
+Verb BucketsVerb();
 // trash_verbs.cc
 Verb UndeleteVerb();
 Verb GcVerb();

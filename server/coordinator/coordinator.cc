@@ -8,7 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/mutant.h"
+#include "common/status_macros.h"
 #include "proto/wire_status.h"
+#include "server/metadata/bucket_rule.h"
 
 namespace dfs::coordinator {
 
@@ -26,6 +28,12 @@ absl::Status Lagging() {
 }
 
 }  // namespace
+
+absl::Status BucketIsGone() {
+  return ErrorWithReason(absl::StatusCode::kUnavailable,
+                         "the bucket was made or removed just now; try again",
+                         api::ErrorDetail::REASON_UNSPECIFIED);
+}
 
 bool IsLagging(const absl::Status& status) {
   return !status.ok() && status.GetPayload(kLaggingMark).has_value();
@@ -49,8 +57,32 @@ absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& pa
 absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view,
                                           const std::string& name) {
   const std::string& wanted = name.empty() ? "default" : name;
-  if (auto row = view.FindBucket(wanted)) return *std::move(row);
+  if (auto row = view.FindBucket(wanted)) {
+    if (row->all_members()) {
+      row->set_replicas(metadata::EffectiveReplicas(*row, view.member_count()));
+    }
+    return *std::move(row);
+  }
   return absl::NotFoundError(absl::StrCat("no bucket \"", wanted, "\""));
+}
+
+absl::StatusOr<rpc::BucketRow> FindBucketOfChange(const Parts& parts, const std::string& name) {
+  auto bucket = FindBucket(*parts.machine->View(), name);
+  if (bucket.ok()) return bucket;
+  DFS_ASSIGN_OR_RETURN(const auto view, ReadView(parts, api::STRONG));
+  return FindBucket(*view, name);
+}
+
+absl::StatusOr<rpc::VersionRow> FindVersionOf(const metadata::MetadataView& view,
+                                              const rpc::BucketRow& bucket, const std::string& name,
+                                              std::optional<std::uint64_t> number) {
+  auto version = view.FindFile(BucketId(bucket.id()), name);
+  if (version && number && version->number() != *number) {
+    version = view.FindOld(BucketId(bucket.id()), name, *number);
+  }
+  if (version) return *std::move(version);
+  return absl::NotFoundError(number ? absl::StrCat("no version ", *number, " of \"", name, "\"")
+                                    : absl::StrCat("no file \"", name, "\""));
 }
 
 void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
@@ -60,7 +92,7 @@ void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& 
   for (const auto& node : view.Nodes()) {
     if (node.state() == rpc::ACTIVE) members.insert(node.node_id());
   }
-  const std::size_t wanted = std::min<std::size_t>(bucket.replicas(), members.size());
+  const std::size_t wanted = metadata::EffectiveReplicas(bucket, members.size());
   std::vector<std::uint32_t> set;
   for (const std::uint32_t node : version->empty_set()) {
     if (members.erase(node) > 0) set.push_back(node);
@@ -121,6 +153,8 @@ api::FileInfo InfoOf(const rpc::VersionRow& version, const rpc::BucketRow& bucke
   info.set_chunks(static_cast<std::uint32_t>(version.chunks_size()));
   info.set_replicas_wanted(bucket.replicas());
   info.set_replicas_ok(ReplicasOk(version));
+  info.set_is_old(version.is_old());
+  info.set_writer(version.writer());
   return info;
 }
 
@@ -151,6 +185,19 @@ absl::Status StatusOf(const rpc::CommandResult& result) {
       return ErrorWithReason(absl::StatusCode::kResourceExhausted,
                              "more than 256 requests of this session are open; raise acked_below",
                              Detail::OVERLOADED);
+    case rpc::CommandResult::EXISTS:
+      return ErrorWithReason(absl::StatusCode::kAlreadyExists, result.message(),
+                             Detail::PRECONDITION);
+    case rpc::CommandResult::CONFLICT:
+      return ErrorWithReason(absl::StatusCode::kAborted, result.message(), Detail::CONFLICT);
+    case rpc::CommandResult::OVER_QUOTA:
+      return ErrorWithReason(absl::StatusCode::kResourceExhausted, result.message(),
+                             Detail::OVER_QUOTA);
+    case rpc::CommandResult::NOT_EMPTY:
+      return ErrorWithReason(absl::StatusCode::kFailedPrecondition, result.message(),
+                             Detail::NOT_EMPTY);
+    case rpc::CommandResult::NO_BUCKET:
+      return BucketIsGone();
     case rpc::CommandResult::INVALID:
       return absl::InvalidArgumentError(result.message());
     default:

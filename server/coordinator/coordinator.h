@@ -68,8 +68,18 @@ absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(
     const Parts& parts, api::Consistency consistency, absl::Duration lag_max = kQuorumTimeout);
 bool IsLagging(const absl::Status& status);
 
-// The bucket of a request; an empty name is "default". kNotFound.
+// The bucket of a request; an empty name is "default". Of one that wants a copy on all members, `replicas` is how many
+// these are now. kNotFound.
 absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view, const std::string& name);
+// The bucket of a change. A bucket that this node's state does not know is looked for once more as of a read index: it may
+// have been made just now. (One that it knows and that was removed just now is refused by the entry.) kNotFound, and
+// errors of ReadView.
+absl::StatusOr<rpc::BucketRow> FindBucketOfChange(const Parts& parts, const std::string& name);
+
+// The current version of the name, or the one of this number, current or kept. kNotFound.
+absl::StatusOr<rpc::VersionRow> FindVersionOf(const metadata::MetadataView& view,
+                                              const rpc::BucketRow& bucket, const std::string& name,
+                                              std::optional<std::uint64_t> number);
 
 // Rule R16 of a file of 0 bytes, whose row names the set chosen at the put: members that have gone since leave it, and
 // those with the lowest ids take part until it names min(replicas, members). There is nothing to copy, and each
@@ -88,6 +98,9 @@ absl::Status NoQuorum(const metadata::MetadataView& view, std::string_view what,
 api::FileInfo InfoOf(const rpc::VersionRow& version, const rpc::BucketRow& bucket);
 // Ok copies of the chunk that has fewest (a file of 0 bytes: the size of its set).
 std::uint32_t ReplicasOk(const rpc::VersionRow& version);
+
+// kUnavailable, nothing changed: asked again, the coordinator knows whether there is such a bucket.
+absl::Status BucketIsGone();
 
 // OK for DONE, else the error that clients see, with what is known of the outcome.
 absl::Status StatusOf(const rpc::CommandResult& result);

@@ -15,6 +15,7 @@
 #include "common/sync.h"
 #include "proto/wire_status.h"
 #include "server/coordinator/quorum_tally.h"
+#include "server/metadata/bucket_rule.h"
 
 namespace dfs::coordinator {
 namespace {
@@ -170,14 +171,10 @@ absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request
                                                   absl::Duration lag_max) {
   DFS_ASSIGN_OR_RETURN(view_, ReadView(parts_, request.consistency(), lag_max));
   DFS_ASSIGN_OR_RETURN(bucket_, FindBucket(*view_, request.bucket()));
-  auto version = view_->FindFile(BucketId(bucket_.id()), request.name());
-  if (!version || (request.has_version() && version->number() != request.version())) {
-    return absl::NotFoundError(
-        request.has_version()
-            ? absl::StrCat("no version ", request.version(), " of \"", request.name(), "\"")
-            : absl::StrCat("no file \"", request.name(), "\""));
-  }
-  version_ = *std::move(version);
+  DFS_ASSIGN_OR_RETURN(
+      version_, FindVersionOf(*view_, bucket_, request.name(),
+                              request.has_version() ? std::optional(request.version())
+                                                    : std::nullopt));
   CompleteEmptySet(*view_, bucket_, &version_);
   const bool is_strong = request.consistency() != api::LEADER &&
                          request.consistency() != api::EVENTUAL;
@@ -187,7 +184,7 @@ absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request
 
 absl::StatusOr<bool> GetOperation::Confirm(LogIndex read_index) {
   const std::set<NodeId> set = ReplicaSetOf(version_, *view_);
-  const std::size_t needed = std::min<std::size_t>(bucket_.read_quorum(), set.size());
+  const std::size_t needed = metadata::EffectiveReadQuorum(bucket_, set.size());
   struct Shared {
     Mutex mutex;
     CondVar changed;

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
 #include "server/chunk/chunk_copy.h"
+#include "server/metadata/bucket_rule.h"
 
 namespace dfs::coordinator {
 namespace {
@@ -91,16 +92,23 @@ absl::Status PutOperation::Begin(const api::PutHeader& header) {
   DFS_RETURN_IF_ERROR(CheckFileName(header.name()));
   DFS_RETURN_IF_ERROR(CheckRequestId(header.request_id()));
   view_ = parts_.machine->View();
-  DFS_ASSIGN_OR_RETURN(bucket_, FindBucket(*view_, header.bucket()));
-  quorum_ = static_cast<std::size_t>(
-      std::min<std::uint64_t>(bucket_.write_quorum(), view_->member_count()));
+  if (header.if_absent() && header.if_version() != 0) {
+    return absl::InvalidArgumentError("if_absent and if_version contradict each other");
+  }
+  if (const absl::Status writer = metadata::CheckWriter(header.writer()); !writer.ok()) {
+    return writer;
+  }
+  DFS_ASSIGN_OR_RETURN(bucket_, FindBucketOfChange(parts_, header.bucket()));
+  quorum_ = metadata::EffectiveWriteQuorum(bucket_, view_->member_count());
   header_ = header;
   return absl::OkStatus();
 }
 
 absl::Status PutOperation::BeginTransaction() {
-  DFS_ASSIGN_OR_RETURN(txn_,
-                       parts_.leader->Begin(BucketId(bucket_.id()), {}, {}, kQuorumTimeout));
+  auto txn = parts_.leader->Begin(BucketId(bucket_.id()), {}, {}, kQuorumTimeout);
+  if (absl::IsNotFound(txn.status())) return BucketIsGone();
+  if (!txn.ok()) return txn.status();
+  txn_ = *std::move(txn);
   has_txn_ = true;
   progress_->WriteUnder(FromWire(txn_.txn()));
   for (const std::uint32_t node : txn_.replicas()) targets_.emplace_back(node);
@@ -453,6 +461,10 @@ rpc::Command PutOperation::MakeCommit() const {
   put.set_crc32c(content_crc_);
   *put.mutable_content_hash() = ToWire(content_.Digest());
   if (header_.has_if_version()) put.set_if_version(header_.if_version());
+  put.set_if_absent(header_.if_absent());
+  put.set_writer(header_.writer());
+  put.set_conflict_window_s(header_.conflict_window_s());
+  put.set_ignore_conflict(header_.ignore_conflict());
   std::vector<NodeId> set;
   for (const std::uint32_t node : txn_.set()) set.emplace_back(node);
   progress_->AddChunksTo(set, &put);

@@ -8,10 +8,8 @@
 
 namespace dfs::gateway {
 
-absl::Status FileReads::Get(grpc::ServerContext* context, const api::GetRequest& request,
-                            absl::Duration lag_max,
-                            grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
-  ProgressGuard::Watch watch(guard_, kStallTimeout, [context] { context->TryCancel(); });
+absl::Status FileReads::Get(const api::GetRequest& request, absl::Duration lag_max,
+                            const GetSink& sink) {
   coordinator::GetOperation get(parts_);
   DFS_ASSIGN_OR_RETURN(api::FileInfo info, get.Begin(request, lag_max));
   // The first message carries the first bytes too: one message for a small file.
@@ -23,44 +21,40 @@ absl::Status FileReads::Get(grpc::ServerContext* context, const api::GetRequest&
         response.message.set_offset(offset);
         response.message.set_crc32c(crc);
         response.data = data;
-        watch.Begin();
-        const bool is_open = writer->Write(response);
-        watch.End();
+        const bool is_open = sink(response);
         has_sent = true;
         response.message.Clear();
         response.data.Clear();
         return is_open;
       });
-  if (status.ok() && !has_sent) writer->Write(response);
+  if (status.ok() && !has_sent) sink(response);
   return status;
 }
 
-absl::StatusOr<FileReads::Found> FileReads::Find(const std::string& bucket, const std::string& name,
-                                                 api::Consistency consistency,
-                                                 absl::Duration lag_max) {
-  DFS_RETURN_IF_ERROR(coordinator::CheckFileName(name));
+template <class Request>
+absl::StatusOr<FileReads::Found> FileReads::Find(const Request& request, absl::Duration lag_max) {
+  DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request.name()));
   Found found;
-  DFS_ASSIGN_OR_RETURN(found.view, coordinator::ReadView(parts_, consistency, lag_max));
-  DFS_ASSIGN_OR_RETURN(found.bucket, coordinator::FindBucket(*found.view, bucket));
-  auto version = found.view->FindFile(BucketId(found.bucket.id()), name);
-  if (!version) return absl::NotFoundError(absl::StrCat("no file \"", name, "\""));
-  found.version = *std::move(version);
+  DFS_ASSIGN_OR_RETURN(found.view, coordinator::ReadView(parts_, request.consistency(), lag_max));
+  DFS_ASSIGN_OR_RETURN(found.bucket, coordinator::FindBucket(*found.view, request.bucket()));
+  DFS_ASSIGN_OR_RETURN(
+      found.version, coordinator::FindVersionOf(
+                         *found.view, found.bucket, request.name(),
+                         request.has_version() ? std::optional(request.version()) : std::nullopt));
   coordinator::CompleteEmptySet(*found.view, found.bucket, &found.version);
   return found;
 }
 
 absl::Status FileReads::Stat(const api::StatRequest& request, absl::Duration lag_max,
                              api::StatResponse* response) {
-  DFS_ASSIGN_OR_RETURN(const Found found,
-                       Find(request.bucket(), request.name(), request.consistency(), lag_max));
+  DFS_ASSIGN_OR_RETURN(const Found found, Find(request, lag_max));
   *response->mutable_info() = coordinator::InfoOf(found.version, found.bucket);
   return absl::OkStatus();
 }
 
 absl::Status FileReads::Locate(const api::LocateRequest& request, absl::Duration lag_max,
                                api::LocateResponse* response) {
-  DFS_ASSIGN_OR_RETURN(const Found found,
-                       Find(request.bucket(), request.name(), request.consistency(), lag_max));
+  DFS_ASSIGN_OR_RETURN(const Found found, Find(request, lag_max));
   *response->mutable_info() = coordinator::InfoOf(found.version, found.bucket);
   const auto add = [&](std::uint32_t index, std::uint64_t size, const std::string& hash,
                        NodeId node, api::ReplicaState state) {
@@ -93,7 +87,7 @@ absl::Status FileReads::Locate(const api::LocateRequest& request, absl::Duration
 }
 
 absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag_max,
-                             grpc::ServerWriter<api::ListResponse>* writer) {
+                             const ListSink& sink) {
   DFS_ASSIGN_OR_RETURN(const auto view,
                        coordinator::ReadView(parts_, request.consistency(), lag_max));
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
@@ -102,19 +96,25 @@ absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag
   page.set_applied_index(view->applied_index().value());
   std::uint64_t listed = 0;
   bool is_open = true;
-  view->List(BucketId(bucket.id()), request.prefix(), request.after(),
-             [&](rpc::VersionRow version) {
-               coordinator::CompleteEmptySet(*view, bucket, &version);
-               *page.add_files() = coordinator::InfoOf(version, bucket);
-               ++listed;
-               if (page.files_size() == kPageSize) {
-                 is_open = writer->Write(page);
-                 page.clear_files();
-               }
-               return is_open && (request.limit() == 0 || listed < request.limit());
-             });
+  const auto add = [&](rpc::VersionRow version) {
+    coordinator::CompleteEmptySet(*view, bucket, &version);
+    *page.add_files() = coordinator::InfoOf(version, bucket);
+  };
+  const BucketId id(bucket.id());
+  view->List(id, request.prefix(), request.after(), [&](const rpc::VersionRow& version) {
+    add(version);
+    if (request.old_versions() && version.old_versions() > 0) {
+      for (auto& old : view->FindOlds(id, version.name())) add(std::move(old));
+    }
+    ++listed;
+    if (page.files_size() >= kPageSize) {
+      is_open = sink(page);
+      page.clear_files();
+    }
+    return is_open && (request.limit() == 0 || listed < request.limit());
+  });
   // An empty listing is one empty page: it tells the index.
-  if (is_open && (page.files_size() > 0 || listed == 0)) writer->Write(page);
+  if (is_open && (page.files_size() > 0 || listed == 0)) sink(page);
   return absl::OkStatus();
 }
 

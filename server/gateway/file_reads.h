@@ -2,21 +2,23 @@
 #ifndef DFS_SERVER_GATEWAY_FILE_READS_H_
 #define DFS_SERVER_GATEWAY_FILE_READS_H_
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/sync_stream.h>
-
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/progress_guard.h"
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
 #include "server/coordinator/coordinator.h"
 
 namespace dfs::gateway {
+
+// Take the messages of an answer, in order; false: the client is gone, stop (kCancelled for a get). They may block,
+// and see to it that a client that takes nothing does not block them for ever.
+using GetSink = std::function<bool(const WithData<api::GetResponse>&)>;
+using ListSink = std::function<bool(const api::ListResponse&)>;
 
 // Decode, one operation, encode. All calls block. An error for which coordinator::IsLagging holds:
 // this node's state was not at the read index within `lag_max`; nothing was written to the client,
@@ -25,20 +27,15 @@ namespace dfs::gateway {
 // Thread-safe.
 class FileReads {
  public:
-  // A client that does not read for so long is left: it would hold a thread for ever.
-  static constexpr absl::Duration kStallTimeout = absl::Seconds(30);
+  // `parts` outlive it.
+  explicit FileReads(const coordinator::Parts& parts) : parts_(parts) {}
 
-  // Both outlive it.
-  FileReads(const coordinator::Parts& parts, ProgressGuard* guard) : parts_(parts), guard_(guard) {}
-
-  absl::Status Get(grpc::ServerContext* context, const api::GetRequest& request,
-                   absl::Duration lag_max, grpc::ServerWriter<WithData<api::GetResponse>>* writer);
+  absl::Status Get(const api::GetRequest& request, absl::Duration lag_max, const GetSink& sink);
   absl::Status Stat(const api::StatRequest& request, absl::Duration lag_max,
                     api::StatResponse* response);
   absl::Status Locate(const api::LocateRequest& request, absl::Duration lag_max,
                       api::LocateResponse* response);
-  absl::Status List(const api::ListRequest& request, absl::Duration lag_max,
-                    grpc::ServerWriter<api::ListResponse>* writer);
+  absl::Status List(const api::ListRequest& request, absl::Duration lag_max, const ListSink& sink);
 
  private:
   static constexpr int kPageSize = 1'000;
@@ -48,11 +45,11 @@ class FileReads {
     rpc::BucketRow bucket;
     rpc::VersionRow version;
   };
-  absl::StatusOr<Found> Find(const std::string& bucket, const std::string& name,
-                             api::Consistency consistency, absl::Duration lag_max);
+  // Of a StatRequest or LocateRequest.
+  template <class Request>
+  absl::StatusOr<Found> Find(const Request& request, absl::Duration lag_max);
 
   const coordinator::Parts& parts_;
-  ProgressGuard* const guard_;
 };
 
 }  // namespace dfs::gateway

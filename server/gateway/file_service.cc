@@ -1,12 +1,13 @@
 #include "server/gateway/file_service.h"
 
-#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
 #include "server/coordinator/put_operation.h"
+#include "server/gateway/stream_sinks.h"
 
 namespace dfs::gateway {
 namespace {
@@ -20,21 +21,27 @@ absl::Status TooManyStreams() {
                          api::ErrorDetail::OVERLOADED);
 }
 
-// A result names no chunks, but says how many copies there are, and an Undelete's how many chunks.
-api::FileInfo InfoOfResult(const rpc::CommandResult& result, const rpc::BucketRow& bucket) {
-  api::FileInfo info = coordinator::InfoOf(result.version(), bucket);
-  info.set_replicas_ok(result.replicas());
-  info.set_chunks(static_cast<std::uint32_t>(result.count()));
-  return info;
+// The answer of a change, or why there is none.
+template <class Response>
+grpc::Status Answer(OperationTimer timer, absl::StatusOr<Response> result, Response* response) {
+  if (result.ok()) *response = *std::move(result);
+  return ToGrpc(timer.End(result.status()));
 }
 
 }  // namespace
 
-FileService::FileService(const coordinator::Parts& parts, PeerChannels* channels)
-    : parts_(parts), reads_(parts, &guard_), relay_(channels, &guard_) {
+FileService::FileService(FileOperations* operations, OperationMetrics* metrics)
+    : operations_(operations),
+      metrics_(metrics),
+      parts_(operations->parts()),
+      buckets_(operations->parts()) {
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
+  AddUnary("/dfs.v1.Files/Move", &FileService::Move);
+  AddUnary("/dfs.v1.Files/MakeBucket", &FileService::MakeBucket);
+  AddUnary("/dfs.v1.Files/RemoveBucket", &FileService::RemoveBucket);
+  AddUnary("/dfs.v1.Files/ListBuckets", &FileService::ListBuckets);
   AddUnary("/dfs.v1.Files/Undelete", &FileService::Undelete);
   AddUnary("/dfs.v1.Files/Stat", &FileService::Stat);
   AddUnary("/dfs.v1.Files/Locate", &FileService::Locate);
@@ -49,16 +56,17 @@ grpc::Status FileService::Put(grpc::ServerContext* context,
                               api::PutResponse* response) {
   const Admission::Ticket ticket(&streams_);
   if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
-  return ToGrpc(PutStream(context, reader, response));
+  OperationTimer timer = Timer(Operation::kPut);
+  const absl::Status status = PutStream(context, reader, response, &timer.bytes_in);
+  return ToGrpc(timer.End(status));
 }
 
 absl::Status FileService::PutStream(grpc::ServerContext* context,
                                     grpc::ServerReader<WithData<api::PutRequest>>* reader,
-                                    api::PutResponse* response) {
-  ProgressGuard::Watch watch(&guard_, FileReads::kStallTimeout, [context] { context->TryCancel(); });
+                                    api::PutResponse* response, std::uint64_t* received) {
+  ProgressGuard::Watch watch(&guard_, kStallTimeout, [context] { context->TryCancel(); });
   WithData<api::PutRequest> request;
   coordinator::PutOperation put(parts_);
-  std::uint64_t received = 0;
   bool is_first = true;
   while (true) {
     watch.Begin();
@@ -75,12 +83,12 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
       if (request.data.size() > kDataBytesMax) {
         return absl::InvalidArgumentError("data longer than 2 MiB in one message");
       }
-      if (message.offset() != received) {
+      if (message.offset() != *received) {
         return absl::InvalidArgumentError(
-            absl::StrCat("data at offset ", message.offset(), ", expected ", received));
+            absl::StrCat("data at offset ", message.offset(), ", expected ", *received));
       }
       DFS_RETURN_IF_ERROR(put.Append(request.data, message.crc32c()));
-      received += request.data.size();
+      *received += request.data.size();
       request.data.Clear();
     }
     if (message.has_finish()) {
@@ -91,91 +99,77 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
   return absl::InvalidArgumentError("the stream ended without a finish; nothing was stored");
 }
 
-grpc::Status FileService::Read(
-    const std::function<absl::Status(absl::Duration lag_max)>& here,
-    const std::function<std::optional<absl::Status>(NodeId node)>& there) {
-  const MonotonicTime start = parts_.clock->Now();
-  const absl::Status status = here(coordinator::kLagMax);
-  if (!coordinator::IsLagging(status)) return ToGrpc(status);
-  if (const NodeId leader = parts_.leader_id(); !leader.is_none() && leader != parts_.self) {
-    if (const auto word = there(leader)) return ToGrpc(*word);
-  }
-  const absl::Duration left = coordinator::kQuorumTimeout - (parts_.clock->Now() - start);
-  return ToGrpc(here(std::max(left, coordinator::kLagMax)));
-}
-
 grpc::Status FileService::Get(grpc::ServerContext* context, const api::GetRequest* request,
                               grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
   const Admission::Ticket ticket(&streams_);
   if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
-  return Read(
-      [&](absl::Duration lag_max) { return reads_.Get(context, *request, lag_max, writer); },
-      [&](NodeId node) { return relay_.Get(node, *context, *request, writer); });
+  OperationTimer timer = Timer(Operation::kGet);
+  StreamSink<WithData<api::GetResponse>> sink(&guard_, context, writer);
+  return ToGrpc(timer.End(
+      operations_->Get(context, *request, [&](const WithData<api::GetResponse>& message) {
+        timer.bytes_out += message.data.size();
+        return sink(message);
+      })));
 }
 
 grpc::Status FileService::Stat(grpc::ServerContext* context, const api::StatRequest* request,
                                api::StatResponse* response) {
-  return Read([&](absl::Duration lag_max) { return reads_.Stat(*request, lag_max, response); },
-              [&](NodeId node) { return relay_.Stat(node, *context, *request, response); });
+  OperationTimer timer = Timer(Operation::kStat);
+  return ToGrpc(timer.End(operations_->Stat(context, *request, response)));
 }
 
 grpc::Status FileService::Locate(grpc::ServerContext* context, const api::LocateRequest* request,
                                  api::LocateResponse* response) {
-  return Read([&](absl::Duration lag_max) { return reads_.Locate(*request, lag_max, response); },
-              [&](NodeId node) { return relay_.Locate(node, *context, *request, response); });
+  OperationTimer timer = Timer(Operation::kLocate);
+  return ToGrpc(timer.End(operations_->Locate(context, *request, response)));
 }
 
 grpc::Status FileService::List(grpc::ServerContext* context, const api::ListRequest* request,
                                grpc::ServerWriter<api::ListResponse>* writer) {
-  return Read([&](absl::Duration lag_max) { return reads_.List(*request, lag_max, writer); },
-              [&](NodeId node) { return relay_.List(node, *context, *request, writer); });
+  OperationTimer timer = Timer(Operation::kList);
+  StreamSink<api::ListResponse> sink(&guard_, context, writer);
+  return ToGrpc(timer.End(operations_->List(context, *request, std::ref(sink))));
 }
 
 grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
                                  const api::RemoveRequest* request,
                                  api::RemoveResponse* response) {
-  const auto remove = [&]() -> absl::Status {
-    DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->name()));
-    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
-    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
-    rpc::Command command;
-    rpc::RemoveFile& file = *command.mutable_remove_file();
-    *file.mutable_request_id() = request->request_id();
-    file.set_bucket_id(bucket.id());
-    file.set_name(request->name());
-    if (request->has_if_version()) file.set_if_version(request->if_version());
-    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
-                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
-    DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
-    response->set_version(result.version().number());
-    return absl::OkStatus();
-  };
-  return ToGrpc(remove());
+  OperationTimer timer = Timer(Operation::kRemove);
+  return Answer(timer, operations_->Remove(*request), response);
+}
+
+grpc::Status FileService::Move(grpc::ServerContext* /*context*/, const api::MoveRequest* request,
+                               api::MoveResponse* response) {
+  OperationTimer timer = Timer(Operation::kMove);
+  return Answer(timer, operations_->Move(*request), response);
+}
+
+grpc::Status FileService::MakeBucket(grpc::ServerContext* /*context*/,
+                                     const api::MakeBucketRequest* request,
+                                     api::MakeBucketResponse* response) {
+  OperationTimer timer = Timer(Operation::kMakeBucket);
+  return ToGrpc(timer.End(buckets_.Make(*request, response)));
+}
+
+grpc::Status FileService::RemoveBucket(grpc::ServerContext* /*context*/,
+                                       const api::RemoveBucketRequest* request,
+                                       api::RemoveBucketResponse* /*response*/) {
+  OperationTimer timer = Timer(Operation::kRemoveBucket);
+  return ToGrpc(timer.End(buckets_.Remove(*request)));
+}
+
+grpc::Status FileService::ListBuckets(grpc::ServerContext* /*context*/,
+                                      const api::ListBucketsRequest* request,
+                                      api::ListBucketsResponse* response) {
+  OperationTimer timer = Timer(Operation::kListBuckets);
+  return ToGrpc(timer.End(buckets_.List(*request, response)));
 }
 
 grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,
                                    const api::UndeleteRequest* request,
                                    api::UndeleteResponse* response) {
-  const auto undelete = [&]() -> absl::Status {
-    DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request->name()));
-    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
-    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
-    rpc::Command command;
-    rpc::UndeleteFile& file = *command.mutable_undelete_file();
-    *file.mutable_request_id() = request->request_id();
-    file.set_bucket_id(bucket.id());
-    file.set_name(request->name());
-    if (request->has_version()) file.set_version(request->version());
-    file.set_replaces(request->replace());
-    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
-                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
-    DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
-    *response->mutable_info() = InfoOfResult(result, bucket);
-    return absl::OkStatus();
-  };
-  return ToGrpc(undelete());
+  OperationTimer timer = Timer(Operation::kUndelete);
+  return Answer(timer, operations_->Undelete(*request), response);
 }
 
 grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
@@ -231,71 +225,15 @@ grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
 
 grpc::Status FileService::Clear(grpc::ServerContext* /*context*/, const api::ClearRequest* request,
                                 api::ClearResponse* response) {
-  const auto clear = [&]() -> absl::Status {
-    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
-    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                         coordinator::FindBucket(*parts_.machine->View(), request->bucket()));
-    rpc::Command command;
-    rpc::ClearPrefix& prefix = *command.mutable_clear_prefix();
-    *prefix.mutable_request_id() = request->request_id();
-    prefix.set_bucket_id(bucket.id());
-    prefix.set_prefix(request->prefix());
-    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
-                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
-    DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
-    response->set_files(result.count());
-    return absl::OkStatus();
-  };
-  return ToGrpc(clear());
+  OperationTimer timer = Timer(Operation::kClear);
+  return Answer(timer, operations_->Clear(*request), response);
 }
 
 grpc::Status FileService::Settle(grpc::ServerContext* /*context*/,
                                  const api::SettleRequest* request,
                                  api::SettleResponse* response) {
-  const auto settle = [&]() -> absl::Status {
-    DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request->request_id()));
-    rpc::Command command;
-    *command.mutable_settle()->mutable_request_id() = request->request_id();
-    DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
-                         parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
-    if (result.code() == rpc::CommandResult::SESSION_EXPIRED ||
-        result.code() == rpc::CommandResult::STALE_SEQUENCE ||
-        result.code() == rpc::CommandResult::INVALID) {
-      return coordinator::StatusOf(result);
-    }
-    if (result.settled_kind() == 0) {
-      const bool is_settled = result.code() == rpc::CommandResult::SETTLED ||
-                              result.code() == rpc::CommandResult::DONE;
-      if (!is_settled) return coordinator::StatusOf(result);
-      response->set_fate(api::SettleResponse::DID_NOT_HAPPEN);
-      return absl::OkStatus();
-    }
-    // The request was decided: as done, or with an error that also changed nothing.
-    const absl::Status decided = coordinator::StatusOf(result);
-    if (!decided.ok()) {
-      response->set_fate(api::SettleResponse::DID_NOT_HAPPEN);
-      response->set_error_code(decided.raw_code());
-      response->set_error_message(std::string(decided.message()));
-      return absl::OkStatus();
-    }
-    response->set_fate(api::SettleResponse::HAPPENED);
-    const auto kind = static_cast<rpc::Command::KindCase>(result.settled_kind());
-    const rpc::BucketRow bucket = parts_.machine->View()
-                                      ->FindBucket(BucketId(result.version().bucket_id()))
-                                      .value_or(rpc::BucketRow());
-    if (kind == rpc::Command::kCommitPut) {
-      *response->mutable_put()->mutable_info() = InfoOfResult(result, bucket);
-      response->mutable_put()->set_replicas(result.replicas());
-    } else if (kind == rpc::Command::kUndeleteFile) {
-      *response->mutable_undelete()->mutable_info() = InfoOfResult(result, bucket);
-    } else if (kind == rpc::Command::kRemoveFile) {
-      response->mutable_remove()->set_version(result.version().number());
-    } else {
-      response->mutable_clear()->set_files(result.count());
-    }
-    return absl::OkStatus();
-  };
-  return ToGrpc(settle());
+  OperationTimer timer = Timer(Operation::kSettle);
+  return Answer(timer, operations_->Settle(*request), response);
 }
 
 }  // namespace dfs::gateway

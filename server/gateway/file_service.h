@@ -2,28 +2,21 @@
 #ifndef DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 #define DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 
-#include <functional>
-#include <optional>
-
 #include "common/admission.h"
-#include "common/peer_channels.h"
+#include "common/operation_metrics.h"
 #include "common/progress_guard.h"
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
 #include "proto/raw_method.h"
-#include "server/coordinator/coordinator.h"
-#include "server/gateway/file_reads.h"
-#include "server/gateway/read_relay.h"
+#include "server/gateway/bucket_calls.h"
+#include "server/gateway/file_operations.h"
 
 namespace dfs::gateway {
 
 class FileService final : public RawService {
  public:
   // Both outlive the service.
-  FileService(const coordinator::Parts& parts, PeerChannels* channels);
-
-  // What the peer port's service answers from, too; lives as long as this service.
-  [[nodiscard]] FileReads* reads() { return &reads_; }
+  FileService(FileOperations* operations, OperationMetrics* metrics);
 
  private:
   // Bounds the threads and memory that clients can hold: beyond these RESOURCE_EXHAUSTED.
@@ -36,6 +29,14 @@ class FileService final : public RawService {
                    grpc::ServerWriter<WithData<api::GetResponse>>* writer);
   grpc::Status Remove(grpc::ServerContext* context, const api::RemoveRequest* request,
                       api::RemoveResponse* response);
+  grpc::Status Move(grpc::ServerContext* context, const api::MoveRequest* request,
+                    api::MoveResponse* response);
+  grpc::Status MakeBucket(grpc::ServerContext* context, const api::MakeBucketRequest* request,
+                          api::MakeBucketResponse* response);
+  grpc::Status RemoveBucket(grpc::ServerContext* context, const api::RemoveBucketRequest* request,
+                            api::RemoveBucketResponse* response);
+  grpc::Status ListBuckets(grpc::ServerContext* context, const api::ListBucketsRequest* request,
+                           api::ListBucketsResponse* response);
   grpc::Status Undelete(grpc::ServerContext* context, const api::UndeleteRequest* request,
                         api::UndeleteResponse* response);
   grpc::Status Stat(grpc::ServerContext* context, const api::StatRequest* request,
@@ -53,16 +54,17 @@ class FileService final : public RawService {
 
   absl::Status PutStream(grpc::ServerContext* context,
                          grpc::ServerReader<WithData<api::PutRequest>>* reader,
-                         api::PutResponse* response);
-  // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked, `here` after all.
-  grpc::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here,
-                    const std::function<std::optional<absl::Status>(NodeId node)>& there);
+                         api::PutResponse* response, std::uint64_t* received);
+  [[nodiscard]] OperationTimer Timer(Operation operation) {
+    return OperationTimer(metrics_, parts_.clock, Door::kGrpc, operation);
+  }
 
+  FileOperations* const operations_;
+  OperationMetrics* const metrics_;
   const coordinator::Parts& parts_;
   ProgressGuard guard_;
   Admission streams_{kStreamsMax};
-  FileReads reads_;
-  ReadRelay relay_;
+  BucketCalls buckets_;
 };
 
 }  // namespace dfs::gateway

@@ -1,7 +1,10 @@
 #include "server/gateway/handed_read_service.h"
 
+#include <functional>
+
 #include "proto/wire_status.h"
 #include "server/coordinator/coordinator.h"
+#include "server/gateway/stream_sinks.h"
 
 namespace dfs::gateway {
 namespace {
@@ -28,7 +31,8 @@ grpc::Status HandedReadService::Get(grpc::ServerContext* context, const api::Get
                                     grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
   const Admission::Ticket ticket(&admission_);
   if (!ticket.is_admitted()) return Overloaded();
-  return ToGrpc(reads_->Get(context, *request, kLagMax, writer));
+  StreamSink<WithData<api::GetResponse>> sink(&guard_, context, writer);
+  return ToGrpc(reads_->Get(*request, kLagMax, std::ref(sink)));
 }
 
 grpc::Status HandedReadService::Stat(grpc::ServerContext* /*context*/,
@@ -46,12 +50,13 @@ grpc::Status HandedReadService::Locate(grpc::ServerContext* /*context*/,
   return ToGrpc(reads_->Locate(*request, kLagMax, response));
 }
 
-grpc::Status HandedReadService::List(grpc::ServerContext* /*context*/,
+grpc::Status HandedReadService::List(grpc::ServerContext* context,
                                      const api::ListRequest* request,
                                      grpc::ServerWriter<api::ListResponse>* writer) {
   const Admission::Ticket ticket(&admission_);
   if (!ticket.is_admitted()) return Overloaded();
-  return ToGrpc(reads_->List(*request, kLagMax, writer));
+  StreamSink<api::ListResponse> sink(&guard_, context, writer);
+  return ToGrpc(reads_->List(*request, kLagMax, std::ref(sink)));
 }
 
 }  // namespace dfs::gateway

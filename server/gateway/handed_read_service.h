@@ -4,6 +4,7 @@
 #define DFS_SERVER_GATEWAY_HANDED_READ_SERVICE_H_
 
 #include "common/admission.h"
+#include "common/progress_guard.h"
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
 #include "proto/raw_method.h"
@@ -29,6 +30,7 @@ class HandedReadService final : public RawService {
                     grpc::ServerWriter<api::ListResponse>* writer);
 
   FileReads* const reads_;
+  ProgressGuard guard_;
   Admission admission_{kReadsMax};
 };
 

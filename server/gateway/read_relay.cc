@@ -22,15 +22,20 @@ std::optional<absl::Status> WordOf(const grpc::Status& status) {
   return FromGrpc(status);
 }
 
+std::unique_ptr<grpc::ClientContext> NewCall(const grpc::ServerContext* context) {
+  if (context == nullptr) return std::make_unique<grpc::ClientContext>();
+  return grpc::ClientContext::FromServerContext(*context);
+}
+
 // The method is made for each call: nodes rarely lag.
 template <class Request, class Response>
 std::optional<absl::Status> AskOnce(PeerChannels* channels, ProgressGuard* guard, NodeId node,
-                                    const grpc::ServerContext& context, const char* name,
+                                    const grpc::ServerContext* context, const char* name,
                                     const Request& request, Response* response) {
   const auto channel = channels->Get(node, ChannelUse::kControl);
   if (channel == nullptr) return std::nullopt;
   const UnaryMethod<Request, Response> method(channel, name);
-  const auto call = grpc::ClientContext::FromServerContext(context);
+  const auto call = NewCall(context);
   ProgressGuard::Watch watch(guard, coordinator::kProgressTimeout, [&] { call->TryCancel(); });
   watch.Begin();
   const grpc::Status status = method.Call(call.get(), request, response);
@@ -40,13 +45,13 @@ std::optional<absl::Status> AskOnce(PeerChannels* channels, ProgressGuard* guard
 
 template <class Request, class Response>
 std::optional<absl::Status> PassOn(PeerChannels* channels, ProgressGuard* guard, NodeId node,
-                                   const grpc::ServerContext& context, const char* name,
+                                   const grpc::ServerContext* context, const char* name,
                                    ChannelUse use, const Request& request,
-                                   grpc::ServerWriter<Response>* writer) {
+                                   const std::function<bool(const Response&)>& sink) {
   const auto channel = channels->Get(node, use);
   if (channel == nullptr) return std::nullopt;
   const ServerStreamingMethod<Request, Response> method(channel, name);
-  const auto call = grpc::ClientContext::FromServerContext(context);
+  const auto call = NewCall(context);
   ProgressGuard::Watch watch(guard, coordinator::kProgressTimeout, [&] { call->TryCancel(); });
   const auto stream = method.Start(call.get(), request);
   bool has_passed = false;
@@ -58,7 +63,7 @@ std::optional<absl::Status> PassOn(PeerChannels* channels, ProgressGuard* guard,
     if (!has_message) break;
     has_passed = true;
     // Beyond the guard: a slow client is not a node that hangs.
-    if (!writer->Write(message)) {
+    if (!sink(message)) {
       call->TryCancel();
       [[maybe_unused]] const auto ignored = stream->Finish();
       return absl::CancelledError("the client is gone");
@@ -71,32 +76,31 @@ std::optional<absl::Status> PassOn(PeerChannels* channels, ProgressGuard* guard,
 
 }  // namespace
 
-std::optional<absl::Status> ReadRelay::Stat(NodeId node, const grpc::ServerContext& context,
+std::optional<absl::Status> ReadRelay::Stat(NodeId node, const grpc::ServerContext* context,
                                             const api::StatRequest& request,
                                             api::StatResponse* response) {
   return AskOnce(channels_, guard_, node, context, "/dfs.internal.v1.Reads/Stat", request,
                  response);
 }
 
-std::optional<absl::Status> ReadRelay::Locate(NodeId node, const grpc::ServerContext& context,
+std::optional<absl::Status> ReadRelay::Locate(NodeId node, const grpc::ServerContext* context,
                                               const api::LocateRequest& request,
                                               api::LocateResponse* response) {
   return AskOnce(channels_, guard_, node, context, "/dfs.internal.v1.Reads/Locate", request,
                  response);
 }
 
-std::optional<absl::Status> ReadRelay::List(NodeId node, const grpc::ServerContext& context,
+std::optional<absl::Status> ReadRelay::List(NodeId node, const grpc::ServerContext* context,
                                             const api::ListRequest& request,
-                                            grpc::ServerWriter<api::ListResponse>* writer) {
+                                            const ListSink& sink) {
   return PassOn(channels_, guard_, node, context, "/dfs.internal.v1.Reads/List",
-                ChannelUse::kControl, request, writer);
+                ChannelUse::kControl, request, sink);
 }
 
-std::optional<absl::Status> ReadRelay::Get(NodeId node, const grpc::ServerContext& context,
-                                           const api::GetRequest& request,
-                                           grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
+std::optional<absl::Status> ReadRelay::Get(NodeId node, const grpc::ServerContext* context,
+                                           const api::GetRequest& request, const GetSink& sink) {
   return PassOn(channels_, guard_, node, context, "/dfs.internal.v1.Reads/Get", ChannelUse::kBulk,
-                request, writer);
+                request, sink);
 }
 
 }  // namespace dfs::gateway

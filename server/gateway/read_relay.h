@@ -3,7 +3,6 @@
 #define DFS_SERVER_GATEWAY_READ_RELAY_H_
 
 #include <grpcpp/server_context.h>
-#include <grpcpp/support/sync_stream.h>
 
 #include <optional>
 
@@ -13,13 +12,13 @@
 #include "common/progress_guard.h"
 #include "common/wire_ids.h"
 #include "dfs/v1/files.pb.h"
-#include "proto/data_message.h"
+#include "server/gateway/file_reads.h"
 
 namespace dfs::gateway {
 
 // Asks dfs.internal.v1.Reads of a node and passes on what it answers. Calls block, end with the
-// client's call
-// (`context`), and give a node up that sends nothing for kProgressTimeout of the coordinator.
+// client's call (`context`; null: the client has not come by gRPC), and give a node up that sends
+// nothing for kProgressTimeout of the coordinator.
 //
 // nullopt: the node could not be asked, or its answer was lost before any of it was passed on: ask
 // elsewhere. Otherwise what the client is to be told. Thread-safe.
@@ -28,17 +27,15 @@ class ReadRelay {
   // Both outlive it.
   ReadRelay(PeerChannels* channels, ProgressGuard* guard) : channels_(channels), guard_(guard) {}
 
-  std::optional<absl::Status> Stat(NodeId node, const grpc::ServerContext& context,
+  std::optional<absl::Status> Stat(NodeId node, const grpc::ServerContext* context,
                                    const api::StatRequest& request, api::StatResponse* response);
-  std::optional<absl::Status> Locate(NodeId node, const grpc::ServerContext& context,
+  std::optional<absl::Status> Locate(NodeId node, const grpc::ServerContext* context,
                                      const api::LocateRequest& request,
                                      api::LocateResponse* response);
-  std::optional<absl::Status> List(NodeId node, const grpc::ServerContext& context,
-                                   const api::ListRequest& request,
-                                   grpc::ServerWriter<api::ListResponse>* writer);
-  std::optional<absl::Status> Get(NodeId node, const grpc::ServerContext& context,
-                                  const api::GetRequest& request,
-                                  grpc::ServerWriter<WithData<api::GetResponse>>* writer);
+  std::optional<absl::Status> List(NodeId node, const grpc::ServerContext* context,
+                                   const api::ListRequest& request, const ListSink& sink);
+  std::optional<absl::Status> Get(NodeId node, const grpc::ServerContext* context,
+                                  const api::GetRequest& request, const GetSink& sink);
 
  private:
   PeerChannels* const channels_;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/mutant.h"
 #include "proto/error_detail.h"
+#include "server/metadata/bucket_rule.h"
 
 namespace dfs::leader {
 namespace {
@@ -25,6 +26,12 @@ const api::RequestId* RequestIdOf(const rpc::Command& command) {
       return &command.clear_prefix().request_id();
     case rpc::Command::kUndeleteFile:
       return &command.undelete_file().request_id();
+    case rpc::Command::kMoveFile:
+      return &command.move_file().request_id();
+    case rpc::Command::kMakeBucket:
+      return &command.make_bucket().request_id();
+    case rpc::Command::kRemoveBucket:
+      return &command.remove_bucket().request_id();
     default:
       return nullptr;
   }
@@ -164,7 +171,7 @@ std::string CommandAdmission::WhyNotEnough(const rpc::CommitPut& put) {
   const auto bucket = directory_->FindBucket(BucketId(put.bucket_id()));
   if (!bucket) return "";  // apply answers
   const auto quorum = [&](const NodeRows& rows) {
-    return std::min<std::uint64_t>(bucket->write_quorum(), rows.members);
+    return std::uint64_t{metadata::EffectiveWriteQuorum(*bucket, rows.members)};
   };
   const auto rows = directory_->Get();
   std::string reason = CountAcks(put, quorum(*rows), *rows);

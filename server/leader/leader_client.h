@@ -28,7 +28,7 @@ class LeaderClient {
   // call joins only one that has not been sent yet (rule R10).
   [[nodiscard]] virtual absl::StatusOr<LogIndex> ReadIndex(absl::Duration timeout) = 0;
 
-  // Decides one change (CommitPut, RemoveFile, SettleRequestCommand, ClearPrefix, UndeleteFile). Calls from many threads are sent
+  // Decides one change (those of SubmitRequest in leader.proto). Calls from many threads are sent
   // in batches. kDeadlineExceeded: outcome unknown. A result REBEGIN is returned as such.
   [[nodiscard]] virtual absl::StatusOr<rpc::CommandResult> Submit(rpc::Command command,
                                                                   absl::Duration timeout) = 0;

@@ -12,6 +12,7 @@
 #include "common/mutant.h"
 #include "common/status_macros.h"
 #include "proto/error_detail.h"
+#include "server/metadata/bucket_rule.h"
 #include "server/placement/placement_policy.h"
 
 namespace dfs::leader {
@@ -190,7 +191,7 @@ absl::StatusOr<rpc::OpenTransactionsResponse> LeaderTerm::Open(
   question.candidates = Candidates(*rows, state_->world.liveness());
   question.coordinator = NodeId(request.coordinator());
   question.replicas = bucket->replicas();
-  const auto quorum = std::min<std::uint64_t>(bucket->write_quorum(), rows->members);
+  const auto quorum = metadata::EffectiveWriteQuorum(*bucket, rows->members);
   for (const std::uint32_t node : request.avoid()) question.avoid.emplace_back(node);
   for (const std::uint32_t node : request.holders()) question.holders.emplace_back(node);
   std::vector<TxnId> txns;
@@ -202,7 +203,7 @@ absl::StatusOr<rpc::OpenTransactionsResponse> LeaderTerm::Open(
                                                          state_->Now()));
   }
   rpc::OpenTransactionsResponse response;
-  response.set_write_quorum(static_cast<std::uint32_t>(quorum));
+  response.set_write_quorum(quorum);
   response.set_replicas_wanted(bucket->replicas());
   for (const TxnId& txn : txns) {
     question.seed = (txn.term.value() << 32) ^ txn.sequence;

@@ -49,9 +49,11 @@ bool RebalanceLoop::MeasureOn() {
   int seen = 0;
   state_->world.view()->ListVersions(measure_->cursor, [&](const rpc::VersionRow& version) {
     measure_->cursor = FromWire(version.txn());
+    const auto bucket = directory_->FindBucket(BucketId(version.bucket_id()));
     for (const rpc::ChunkRow& chunk : version.chunks()) {
-      if (version.trashed_index() != 0) break;
+      if (version.trashed_index() != 0 || !bucket) break;
       measure_->unique_bytes += chunk.size();
+      measure_->wanted_bytes += chunk.size() * bucket->replicas();
       for (const auto& replica : chunk.replicas()) {
         if (replica.state() == api::OK) measure_->by_node[NodeId(replica.node_id())] += chunk.size();
       }
@@ -75,15 +77,17 @@ void RebalanceLoop::MakePlan(const RepairMembers& members) {
     is_known = is_known && (!node.takes_part || live[id].total_bytes > 0);
     nodes.push_back(std::move(node));
   }
-  const auto bucket = state_->world.view()->FindBucket("default");
   const std::uint64_t unique_bytes = measure_->unique_bytes;
+  // Buckets want different numbers of copies: on the average so many.
+  const std::uint64_t replicas =
+      unique_bytes == 0 ? 1 : (measure_->wanted_bytes + unique_bytes / 2) / unique_bytes;
   measure_.reset();
   round_ended_ = state_->Now();
-  if (!is_known || !bucket) {
+  if (!is_known) {
     wants_round_ = true;
     return;
   }
-  placement::RebalancePlan plan(nodes, unique_bytes, bucket->replicas(),
+  placement::RebalancePlan plan(nodes, unique_bytes, static_cast<std::size_t>(replicas),
                                 state_->options.rebalance_slack_bytes);
   if (!plan.IsWorthIt()) return;
   LOG(INFO) << "rebalancing: at most " << plan.bytes_needed() << " bytes to move";

@@ -30,7 +30,8 @@ namespace dfs::leader {
 struct HeldBytes {
   TxnId cursor;
   std::map<NodeId, std::uint64_t> by_node;
-  std::uint64_t unique_bytes = 0;  // each chunk once
+  std::uint64_t unique_bytes = 0;
+    std::uint64_t wanted_bytes = 0;  // with all copies that their buckets want  // each chunk once
 };
 
 // On the leader's executor only.

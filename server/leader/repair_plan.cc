@@ -59,24 +59,25 @@ std::optional<NodeId> PlaceInSet(const IncompleteChunk& chunk, const RepairMembe
   return best;
 }
 
-// A node outside the set, from a zone that is not in it if there is one, with the least to do and the most room.
+// A node outside the set, from a zone with as few of its copies as can be, with the least to do and the most room.
 template <class MayTake>
 std::optional<Target> TargetOutside(const IncompleteChunk& chunk, const RepairMembers& members,
                                     MayTake may_take, const RepairLimits& limits,
                                     RepairLoad& load) {
   const auto replaces = PlaceInSet(chunk, members);
   if (!replaces) return std::nullopt;
-  std::set<std::string> zones;
+  std::map<std::string, int> zones;
   for (const auto& [node, state] : chunk.set) {
     const placement::Candidate* const member = members.Find(node);
-    if (member != nullptr && node != *replaces && !member->zone.empty()) zones.insert(member->zone);
+    if (member != nullptr && node != *replaces && !member->zone.empty()) ++zones[member->zone];
   }
   std::optional<NodeId> best;
-  std::tuple<bool, std::size_t, std::uint64_t> best_rank;
+  std::tuple<int, std::size_t, std::uint64_t> best_rank;
   for (const auto& [node, candidate] : members.all()) {
     if (chunk.set.contains(node) || !may_take(node)) continue;
     if (load.by_target[node] >= limits.per_target_max) continue;
-    const std::tuple rank{zones.contains(candidate.zone), load.by_target[node],
+    const auto in_zone = zones.find(candidate.zone);
+    const std::tuple rank{in_zone == zones.end() ? 0 : in_zone->second, load.by_target[node],
                           ~candidate.free_bytes};
     if (!best || rank < best_rank) {
       best = node;

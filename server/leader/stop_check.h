@@ -15,13 +15,16 @@ namespace dfs::leader {
 
 class StopCheck {
  public:
-  // `members`: all ACTIVE ones as they are now. `stopping`: those to be stopped, beside what is dead already.
+  // `members`: all ACTIVE ones as they are now. `stopping`: those to be stopped, beside what is
+  // dead already.
   StopCheck(const RepairMembers& members, std::set<NodeId> stopping, std::set<NodeId> voters);
 
   // Sentences: what the cluster as a whole would lose.
-  [[nodiscard]] std::vector<std::string> ClusterReasons(std::uint32_t write_quorum) const;
+  [[nodiscard]] std::vector<std::string> ClusterReasons(
+      const std::vector<rpc::BucketRow>& buckets) const;
   // A sentence: what the version would lose; empty: nothing.
-  [[nodiscard]] std::string WhatIsLost(const rpc::VersionRow& version, const rpc::BucketRow& bucket) const;
+  [[nodiscard]] std::string WhatIsLost(const rpc::VersionRow& version,
+                                       const rpc::BucketRow& bucket) const;
 
  private:
   [[nodiscard]] bool Remains(NodeId node) const;

@@ -193,6 +193,12 @@ void TransactionPool::Tick() {
         state.ready.pop_front();
       }
     }
+    // Buckets come and go.
+    std::erase_if(buckets_, [&](const auto& entry) {
+      const Bucket& state = entry.second;
+      return state.ready.empty() && !state.is_filling && state.rate == 0 &&
+             route_->Now() >= state.fill_from;
+    });
     if (!target) return;
     for (const TxnId& txn : held_) {
       if (txn.term == target->term) *request.add_held() = ToWire(txn);

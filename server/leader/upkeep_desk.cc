@@ -162,8 +162,14 @@ ChangeFacts UpkeepDesk::FactsOf(const rpc::NodeRow& node, const std::vector<Name
       if (other.is_usable) ++facts.live_staying;
     }
   }
-  if (const auto bucket = state_->world.view()->FindBucket(kDefaultBucket)) {
-    facts.replicas = bucket->replicas();
+  // A bucket with a copy on all members has as many as there are. One that holds nothing has nothing to lose.
+  const auto view = state_->world.view();
+  for (const auto& bucket : view->Buckets()) {
+    const bool matters = bucket.name() == kDefaultBucket ||
+                         view->CountsOf(BucketId(bucket.id())).files() > 0;
+    if (matters && !bucket.all_members()) {
+      facts.replicas = std::max(facts.replicas, bucket.replicas());
+    }
   }
   if (request.change() == ChangeMemberRequest::FORGET ||
       request.change() == ChangeMemberRequest::REPLACE) {
@@ -292,8 +298,7 @@ absl::StatusOr<api::OkToStopResponse> UpkeepDesk::OkToStop(const api::OkToStopRe
                         state_->world.consensus->Status().configuration.voters);
   const auto view = state_->world.view();
   api::OkToStopResponse response;
-  const auto standard = view->FindBucket(kDefaultBucket);
-  for (auto& reason : check.ClusterReasons(standard ? standard->write_quorum() : 2)) {
+  for (auto& reason : check.ClusterReasons(view->Buckets())) {
     response.add_reasons(std::move(reason));
   }
   view->ListVersions(TxnId(), [&](const rpc::VersionRow& version) {

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "common/wire_ids.h"
@@ -30,18 +29,15 @@ bool WantedReplicas::IsWanted(const ChunkId& chunk) {
 }
 
 void WantedReplicas::ForEach(const std::function<bool(const chunk::ChunkInfo&)>& visit) {
-  std::string after;
+  TxnId after;
   for (bool is_end = false; !is_end;) {
     const auto view = machine_->View();
-    // The one bucket there is.
-    const auto bucket = view->FindBucket("default");
-    if (!bucket) return;
     std::vector<chunk::ChunkInfo> page;
     std::size_t seen = 0;
-    view->List(BucketId(bucket->id()), "", after, [&](const rpc::VersionRow& version) {
-      after = version.name();
+    view->ListVersions(after, [&](const rpc::VersionRow& version) {
       const TxnId txn = FromWire(version.txn());
-      for (int k = 0; k < version.chunks_size(); ++k) {
+      after = txn;
+      for (int k = 0; version.trashed_index() == 0 && k < version.chunks_size(); ++k) {
         const rpc::ChunkRow& chunk = version.chunks(k);
         const rpc::Replica* const replica = FindReplica(chunk, self_);
         if (replica == nullptr || replica->state() != api::OK) continue;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/metadata/bucket_table.h"
 #include "server/metadata/clear_range.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/row_codec.h"
@@ -18,6 +19,14 @@ namespace {
 
 // Rows that one ClearStep looks at: most of a range may have been written anew since.
 constexpr std::size_t kStepScanMax = 10'000;
+
+void CountOutOlds(ApplyContext* context, const rpc::VersionRow& current) {
+  if (current.old_versions() == 0) return;
+  for (const rpc::VersionRow& old :
+       ReadOlds(*context->rows, BucketId(current.bucket_id()), current.name())) {
+    CountOut(context, old);
+  }
+}
 
 // Takes the visible files of the range out of the counters; fills in how far it came.
 std::uint64_t CountHidden(ApplyContext* context, rpc::ClearRow* clear) {
@@ -32,6 +41,7 @@ std::uint64_t CountHidden(ApplyContext* context, rpc::ClearRow* clear) {
     const auto version = ParseRow<rpc::VersionRow>(key, value);
     if (FirstHiding(context->cache->clears, version) == nullptr) {
       CountOut(context, version);
+      CountOutOlds(context, version);
       ++count;
     }
     clear->set_counted_through(version.name());
@@ -55,17 +65,24 @@ Step FindHidden(const ApplyContext& context, const rpc::ClearRow& clear, std::si
   const std::string first =
       clear.cursor().empty() ? range : FileKey(bucket, clear.cursor()).append(1, '\0');
   std::size_t seen = 0;
+  std::size_t versions = 0;
   context.rows->Scan(first, EndOfPrefix(range), [&](std::string_view key, std::string_view value) {
-    if (step.hidden.size() == files_max || seen == kStepScanMax) {
+    if (versions >= files_max || seen == kStepScanMax) {
       step.is_last = false;
       return false;
     }
     ++seen;
     auto version = ParseRow<rpc::VersionRow>(key, value);
-    step.cursor = version.name();
     if (FirstHiding(context.cache->clears, version) == &clear) {
-      step.hidden.push_back(std::move(version));
+      // A name goes whole; one at least, or there would be no progress.
+      versions += 1 + version.old_versions();
+      if (versions > files_max && !step.hidden.empty()) {
+        step.is_last = false;
+        return false;
+      }
+      step.hidden.push_back(version);
     }
+    step.cursor = version.name();
     return true;
   });
   return step;
@@ -81,8 +98,8 @@ void SetPending(ApplyContext* context) {
 rpc::CommandResult Apply(ApplyContext* context, const rpc::ClearPrefix& command) {
   constexpr std::uint32_t kKind = rpc::Command::kClearPrefix;
   if (auto answer = Admit(*context, command.request_id(), kKind)) return *std::move(answer);
-  if (context->FindBucket(command.bucket_id()) == nullptr) {
-    return Refusal(*context, rpc::CommandResult::INVALID, "no such bucket");
+  if (context->FindOpenBucket(command.bucket_id()) == nullptr) {
+    return Refusal(*context, rpc::CommandResult::NO_BUCKET, "no such bucket");
   }
   if (command.prefix().size() > kNameBytesMax) {
     return Refusal(*context, rpc::CommandResult::INVALID,
@@ -121,12 +138,14 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ClearStep& command) {
   const std::uint32_t files_max = std::clamp(command.rows(), 1u, kClearStepFilesMax);
   Step step = FindHidden(*context, oldest, files_max);
   result.set_count(step.hidden.size());
-  for (rpc::VersionRow& version : step.hidden) TrashCurrent(context, std::move(version));
+  for (const rpc::VersionRow& version : step.hidden) TrashFile(context, version);
   const std::string key = ClearKey(LogIndex(oldest.index()));
   if (step.is_last) {
     context->rows->Delete(key);
+    const std::uint64_t bucket = oldest.bucket_id();
     clears.erase(clears.begin());
     SetPending(context);
+    MaybeDropBucket(context, bucket);
   } else {
     oldest.set_cursor(step.cursor);
     context->rows->Put(key, EncodeRow(oldest));

@@ -21,6 +21,11 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireStep& command);
 // file_commands.cc
 rpc::CommandResult Apply(ApplyContext* context, const rpc::CommitPut& command);
 rpc::CommandResult Apply(ApplyContext* context, const rpc::RemoveFile& command);
+// move_command.cc
+rpc::CommandResult Apply(ApplyContext* context, const rpc::MoveFile& command);
+// bucket_commands.cc
+rpc::CommandResult Apply(ApplyContext* context, const rpc::MakeBucket& command);
+rpc::CommandResult Apply(ApplyContext* context, const rpc::RemoveBucket& command);
 // replica_commands.cc
 rpc::CommandResult Apply(ApplyContext* context, const rpc::ChangeReplicas& command);
 // trash_commands.cc

@@ -6,7 +6,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "common/mutant.h"
+#include "server/metadata/bucket_rule.h"
+#include "server/metadata/bucket_table.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/metadata_machine.h"
 #include "server/metadata/session_table.h"
@@ -18,12 +21,14 @@ namespace {
 using Code = rpc::CommandResult;
 
 // Empty: the command is well formed. These are mistakes of its maker and depend on nothing
-// but the command and the bucket.
-std::string WhatIsWrong(const ApplyContext& context, const rpc::CommitPut& put) {
+// but the command.
+std::string WhatIsWrong(const rpc::CommitPut& put) {
   if (const absl::Status name = CheckName(put.name()); !name.ok()) {
     return std::string(name.message().data(), name.message().size());
   }
-  if (context.FindBucket(put.bucket_id()) == nullptr) return "no such bucket";
+  if (const absl::Status writer = CheckWriter(put.writer()); !writer.ok()) {
+    return std::string(writer.message().data(), writer.message().size());
+  }
   if (FromWire(put.txn()).is_none()) return "no transaction";
   if (put.chunks_size() > kChunksPerVersionMax) return "more than 4,096 chunks";
   std::uint64_t left = put.size();
@@ -36,14 +41,7 @@ std::string WhatIsWrong(const ApplyContext& context, const rpc::CommitPut& put) 
 
 // How many nodes a set of this bucket names (rule R16).
 std::size_t SetSize(const ApplyContext& context, const rpc::BucketRow& bucket) {
-  return static_cast<std::size_t>(
-      std::min<std::uint64_t>(bucket.replicas(), context.cache->counters.members()));
-}
-
-// Quorums are counted over all members, alive or not (rule R7).
-std::size_t EffectiveWriteQuorum(const ApplyContext& context, const rpc::BucketRow& bucket) {
-  return static_cast<std::size_t>(
-      std::min<std::uint64_t>(bucket.write_quorum(), context.cache->counters.members()));
+  return EffectiveReplicas(bucket, context.cache->counters.members());
 }
 
 // Adds distinct ACTIVE nodes until the set has its size.
@@ -117,6 +115,7 @@ rpc::VersionRow VersionOf(const ApplyContext& context, const rpc::BucketRow& buc
   *version.mutable_txn() = ToWire(FromWire(put.txn()));
   version.set_bucket_id(put.bucket_id());
   version.set_name(put.name());
+  version.set_writer(put.writer());
   for (const rpc::CommitChunk& chunk : put.chunks()) {
     *version.add_chunks() = ChunkOf(context, bucket, chunk);
   }
@@ -138,7 +137,7 @@ std::string WhyBeginAgain(const ApplyContext& context, const rpc::BucketRow& buc
     // An acknowledgement with an epoch above the row's is of a node whose start is not applied
     // yet: it does not count either, or the order of entries would not decide.
     const std::size_t less = DFS_MUTANT(219, "one acknowledgement less than W is enough (R13)") ? 1 : 0;
-    if (CurrentAcks(context, chunk) + less < EffectiveWriteQuorum(context, bucket)) {
+    if (CurrentAcks(context, chunk) + less < EffectiveWriteQuorum(bucket, context.cache->counters.members())) {
       return "too few acknowledgements are current";
     }
   }
@@ -150,15 +149,58 @@ bool HoldsPrecondition(bool has_condition, std::uint64_t wanted,
   return !has_condition || wanted == (current ? current->number() : 0);
 }
 
+// The write-write question: whether another writer put the current version within the window. Who does not say who he
+// is, is another one to everybody.
+bool IsConflict(const ApplyContext& context, const rpc::BucketRow& bucket,
+                const rpc::CommitPut& put, const std::optional<rpc::VersionRow>& current) {
+  const std::uint64_t window_s =
+      bucket.has_conflict_window_s() ? bucket.conflict_window_s() : put.conflict_window_s();
+  const bool is_asked = !put.ignore_conflict() && !put.has_if_version() && !put.if_absent();
+  if (!current || !is_asked || window_s == 0) return false;
+  if (!put.writer().empty() && put.writer() == current->writer()) return false;
+  return context.log_time_us() < current->time_us() + window_s * 1'000'000;
+}
+
+struct Refused {
+  Code::Code code;
+  std::string message;
+};
+
+// What the request itself or the bucket says against the put; nullopt: nothing. Whoever gets it is told for good.
+std::optional<Refused> WhyNot(const ApplyContext& context, const rpc::BucketRow& bucket,
+                              const rpc::CommitPut& put,
+                              const std::optional<rpc::VersionRow>& visible) {
+  if (put.if_absent() && visible &&
+      !DFS_MUTANT(1033, "if_absent is decided before the entry is applied, not by it")) {
+    return Refused{Code::EXISTS, "there is a file of this name"};
+  }
+  if (!HoldsPrecondition(put.has_if_version(), put.if_version(), visible)) {
+    return Refused{Code::PRECONDITION_FAILED, "the current version is another"};
+  }
+  if (IsConflict(context, bucket, put, visible)) {
+    const std::uint64_t age_s = (context.log_time_us() - visible->time_us()) / 1'000'000;
+    return Refused{Code::CONFLICT,
+                   absl::StrCat(visible->writer().empty() ? "another client" : visible->writer(),
+                                " wrote version ", visible->number(), " of this name ", age_s,
+                                " s ago")};
+  }
+  std::string over = WhatIsExceeded(context, bucket, put.size(), visible);
+  if (!over.empty()) return Refused{Code::OVER_QUOTA, std::move(over)};
+  return std::nullopt;
+}
+
 }  // namespace
 
 rpc::CommandResult Apply(ApplyContext* context, const rpc::CommitPut& command) {
   constexpr std::uint32_t kKind = rpc::Command::kCommitPut;
   const api::RequestId& request = command.request_id();
   if (auto answer = Admit(*context, request, kKind)) return *std::move(answer);
-  if (const std::string wrong = WhatIsWrong(*context, command); !wrong.empty()) {
+  if (const std::string wrong = WhatIsWrong(command); !wrong.empty()) {
     return Refusal(*context, Code::INVALID, wrong);
   }
+  const rpc::BucketRow* const open = context->FindOpenBucket(command.bucket_id());
+  if (open == nullptr) return Refusal(*context, Code::NO_BUCKET, "no such bucket");
+  const rpc::BucketRow& bucket = *open;
   const bool is_of_term = Term(command.txn().term()) == context->term;
   const bool ignores_term =
       DFS_MUTANT(213, "the term of the transaction is not checked (rule R13)") ||
@@ -169,25 +211,20 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::CommitPut& command) {
   if (context->rows->Get(TxnKey(FromWire(command.txn())))) {
     return Refusal(*context, Code::REBEGIN, "the transaction was committed by another request");
   }
-  const rpc::BucketRow& bucket = *context->FindBucket(command.bucket_id());
-  const BucketId bucket_id(bucket.id());
-  const auto visible = FindVisible(*context, bucket_id, command.name());
+  auto under_name = ReadFile(*context->rows, BucketId(bucket.id()), command.name());
   rpc::CommandResult result;
-  if (!HoldsPrecondition(command.has_if_version(), command.if_version(), visible)) {
-    result.set_code(Code::PRECONDITION_FAILED);
-    result.set_message("the current version is another");
+  if (const auto why = WhyNot(*context, bucket, command, IfVisible(*context, under_name))) {
+    result.set_code(why->code);
+    result.set_message(why->message);
     return StoreResult(context, request, kKind, std::move(result));
   }
   if (const std::string why = WhyBeginAgain(*context, bucket, command); !why.empty()) {
     return Refusal(*context, Code::REBEGIN, why);
   }
 
-  const rpc::VersionRow version = VersionOf(*context, bucket, command);
+  rpc::VersionRow version = VersionOf(*context, bucket, command);
   context->cache->counters.set_last_version(version.number());
-  // Also one that a pending clear hides: its row makes way.
-  if (auto old = ReadFile(*context->rows, bucket_id, command.name())) {
-    TrashCurrent(context, *std::move(old));
-  }
+  version.set_old_versions(MakeWay(context, bucket, std::move(under_name)));
   AddCurrent(context, version);
   result.set_code(Code::DONE);
   *result.mutable_version() = Summary(version);
@@ -203,26 +240,39 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RemoveFile& command) 
     return Refusal(*context, Code::INVALID,
                    std::string(name.message().data(), name.message().size()));
   }
-  if (context->FindBucket(command.bucket_id()) == nullptr) {
-    return Refusal(*context, Code::INVALID, "no such bucket");
+  if (context->FindOpenBucket(command.bucket_id()) == nullptr) {
+    return Refusal(*context, Code::NO_BUCKET, "no such bucket");
   }
-  auto visible = FindVisible(*context, BucketId(command.bucket_id()), command.name());
-  rpc::CommandResult result;
-  if (!visible) {
-    result.set_code(Code::NOT_FOUND);
-    result.set_message("no such file");
+  const BucketId bucket(command.bucket_id());
+  const auto visible = FindVisible(*context, bucket, command.name());
+  const auto fail = [&](Code::Code code, const char* message) {
+    rpc::CommandResult result;
+    result.set_code(code);
+    result.set_message(message);
     return StoreResult(context, request, kKind, std::move(result));
-  }
+  };
+  if (!visible) return fail(Code::NOT_FOUND, "no such file");
   if (!HoldsPrecondition(command.has_if_version(), command.if_version(), visible)) {
-    result.set_code(Code::PRECONDITION_FAILED);
-    result.set_message("the current version is another");
-    return StoreResult(context, request, kKind, std::move(result));
+    return fail(Code::PRECONDITION_FAILED, "the current version is another");
+  }
+  std::optional<rpc::VersionRow> old;
+  if (command.has_version()) {
+    if (command.version() == visible->number()) {
+      return fail(Code::PRECONDITION_FAILED, "this is the current version");
+    }
+    old = ReadOld(*context->rows, bucket, command.name(), command.version());
+    if (!old) return fail(Code::NOT_FOUND, "no such version is kept");
   }
   rpc::CountersRow& counters = context->cache->counters;
   counters.set_last_version(counters.last_version() + 1);
+  rpc::CommandResult result;
   result.set_code(Code::DONE);
-  *result.mutable_version() = Summary(*visible);
-  TrashCurrent(context, *std::move(visible));
+  *result.mutable_version() = Summary(old ? *old : *visible);
+  if (old) {
+    TrashOld(context, *old);
+  } else {
+    TrashFile(context, *visible);
+  }
   return StoreResult(context, request, kKind, std::move(result));
 }
 

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/ids.h"
+
 namespace dfs::metadata {
 
 // One entry changes at most so many rows: a write batch stays small and apply never stalls the log.
@@ -13,10 +15,20 @@ inline constexpr std::size_t kRowsPerEntryMax = 1'000;
 // Of these, what every entry may need beside its own rows: counters, settings, a pending clear.
 inline constexpr std::size_t kRowsReserved = 8;
 
+// Made with the cluster, and never removed.
+inline constexpr BucketId kDefaultBucket{1};
+
 inline constexpr std::size_t kNameBytesMax = 1'024;
 inline constexpr std::size_t kLabelBytesMax = 256;         // names, zones, addresses of nodes
+inline constexpr std::size_t kWriterBytesMax = 128;        // what a writer calls itself
 inline constexpr int kChunksPerVersionMax = 4'096;         // 256 GiB; a row of at most about 0.4 MB
 inline constexpr int kReplicaChangesMax = 1'000;           // in one command
+inline constexpr std::size_t kBucketsMax = 1'000;          // their rows are in memory, and one answer lists them
+inline constexpr std::uint32_t kReplicasMax = 7;
+inline constexpr std::uint32_t kAllMembersMax = 16;        // copies in a bucket that wants one on every member
+// With 4 rows to trash each, both names of a move and 256 forgotten results fit one entry.
+inline constexpr std::uint32_t kVersionsKeptMax = 64;
+inline constexpr std::uint32_t kConflictWindowMax = 86'400;  // seconds
 inline constexpr std::uint64_t kOpenResultsMax = 256;      // of a session
 inline constexpr std::uint32_t kClearStepFilesMax = 240;   // 4 rows each
 inline constexpr std::size_t kPendingClearsMax = 64;       // each costs every look-up a comparison

@@ -38,6 +38,18 @@ rpc::CountersRow LoadCounters(const RowReader& rows) {
   return LoadSingle<rpc::CountersRow>(rows, kCountersTable);
 }
 
+rpc::BucketCountsRow LoadCounts(const RowReader& rows, BucketId bucket,
+                                const rpc::CountersRow& counters) {
+  const std::string key = BucketCountsKey(bucket);
+  if (const auto value = rows.Get(key)) return ParseRow<rpc::BucketCountsRow>(key, *value);
+  rpc::BucketCountsRow counts;
+  if (bucket != kDefaultBucket) return counts;
+  counts.set_files(counters.files());
+  counts.set_bytes(counters.bytes());
+  counts.set_trashed(counters.trashed());
+  return counts;
+}
+
 std::vector<rpc::ClearRow> LoadClears(const RowReader& rows) {
   std::vector<rpc::ClearRow> clears;
   ForEachRow<rpc::ClearRow>(rows, kClearTable,
@@ -61,6 +73,9 @@ MachineCache LoadCache(const RowReader& rows) {
   ForEachRow<rpc::BucketRow>(rows, kBucketTable, [&](rpc::BucketRow row) {
     cache.buckets.emplace(BucketId(row.id()), std::move(row));
   });
+  for (const auto& [id, bucket] : cache.buckets) {
+    cache.counts[id] = LoadCounts(rows, id, cache.counters);
+  }
   ForEachRow<rpc::NodeRow>(rows, kNodeTable, [&](rpc::NodeRow row) {
     cache.nodes.emplace(NodeId(row.node_id()), std::move(row));
   });

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "common/ids.h"
@@ -21,7 +22,9 @@ struct MachineCache {
   std::optional<ClusterId> cluster;
   rpc::CountersRow counters;
   rpc::SettingsRow settings;
-  std::map<BucketId, rpc::BucketRow> buckets;
+  std::map<BucketId, rpc::BucketRow> buckets;  // removed ones too, while something is in their trash
+  std::map<BucketId, rpc::BucketCountsRow> counts;
+  std::set<BucketId> changed_counts;  // by this entry: their rows are written at its end
   std::map<NodeId, rpc::NodeRow> nodes;
   std::vector<rpc::ClearRow> clears;  // pending ones, oldest first
 };
@@ -31,6 +34,9 @@ MachineCache LoadCache(const RowReader& rows);
 // The parts that a view needs as well.
 AppliedRow LoadApplied(const RowReader& rows);
 rpc::CountersRow LoadCounters(const RowReader& rows);
+// `counters`: what a bucket that has no row of its own yet is counted from. (Only "default" was without one once.)
+rpc::BucketCountsRow LoadCounts(const RowReader& rows, BucketId bucket,
+                                const rpc::CountersRow& counters);
 std::vector<rpc::ClearRow> LoadClears(const RowReader& rows);
 std::optional<ClusterId> LoadCluster(const RowReader& rows);
 
@@ -51,11 +57,23 @@ struct ApplyContext {
   [[nodiscard]] std::uint64_t log_time_us() const { return cache->applied.log_time_us; }
   // Whether this entry may change `more` rows beside those it changed already.
   [[nodiscard]] bool HasRoomFor(std::size_t more) const {
-    return rows->changes().size() + more + kRowsReserved <= kRowsPerEntryMax;
+    return rows->changes().size() + cache->changed_counts.size() + more + kRowsReserved <=
+           kRowsPerEntryMax;
   }
+  // Also a removed one, whose trash is not purged yet.
   [[nodiscard]] const rpc::BucketRow* FindBucket(std::uint64_t id) const {
     const auto it = cache->buckets.find(BucketId(id));
     return it == cache->buckets.end() ? nullptr : &it->second;
+  }
+  // One that clients may use.
+  [[nodiscard]] const rpc::BucketRow* FindOpenBucket(std::uint64_t id) const {
+    const rpc::BucketRow* bucket = FindBucket(id);
+    return bucket == nullptr || bucket->removed_index() != 0 ? nullptr : bucket;
+  }
+  // To change; its row is written with the entry.
+  [[nodiscard]] rpc::BucketCountsRow& CountsOf(std::uint64_t bucket) const {
+    cache->changed_counts.insert(BucketId(bucket));
+    return cache->counts[BucketId(bucket)];
   }
   [[nodiscard]] const rpc::NodeRow* FindNode(std::uint32_t id) const {
     const auto it = cache->nodes.find(NodeId(id));

@@ -7,6 +7,7 @@
 #include "common/mutant.h"
 #include "common/sync.h"
 #include "glog/logging.h"
+#include "server/metadata/bucket_table.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/limits.h"
 #include "server/metadata/machine_cache.h"
@@ -78,6 +79,12 @@ rpc::CommandResult Dispatch(ApplyContext* context, const rpc::Command& command) 
       return Apply(context, command.retire_step());
     case rpc::Command::kUndeleteFile:
       return Apply(context, command.undelete_file());
+    case rpc::Command::kMoveFile:
+      return Apply(context, command.move_file());
+    case rpc::Command::kMakeBucket:
+      return Apply(context, command.make_bucket());
+    case rpc::Command::kRemoveBucket:
+      return Apply(context, command.remove_bucket());
     case rpc::Command::KIND_NOT_SET:
       break;
   }
@@ -117,6 +124,7 @@ rpc::CommandResult MetadataMachine::State::ApplyOne(RowOverlay* batch, const Ite
     cache.applied.log_time_us = std::max(cache.applied.log_time_us, command.time_us());
     result = Dispatch(&context, command);
   }
+  WriteChangedCounts(&context);
   if (std::string encoded = EncodeRow(cache.counters); encoded != counters_encoded) {
     entry.Put(TableKey(kCountersTable), encoded);
     counters_encoded = std::move(encoded);

@@ -45,21 +45,32 @@ class MetadataView {
   [[nodiscard]] virtual std::optional<ClusterId> cluster_id() const = 0;
 
   [[nodiscard]] virtual std::optional<rpc::BucketRow> FindBucket(std::string_view name) const = 0;
+  // Also one that was removed (removed_index), while something is in its trash.
   [[nodiscard]] virtual std::optional<rpc::BucketRow> FindBucket(BucketId id) const = 0;
+  // Those that were not removed, by name.
+  [[nodiscard]] virtual std::vector<rpc::BucketRow> Buckets() const = 0;
+  [[nodiscard]] virtual rpc::BucketCountsRow CountsOf(BucketId id) const = 0;
   // The current version; hidden ones (cleared, removed) are not found.
   [[nodiscard]] virtual std::optional<rpc::VersionRow> FindFile(BucketId bucket,
                                                                 std::string_view name) const = 0;
-  // By transaction: current or trashed; nullopt once purged or never committed.
+  // An older version of the name that the bucket keeps; nullopt: none of this number, or the name is hidden.
+  [[nodiscard]] virtual std::optional<rpc::VersionRow> FindOld(BucketId bucket,
+                                                               std::string_view name,
+                                                               std::uint64_t number) const = 0;
+  // All of a name that FindFile finds, newest first.
+  [[nodiscard]] virtual std::vector<rpc::VersionRow> FindOlds(BucketId bucket,
+                                                              std::string_view name) const = 0;
+  // By transaction: current, kept or trashed; nullopt once purged or never committed.
   [[nodiscard]] virtual std::optional<rpc::VersionRow> FindVersion(const TxnId& txn) const = 0;
   // Current versions in byte order of names, those that begin with `prefix` and are greater than `after`.
   // Stops when visit returns false.
   virtual void List(BucketId bucket, std::string_view prefix, std::string_view after,
                     const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
-  // Versions, current or trashed, with a chunk that has fewer than the bucket's replicas in state OK; `after` in
+  // Versions, current, kept or trashed, with a chunk that has fewer than the bucket's replicas in state OK; `after` in
   // order of TxnId.
   virtual void ListIncomplete(const TxnId& after,
                               const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
-  // All versions, current or trashed, in order of TxnId, behind `after`.
+  // All versions, current, kept or trashed, in order of TxnId, behind `after`.
   virtual void ListVersions(const TxnId& after,
                             const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
   // Trashed versions, oldest first.
@@ -122,6 +133,10 @@ class MetadataMachine {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// What a writer calls itself: at most 128 bytes of valid UTF-8 without control characters; may be empty.
+// kInvalidArgument says what is wrong.
+[[nodiscard]] absl::Status CheckWriter(std::string_view writer);
 
 // The rule on names: 1 to 1,024 bytes of valid UTF-8 without control characters; no empty, "." or ".."
 // component; no leading or trailing "/". kInvalidArgument says what is wrong.

@@ -36,11 +36,34 @@ class SnapshotView final : public MetadataView {
   std::optional<rpc::BucketRow> FindBucket(BucketId id) const override {
     return Find<rpc::BucketRow>(BucketKey(id));
   }
+  std::vector<rpc::BucketRow> Buckets() const override {
+    std::vector<rpc::BucketRow> buckets;
+    const std::string first = TableKey(kBucketNameTable);
+    rows_->Scan(first, EndOfPrefix(first), [&](std::string_view, std::string_view id) {
+      if (auto row = FindBucket(BucketId(ReadBigEndian64(id, 0)))) buckets.push_back(*std::move(row));
+      return true;
+    });
+    return buckets;
+  }
+  rpc::BucketCountsRow CountsOf(BucketId id) const override {
+    return LoadCounts(*rows_, id, counters_);
+  }
 
   std::optional<rpc::VersionRow> FindFile(BucketId bucket, std::string_view name) const override {
     auto version = ReadFile(*rows_, bucket, name);
     if (version && FirstHiding(clears_, *version) != nullptr) return std::nullopt;
     return version;
+  }
+  std::optional<rpc::VersionRow> FindOld(BucketId bucket, std::string_view name,
+                                         std::uint64_t number) const override {
+    auto version = ReadOld(*rows_, bucket, name, number);
+    if (version && FirstHiding(clears_, *version) != nullptr) return std::nullopt;
+    return version;
+  }
+  std::vector<rpc::VersionRow> FindOlds(BucketId bucket, std::string_view name) const override {
+    auto olds = ReadOlds(*rows_, bucket, name);
+    std::erase_if(olds, [this](const auto& old) { return FirstHiding(clears_, old) != nullptr; });
+    return olds;
   }
   std::optional<rpc::VersionRow> FindVersion(const TxnId& txn) const override {
     auto located = ReadVersion(*rows_, txn);

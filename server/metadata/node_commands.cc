@@ -1,14 +1,13 @@
 // Who belongs to the cluster (rules R1, R4, R7).
 #include <string>
 
+#include "server/metadata/bucket_table.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/row_codec.h"
 #include "server/metadata/session_table.h"
 
 namespace dfs::metadata {
 namespace {
-
-constexpr std::uint64_t kDefaultBucket = 1;
 
 rpc::CommandResult Invalid(const ApplyContext& context, const std::string& message) {
   return Refusal(context, rpc::CommandResult::INVALID, message);
@@ -63,18 +62,12 @@ void AddNodeRow(ApplyContext* context, const rpc::NodeRow& row) {
 
 void AddDefaultBucket(ApplyContext* context) {
   rpc::BucketRow bucket;
-  bucket.set_id(kDefaultBucket);
+  bucket.set_id(kDefaultBucket.value());
   bucket.set_name("default");
   bucket.set_replicas(3);
   bucket.set_write_quorum(2);
   bucket.set_read_quorum(2);
-  const BucketId id(bucket.id());
-  context->rows->Put(BucketKey(id), EncodeRow(bucket));
-  std::string id_bytes;
-  AppendBigEndian64(&id_bytes, id.value());
-  context->rows->Put(BucketNameKey(bucket.name()), id_bytes);
-  context->cache->buckets[id] = bucket;
-  context->cache->counters.set_next_bucket_id(kDefaultBucket + 1);
+  AddBucket(context, bucket);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ void AppendTxn(std::string* out, const TxnId& txn) {
 
 constexpr std::size_t kTxnBytes = 16;
 constexpr char kPlaceCurrent = 'F';
+constexpr char kPlaceOld = 'O';
 constexpr char kPlaceTrashed = 'T';
 
 }  // namespace
@@ -82,6 +83,24 @@ std::string TrashedNameKey(BucketId bucket, std::string_view name) {
 std::string TrashedNameKey(BucketId bucket, std::string_view name, std::uint64_t number) {
   std::string key = TrashedNameKey(bucket, name);
   AppendBigEndian64(&key, ~number);
+  return key;
+}
+
+std::string OldVersionKey(BucketId bucket, std::string_view name) {
+  std::string key = TableKey(kOldVersionTable);
+  AppendBigEndian64(&key, bucket.value());
+  return key.append(name).append(1, '\0');
+}
+
+std::string OldVersionKey(BucketId bucket, std::string_view name, std::uint64_t number) {
+  std::string key = OldVersionKey(bucket, name);
+  AppendBigEndian64(&key, ~number);
+  return key;
+}
+
+std::string BucketCountsKey(BucketId id) {
+  std::string key = TableKey(kBucketCountsTable);
+  AppendBigEndian64(&key, id.value());
   return key;
 }
 
@@ -170,8 +189,9 @@ std::string EncodeTxn(const TxnId& txn) {
 std::string EncodePlace(const VersionPlace& place) {
   std::string value;
   if (place.trashed.is_none()) {
-    value.push_back(kPlaceCurrent);
+    value.push_back(place.old_number == 0 ? kPlaceCurrent : kPlaceOld);
     AppendBigEndian64(&value, place.bucket.value());
+    if (place.old_number != 0) AppendBigEndian64(&value, place.old_number);
     return value.append(place.name);
   }
   value.push_back(kPlaceTrashed);
@@ -185,6 +205,13 @@ std::optional<VersionPlace> DecodePlace(std::string_view value) {
   if (value[0] == kPlaceCurrent) {
     place.bucket = BucketId(ReadBigEndian64(value, 1));
     place.name = std::string(value.substr(9));
+    return place;
+  }
+  if (value[0] == kPlaceOld) {
+    if (value.size() < 17) return std::nullopt;
+    place.bucket = BucketId(ReadBigEndian64(value, 1));
+    place.old_number = ReadBigEndian64(value, 9);
+    place.name = std::string(value.substr(17));
     return place;
   }
   if (value[0] != kPlaceTrashed || value.size() != 9) return std::nullopt;

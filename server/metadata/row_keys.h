@@ -22,9 +22,11 @@ inline constexpr char kSettingsTable = 'E';
 inline constexpr char kTrashedNameTable = 'D';
 inline constexpr char kFileTable = 'F';
 inline constexpr char kClusterTable = 'G';
+inline constexpr char kBucketCountsTable = 'K';
 inline constexpr char kReleasedTable = 'L';
 inline constexpr char kNodeTable = 'N';
 inline constexpr char kNodeUuidTable = 'n';
+inline constexpr char kOldVersionTable = 'O';
 inline constexpr char kPurgeTable = 'P';
 inline constexpr char kClearTable = 'Q';
 inline constexpr char kResultTable = 'R';
@@ -49,6 +51,10 @@ std::string TrashKey(LogIndex trashed, const TxnId& txn);
 std::string TrashedNameKey(BucketId bucket, std::string_view name, std::uint64_t number);
 std::string TrashedNameKey(BucketId bucket, std::string_view name);  // what those of the name begin with
 std::string TrashedNamesKey(BucketId bucket, std::string_view prefix);  // what those of names so begun begin with
+// Older versions of a name that are kept, newest first.
+std::string OldVersionKey(BucketId bucket, std::string_view name, std::uint64_t number);
+std::string OldVersionKey(BucketId bucket, std::string_view name);  // what those of the name begin with
+std::string BucketCountsKey(BucketId id);
 std::string IncompleteKey(const TxnId& txn);
 std::string PurgeKey(NodeId node, const TxnId& txn);
 std::string PurgeKey(NodeId node);  // first of the node's
@@ -66,11 +72,13 @@ std::string EndOfPrefix(std::string_view prefix);
 TxnId TxnAtEnd(std::string_view key);
 std::string EncodeTxn(const TxnId& txn);
 
-// Where a version is: a current one by its name, a trashed one by the entry that trashed it.
+// Where a version is: a current one by its name, an older one that is kept by name and number, a trashed one by the
+// entry that trashed it.
 struct VersionPlace {
-  LogIndex trashed;  // none: current
-  BucketId bucket;   // of a current one
+  LogIndex trashed;  // none: current or kept
+  BucketId bucket;   // of a current or kept one
   std::string name;
+  std::uint64_t old_number = 0;  // not 0: kept
 };
 std::string EncodePlace(const VersionPlace& place);
 std::optional<VersionPlace> DecodePlace(std::string_view value);

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "common/mutant.h"
+#include "server/metadata/bucket_table.h"
 #include "server/metadata/clear_range.h"
 #include "server/metadata/commands.h"
 #include "server/metadata/metadata_machine.h"
@@ -64,8 +65,14 @@ bool PurgeOne(ApplyContext* context, const rpc::PurgeVersion& purge,
                             DFS_MUTANT(217, "Purge does not look at its index (rule R17)");
   if (!is_same_stay) return false;
   const Unlinks unlinks = UnlinksOf(*context, located->row, releasing);
+  // Those of the bucket too, if it is one that no other version of the entry is of.
+  const BucketId bucket(located->row.bucket_id());
+  const rpc::BucketRow* const row = context->FindBucket(bucket.value());
+  const std::size_t of_bucket = (context->cache->changed_counts.contains(bucket) ? 0 : 1) +
+                                (row != nullptr && row->removed_index() != 0 ? 1 : 0);
   // The first one always fits: a version names few nodes.
-  if (!context->HasRoomFor(unlinks.chunks_by_node.size() + unlinks.released_keys.size() + 4) &&
+  if (!context->HasRoomFor(unlinks.chunks_by_node.size() + unlinks.released_keys.size() +
+                           of_bucket + 4) &&
       !context->rows->changes().empty()) {
     return false;
   }
@@ -85,14 +92,19 @@ std::optional<TxnId> FindRemoved(const ApplyContext& context, const rpc::Undelet
                                  const std::optional<rpc::VersionRow>& hidden) {
   const bool is_any = !command.has_version();
   if (hidden && (is_any || command.version() == hidden->number())) return FromWire(hidden->txn());
+  if (hidden) {
+    const auto old = ReadOld(*context.rows, BucketId(command.bucket_id()), command.name(),
+                             command.version());
+    if (old) return FromWire(old->txn());
+  }
   const auto trashed =
       FindTrashed(*context.rows, BucketId(command.bucket_id()), command.name(),
                   is_any ? std::nullopt : std::optional(command.version()));
   return trashed ? std::optional(FromWire(trashed->row.txn())) : std::nullopt;
 }
 
-// From the trash to its name, which has no row now.
-rpc::VersionRow TakeBack(ApplyContext* context, const TxnId& txn) {
+// From the trash to its name, where way was made for it above `old_versions` kept ones.
+rpc::VersionRow TakeBack(ApplyContext* context, const TxnId& txn, std::uint32_t old_versions) {
   const auto trashed = ReadVersion(*context->rows, txn);
   LeaveTrash(context, *trashed);
   rpc::VersionRow version = trashed->row;
@@ -105,6 +117,7 @@ rpc::VersionRow TakeBack(ApplyContext* context, const TxnId& txn) {
   version.set_time_us(context->log_time_us());
   version.clear_trashed_index();
   version.clear_trashed_time_us();
+  version.set_old_versions(old_versions);
   AddCurrent(context, version);
   return version;
 }
@@ -152,10 +165,11 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::UndeleteFile& command
     return Refusal(*context, rpc::CommandResult::INVALID,
                    std::string(name.message().data(), name.message().size()));
   }
-  if (context->FindBucket(command.bucket_id()) == nullptr) {
-    return Refusal(*context, rpc::CommandResult::INVALID, "no such bucket");
+  const rpc::BucketRow* const bucket = context->FindOpenBucket(command.bucket_id());
+  if (bucket == nullptr) {
+    return Refusal(*context, rpc::CommandResult::NO_BUCKET, "no such bucket");
   }
-  const auto fail = [&](rpc::CommandResult::Code code, const char* message) {
+  const auto fail = [&](rpc::CommandResult::Code code, const std::string& message) {
     rpc::CommandResult result;
     result.set_code(code);
     result.set_message(message);
@@ -171,8 +185,12 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::UndeleteFile& command
   const auto txn = FindRemoved(*context, command, is_visible ? std::nullopt : under_name);
   if (!txn) return fail(rpc::CommandResult::NOT_FOUND, "not in the trash (any more)");
 
-  if (under_name) TrashCurrent(context, *under_name);
-  const rpc::VersionRow version = TakeBack(context, *txn);
+  const auto removed = ReadVersion(*context->rows, *txn);
+  const std::string over = WhatIsExceeded(*context, *bucket, removed->row.size(),
+                                          is_visible ? under_name : std::nullopt);
+  if (!over.empty()) return fail(rpc::CommandResult::OVER_QUOTA, over);
+  const std::uint32_t old_versions = MakeWay(context, *bucket, under_name);
+  const rpc::VersionRow version = TakeBack(context, *txn, old_versions);
   rpc::CommandResult result;
   result.set_code(rpc::CommandResult::DONE);
   *result.mutable_version() = Summary(version);

@@ -93,6 +93,18 @@ ParsedConfig ParseConfig(int argc, char** argv) {
       ->required();
   app.add_option("--peer-listen", config.peer_listen, "address for other nodes, host:port")
       ->required();
+  app.add_option("--http-listen", config.http_listen,
+                 "address for clients that speak HTTP, host:port (none)")
+      ->envname("DFS_HTTP_LISTEN");
+  app.add_option("--http-upload-limit", config.http_upload_limit,
+                 "a form (POST /) of so many bytes or more is refused; K, M and G are powers of 1,024")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 50))
+      ->default_str("1GB");
+  int http_port = -1;
+  app.add_option("--http-port", http_port, "the same, on the host of --listen")
+      ->check(CLI::Range(0, 65'535))
+      ->excludes("--http-listen");
   app.add_flag("--bootstrap", config.bootstrap,
                "form a new cluster, if the data directory is empty and no --join address answers");
   app.add_option("--join,--peers", config.join, "peer addresses of members, H:P,H:P…")
@@ -144,12 +156,18 @@ ParsedConfig ParseConfig(int argc, char** argv) {
     const int code = app.exit(error);
     parsed.exit_code = code == 0 ? 0 : kUsageError;
   }
+  if (http_port >= 0) {
+    config.http_listen =
+        absl::StrCat(config.listen.substr(0, config.listen.rfind(':')), ":", http_port);
+  }
   return parsed;
 }
 
 absl::Status CheckConfig(const Config& config) {
   for (const auto& [flag, address] : {std::pair{"--listen", config.listen},
-                                      std::pair{"--peer-listen", config.peer_listen}}) {
+                                      std::pair{"--peer-listen", config.peer_listen},
+                                      std::pair{"--http-listen", config.http_listen}}) {
+    if (address.empty() && std::string_view(flag) == "--http-listen") continue;
     if (!IsAddress(address)) {
       return absl::InvalidArgumentError(
           absl::StrCat(flag, "=", address, " is not host:port, for example 127.0.0.1:7710"));
@@ -166,6 +184,9 @@ absl::Status CheckConfig(const Config& config) {
   }
   if (config.listen == config.peer_listen) {
     return absl::InvalidArgumentError("--listen and --peer-listen must differ");
+  }
+  if (config.http_listen == config.listen || config.http_listen == config.peer_listen) {
+    return absl::InvalidArgumentError("--http-listen must differ from --listen and --peer-listen");
   }
   for (const auto& address : config.join) {
     if (!IsAddress(address)) {

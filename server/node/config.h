@@ -18,6 +18,8 @@ struct Config {
   std::string data_dir;
   std::string listen;        // for clients, host:port
   std::string peer_listen;   // for other nodes, host:port
+  std::string http_listen;   // for clients that speak HTTP, host:port; empty: none
+  std::uint64_t http_upload_limit = std::uint64_t{1} << 30;  // bytes of a form sent by HTTP: fewer than this
   bool bootstrap = false;
   std::vector<std::string> join;  // peer addresses of members
   std::string zone;

@@ -1,4 +1,4 @@
-// The services of a node, and the two servers that offer them.
+// The services of a node, and the servers that offer them.
 #ifndef DFS_SERVER_NODE_DOORS_H_
 #define DFS_SERVER_NODE_DOORS_H_
 
@@ -6,13 +6,17 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/operation_metrics.h"
 #include "common/peer_channels.h"
 #include "membership/membership_service.h"
 #include "server/chunk/replica_service.h"
 #include "server/coordinator/coordinator.h"
 #include "server/gateway/cluster_service.h"
+#include "server/gateway/file_operations.h"
 #include "server/gateway/file_service.h"
 #include "server/gateway/handed_read_service.h"
+#include "server/http/http_door.h"
+#include "server/http/http_server.h"
 #include "server/leader/leader_service.h"
 #include "server/node/config.h"
 #include "server/node/rpc_server.h"
@@ -32,10 +36,11 @@ class Doors {
     const coordinator::Parts* coordinator = nullptr;
     PeerChannels* channels = nullptr;
     gateway::ClusterParts cluster;
+    std::uint64_t http_form_bytes_max = http::HttpDoor::kFormBytesMax;
   };
   explicit Doors(Parts parts);
 
-  // Opens the port of the nodes, then that of the clients. kUnavailable: an address is in use or not this machine's.
+  // Opens the port of the nodes, then those of the clients. kUnavailable: an address is in use or not this machine's.
   [[nodiscard]] absl::Status Listen(const Config& config);
   // What load balancers are told. Nothing before Listen.
   void SetServing(bool is_serving);
@@ -44,16 +49,22 @@ class Doors {
   void StopNodes();
 
  private:
+  http::HttpDoor::Parts HttpParts(NodeId self, std::uint64_t form_bytes_max);
+
   replicated_log::RaftService raft_;
   membership::MembershipService ring_;
   leader::LeaderService leader_;
   chunk::ReplicaService replica_;
+  OperationMetrics metrics_;
+  gateway::FileOperations operations_;
   gateway::FileService files_;
   gateway::HandedReadService handed_reads_;
   gateway::ClusterService cluster_;
+  http::HttpDoor http_;
   // Last: they use the services.
   std::unique_ptr<RpcServer> peer_server_;
   std::unique_ptr<RpcServer> client_server_;
+  std::unique_ptr<http::HttpServer> http_server_;  // null: none is wanted
 };
 
 }  // namespace dfs::node

@@ -14,6 +14,7 @@
 #include "server/node/config.h"
 #include "server/node/disk_space.h"
 #include "server/node/node.h"
+#include "server/node/service_notice.h"
 
 namespace {
 
@@ -53,6 +54,7 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  dfs::node::NotifyService("STATUS=starts; ready once it takes part in its cluster");
 
   const dfs::CallbackThreads callback_threads;
   const auto interrupted = [&signals](absl::Duration wait) {
@@ -74,6 +76,9 @@ int main(int argc, char** argv) {
     int received = 0;
     sigwait(&signals, &received);
     LOG(INFO) << "stopping on signal " << received;
+    // Said only by a process that ends: after this word systemd kills whatever is still there.
+    const bool ends = !(*node)->was_full() && !(*node)->begins_anew();
+    dfs::node::NotifyService(ends ? "STOPPING=1\nSTATUS=stops" : "STATUS=begins anew");
     (*node)->Stop();
     if ((*node)->was_full()) dfs::node::RestartProgram();
     if (!(*node)->begins_anew()) return (*node)->has_failed() ? 1 : 0;

@@ -39,6 +39,7 @@
 #include "server/node/peer_finder.h"
 #include "server/node/recovery.h"
 #include "server/node/registration.h"
+#include "server/node/service_notice.h"
 #include "server/node/set_aside.h"
 #include "server/node/version.h"
 #include "server/node/waiter.h"
@@ -387,6 +388,7 @@ void Node::Impl::BuildServices() {
   doors.replica.own_ack = [this] { return OwnAck(); };
   doors.coordinator = &parts_;
   doors.channels = &channels_;
+  doors.http_form_bytes_max = config_.http_upload_limit;
   gateway::ClusterParts& cluster = doors.cluster;
   cluster.self = self_;
   cluster.machine = machine_.get();
@@ -453,6 +455,7 @@ void Node::Impl::TakePart() {
   membership_->Start();
   membership_->SetMembers(ring_members_);
   raft_->Release();
+  NotifyService("READY=1\nSTATUS=takes part");
   upkeep_->Post([this] { RegisterStart(kRegisterTries); });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "common/random.h"
@@ -53,21 +54,18 @@ class Picker {
   // Adds it unless it is taken or `out` has `limit` nodes.
   void Take(const Candidate& c, std::size_t limit, std::vector<NodeId>* out) {
     if (out->size() >= limit || !taken_.insert(c.node).second) return;
-    zones_.insert(c.zone);
+    ++copies_in_zone_[c.zone];
     out->push_back(c.node);
   }
-  // Fills `out` up to `limit` with those that may be picked: new zones first, cheapest first.
+  // Fills `out` up to `limit` with those that may be picked: from the zones that have fewest first, cheapest first. (More
+  // copies than zones are spread evenly: the loss of one zone takes as few as can be.)
   template <class MayPick>
   void Fill(std::size_t limit, MayPick may_pick, std::vector<NodeId>* out) {
     while (out->size() < limit) {
       const Candidate* best = nullptr;
       for (const Candidate* c : members_) {
         if (taken_.contains(c->node) || !may_pick(*c)) continue;
-        if (!zones_.contains(c->zone)) {
-          best = c;
-          break;
-        }
-        if (best == nullptr) best = c;
+        if (best == nullptr || CopiesIn(c->zone) < CopiesIn(best->zone)) best = c;
       }
       if (best == nullptr) return;
       Take(*best, limit, out);
@@ -75,10 +73,15 @@ class Picker {
   }
 
  private:
+  [[nodiscard]] int CopiesIn(const std::string& zone) const {
+    const auto found = copies_in_zone_.find(zone);
+    return found == copies_in_zone_.end() ? 0 : found->second;
+  }
+
   const Question& question_;
   std::vector<const Candidate*> members_;  // cheapest first
   std::set<NodeId> taken_;
-  std::set<std::string> zones_;
+  std::map<std::string, int> copies_in_zone_;
 };
 
 }  // namespace

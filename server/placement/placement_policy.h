@@ -57,7 +57,7 @@ struct Placement {
   std::vector<NodeId> set;
 };
 
-// Prefers, in this order: holders, nodes whose disks are not slow, the coordinator, zones that have no copy yet, and free space. Free space decides by
+// Prefers, in this order: holders, nodes whose disks are not slow, the coordinator, zones that have fewest copies, and free space. Free space decides by
 // weighted rendezvous hashing: over many seeds a node with twice the space gets about twice the
 // copies. (Always to take the emptiest would send every put to the same node until its
 // next heartbeat says so, and all load to a node that has just joined.)

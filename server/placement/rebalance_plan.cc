@@ -38,6 +38,11 @@ void GiveOut(double total, std::vector<Share>& shares) {
   for (Share& share : shares) share.part = std::clamp(share.weight * high, share.low, share.high);
 }
 
+int CopiesIn(const std::map<std::string, int>& zones, const std::string& zone) {
+  const auto found = zones.find(zone);
+  return found == zones.end() ? 0 : found->second;
+}
+
 bool Contains(const std::vector<NodeId>& nodes, NodeId node) {
   return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
 }
@@ -106,7 +111,7 @@ std::map<std::string, int> RebalancePlan::ZonesOf(const std::vector<NodeId>& set
   return zones;
 }
 
-// From a zone that has two to one that has none: the one that is fullest to the one that is emptiest, by their targets.
+// From a zone that has two more than another to that one (with three zones or more: from two to none): the one that is fullest to the one that is emptiest, by their targets.
 std::optional<RebalancePlan::Move> RebalancePlan::MoveForZones(
     std::uint64_t size, const std::vector<NodeId>& set,
     const std::map<std::string, int>& zones) const {
@@ -115,16 +120,19 @@ std::optional<RebalancePlan::Move> RebalancePlan::MoveForZones(
   const auto above = [](const Node& node) {
     return static_cast<double>(node.held) - static_cast<double>(node.target);
   };
+  const auto copies = [&](const Node& node) { return CopiesIn(zones, node.given.zone); };
   for (const auto& [id, node] : nodes_) {
-    if (!node.given.takes_part) continue;
-    if (Contains(set, id)) {
-      if (zones.at(node.given.zone) < 2) continue;
-      if (from == nullptr || above(node) > above(*from)) from = &node;
-    } else if (!zones.contains(node.given.zone) && HasRoom(node, size)) {
-      if (to == nullptr || above(node) < above(*to)) to = &node;
-    }
+    if (!node.given.takes_part || Contains(set, id) || !HasRoom(node, size)) continue;
+    const std::pair rank(copies(node), above(node));
+    if (to == nullptr || rank < std::pair(copies(*to), above(*to))) to = &node;
   }
-  if (from == nullptr || to == nullptr) return std::nullopt;
+  if (to == nullptr) return std::nullopt;
+  for (const auto& [id, node] : nodes_) {
+    // The zone that gives is not poorer afterwards than the one that takes.
+    if (!node.given.takes_part || !Contains(set, id) || copies(node) < copies(*to) + 2) continue;
+    if (from == nullptr || above(node) > above(*from)) from = &node;
+  }
+  if (from == nullptr) return std::nullopt;
   return Move{from->given.node, to->given.node, true};
 }
 
@@ -139,12 +147,10 @@ std::optional<RebalancePlan::Move> RebalancePlan::MoveForBalance(
     if (from == nodes_.end() || !MayGive(from->second, size)) continue;
     for (const auto& [id, to] : nodes_) {
       if (Contains(set, id) || !MayTake(to, size)) continue;
-      // Its place becomes free in the giver's zone only if it was alone there.
-      const bool is_new_zone = !zones.contains(to.given.zone);
       const bool is_same_zone = to.given.zone == from->second.given.zone;
-      const bool was_alone = zones.at(from->second.given.zone) == 1;
-      if (!is_new_zone && !is_same_zone && was_alone &&
-          !DFS_MUTANT(843, "a move puts two copies into one zone")) {
+      const bool is_denser =
+          CopiesIn(zones, to.given.zone) >= CopiesIn(zones, from->second.given.zone);
+      if (!is_same_zone && is_denser && !DFS_MUTANT(843, "a move puts two copies into one zone")) {
         continue;
       }
       const std::uint64_t gain = (from->second.held - from->second.target) +

@@ -30,8 +30,8 @@ struct BalanceNode {
 //   the bytes moved in a round are at most bytes_needed(): what lies below the targets when it begins, which any way to
 //   get there has to move.
 //
-// A copy that shares a zone with another of its chunk, while a zone without one has a node to take it, moves there whatever
-// the targets are: at most once for each copy too many in a zone. These are extra.
+// A copy whose zone has two more copies of its chunk than another zone that has a node to take it (so: shares its zone, while
+// there is one without) moves there whatever the targets are: at most once for each copy too many in a zone. These are extra.
 //
 // Not thread-safe.
 class RebalancePlan {

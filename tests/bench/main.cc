@@ -14,6 +14,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "tests/bench/client_load.h"
+#include "tests/bench/http_load.h"
 #include "tests/bench/node_faults.h"
 #include "tests/bench/raw_limits.h"
 #include "tests/bench/repair_speed.h"
@@ -36,7 +37,7 @@ constexpr int kManyClients = 16;
 struct Options {
   bool is_json = false;
   bool is_quick = false;
-  std::vector<std::string> sections = {"idle", "bulk", "small", "faults"};
+  std::vector<std::string> sections = {"idle", "bulk", "small", "http", "faults"};
   std::string raw_stream_port_file;  // the serving half of the raw stream
 };
 
@@ -151,6 +152,43 @@ void MeasureSmall(Report& report, testing::ProcessCluster& cluster, std::uint64_
   const LoadResult gets = load.Get(size, kUnlimited, time);
   AddRate(report, "get" + of, size, gets, only(size == kFourKib && !is_one && !is_spread, AtLeast(4'000)));
   AddLatency(report, "get" + of, gets, only(size == kHundredKb && is_one, AtMost(3)));
+}
+
+// One client over HTTP and one over gRPC in turn; then many over HTTP.
+void MeasureHttp(Report& report, testing::ProcessCluster& cluster, bool is_quick) {
+  // The client library takes the first endpoint, too.
+  HttpLoad one({cluster.HttpAddressOf(1)}, 1);
+  ClientLoad grpc({cluster.EndpointOf(1)}, 1, ClientLoad::Connections::kShared);
+  LoadResult puts;
+  LoadResult gets;
+  LoadResult grpc_puts;
+  LoadResult grpc_gets;
+  for (int round = -1; round < (is_quick ? 3 : 7); ++round) {
+    const LoadResult grpc_put = grpc.Put(kHundredMb, 1, absl::ZeroDuration());
+    const LoadResult put = one.Put(kHundredMb, 1, absl::ZeroDuration());
+    const LoadResult grpc_get = grpc.Get(kHundredMb, 1, absl::ZeroDuration());
+    const LoadResult get = one.Get(kHundredMb, 1, absl::ZeroDuration());
+    if (round < 0) continue;  // the first round warms up
+    puts.Add(put);
+    gets.Add(get);
+    grpc_puts.Add(grpc_put);
+    grpc_gets.Add(grpc_get);
+  }
+  // 0.7 times the rate.
+  report.Add({.name = "HTTP put 100 MB, 1 client, p50", .value = puts.latencies.QuantileMs(0.5), .unit = "ms",
+              .raw = grpc_puts.latencies.QuantileMs(0.5), .target = AtMost(1 / 0.7), .note = ErrorsOf(puts)});
+  report.Add({.name = "HTTP get 100 MB, 1 client, p50", .value = gets.latencies.QuantileMs(0.5), .unit = "ms",
+              .raw = grpc_gets.latencies.QuantileMs(0.5), .target = AtMost(1 / 0.7), .note = ErrorsOf(gets)});
+  const absl::Duration time = absl::Seconds(is_quick ? 2 : 5);
+  constexpr std::uint64_t kFiles = 1'000;
+  constexpr std::uint64_t kUnlimited = 1'000'000;
+  HttpLoad many({cluster.HttpAddressOf(1)}, kManyClients);
+  const LoadResult small_puts = many.Put(kFourKib, kFiles, absl::InfiniteDuration());
+  AddRate(report, "HTTP put 4 KiB, 16 connections", kFourKib, small_puts, std::nullopt);
+  many.Get(kFourKib, kUnlimited, time / 8);
+  const LoadResult small_gets = many.Get(kFourKib, kUnlimited, time);
+  AddRate(report, "HTTP get 4 KiB, 16 connections", kFourKib, small_gets, AtLeast(4'000));
+  AddLatency(report, "HTTP get 4 KiB, 16 connections", small_gets, std::nullopt);
 }
 
 void MeasureFaults(Report& report, testing::ProcessCluster& cluster, bool is_quick) {
@@ -298,6 +336,10 @@ void MeasureAll(const Options& options) {
     report.Add({.name = "memory (PSS) after load", .value = PssMb(cluster), .unit = "MB",
                 .raw = std::nullopt, .target = std::nullopt, .note = ""});
   }
+  if (wants("http")) {
+    report.Section("HTTP (raw: the same over gRPC, in the same rounds)");
+    MeasureHttp(report, cluster, options.is_quick);
+  }
   if (wants("faults")) {
     report.Section("A dead or hung leader (one client puts 4 KiB files all the time)");
     MeasureFaults(report, cluster, options.is_quick);
@@ -313,7 +355,7 @@ int main(int argc, char** argv) {
   CLI::App app("Measures three nodes on loopback beside the raw limits of the machine.", "dfs_bench");
   app.add_flag("--json", options.is_json, "one JSON object a line");
   app.add_flag("--quick", options.is_quick, "fewer rounds: for a look, not for publication");
-  app.add_option("--only", options.sections, "sections: idle, bulk, small, faults; repair and tls only if named")->delimiter(',');
+  app.add_option("--only", options.sections, "sections: idle, bulk, small, http, faults; repair and tls only if named")->delimiter(',');
   app.add_flag_callback("--tls", [&options] { options.sections = {"tls"}; }, "the same as --only=tls");
   app.add_option("--serve-raw-stream", options.raw_stream_port_file)->group("");
   CLI11_PARSE(app, argc, argv);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/integration/cluster_fixture.h"
+#include "tests/support/http_client.h"
 
 namespace dfs::testing {
 namespace {
@@ -57,6 +58,9 @@ TEST_F(LocalCluster, WholeLife) {
   EXPECT_EQ(again.exit_code, 0);
   EXPECT_THAT(again.err, HasSubstr("is up already"));
   EXPECT_EQ(Cli({"put", "-", "file"}, "content").exit_code, 0);
+
+  HttpClient http("127.0.0.1:" + std::to_string(port_base_ + 32));
+  EXPECT_EQ(http.Get("/upload/file").body, "content") << "node 3 speaks HTTP";
 
   ASSERT_EQ(Run({"kill", "2"}).exit_code, 0);
   EXPECT_EQ(Processes(), 2);

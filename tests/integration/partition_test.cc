@@ -410,6 +410,57 @@ TEST_F(Partition, LeaderThatIsCutOffFromItsClientsOnlyGoesOnToLead) {
   network().Heal();
 }
 
+// Row 41. A node that is cut off from all others still tells what it knows, as of before the cut, where that was asked for;
+// for a strong answer, or the leader's word, it says that there is no quorum.
+TEST_F(Partition, EventualReadsMayBeStaleAndStrongOnesNeverAre) {
+  const auto follower = cluster().Follower();
+  ASSERT_OK(follower.status());
+  const int cut = *follower;
+  const int other = cut == 1 ? 2 : 1;
+  ASSERT_EQ(CliAt(other, {"mb", "--replicas=all", "everywhere"}).exit_code, 0);
+  const auto at = [](int n, const std::string& verb, const std::string& consistency) {
+    std::vector<std::string> words = {"--bucket=everywhere", verb, "--consistency=" + consistency};
+    if (verb != "ls") words.emplace_back("stale");
+    if (verb == "get") words.emplace_back("-");
+    return CliAt(n, words);
+  };
+  ASSERT_EQ(CliAt(other, {"--bucket=everywhere", "put", "-", "stale"}, "before").exit_code, 0);
+  ASSERT_OK(cluster().WaitFullyReplicated(other));
+  ASSERT_OK(cluster().WaitCaughtUp(AllNodes()));
+  for (int n = 1; n <= kNodes; ++n) {
+    if (n != cut) network().Cut(n, cut);
+  }
+  ASSERT_OK(ProcessCluster::Await("a put on the greater side", kWriteTimeout + kVerdictTimeout, [&] {
+    return CliAt(other, {"--bucket=everywhere", "put", "--force", "-", "stale"}, "after").exit_code == 0;
+  }));
+  const std::vector<std::string> verbs = {"get", "stat", "ls", "locate"};
+  {
+    // Each takes the time in which a quorum may still be found: all at once.
+    std::atomic<int> left = 2 * static_cast<int>(verbs.size());
+    Event all_refused;
+    ThreadPool threads("refused", 2 * verbs.size());
+    for (const std::string& verb : verbs) {
+      for (const std::string consistency : {"strong", "leader"}) {
+        threads.Post([&, verb, consistency] {
+          const auto refused = at(cut, verb, consistency);
+          EXPECT_EQ(refused.exit_code, kNoQuorum) << verb << " " << consistency << refused.err;
+          EXPECT_EQ(refused.out, "") << verb;
+          if (--left == 0) all_refused.Set();
+        });
+      }
+    }
+    EXPECT_TRUE(all_refused.WaitFor(absl::Minutes(2)));
+  }
+  for (const std::string& verb : verbs) EXPECT_EQ(at(cut, verb, "eventual").exit_code, 0) << verb;
+  EXPECT_EQ(at(cut, "get", "eventual").out, "before") << "it cannot know of the other";
+  for (const char* consistency : {"strong", "leader"}) EXPECT_EQ(at(other, "get", consistency).out, "after");
+  network().Heal();
+  ASSERT_OK(cluster().WaitReady(AllNodes(), kHealTimeout));
+  EXPECT_EQ(at(cut, "get", "strong").out, "after");
+  EXPECT_EQ(at(cut, "get", "leader").out, "after");
+  Proved("with a node cut off, eventual reads there were stale and strong ones were refused (row 41)");
+}
+
 // FEATURES, section 5: packets dropped, not refused; both ways, to it and from it.
 TEST_F(Partition, ClientLeavesANodeThatItCannotReachWithinTwoSeconds) {
   const auto follower = cluster().Follower();

@@ -33,7 +33,8 @@ ALLOWED["server/leader"] = MIDDLE
 ALLOWED["server/coordinator"] = MIDDLE + ["server/leader"]
 ALLOWED["server/gossip_store"] = MIDDLE + ["server/leader"]
 ALLOWED["server/gateway"] = MIDDLE + ["server/leader", "server/coordinator", "server/gossip_store"]
-ALLOWED["server/node"] = ALLOWED["server/gateway"] + ["server/gateway"]
+ALLOWED["server/http"] = ALLOWED["server/gateway"] + ["server/gateway"]
+ALLOWED["server/node"] = ALLOWED["server/http"] + ["server/http"]
 
 # Folders all of whose files are deterministic: no lock, thread, clock or I/O.
 PURE_FOLDERS = ["server/consensus", "server/placement"]
@@ -81,6 +82,8 @@ CLOCK_RULE = "the machine's clock outside common/clock"
 GRPC_INCLUDE = re.compile(r"^(grpc|grpcpp)/|\.grpc\.pb\.h$")
 GRPC_FOLDERS = ["proto", "client", "server/gateway", "server/node"]
 GRPC_FILES = re.compile(r"(^|/)(grpc_\w+|\w+_service|peer_channels)\.(h|cc)$")
+# Each costs seconds wherever it is included.
+BEAST_FILES = re.compile(r"^server/http/beast_\w+\.cc$")
 ROCKSDB_FILES = re.compile(r"(^|/)rocksdb_\w+\.(h|cc)$")
 
 
@@ -136,6 +139,10 @@ def check_file(path, text):
             yield "%s: gRPC belongs into grpc_* and *_service files: %s" % (where, target)
         if target.startswith("rocksdb/") and not (is_test or ROCKSDB_FILES.search(path)):
             yield "%s: RocksDB belongs into rocksdb_* files: %s" % (where, target)
+        if target.startswith("prometheus/") and path != "server/http/metrics_page.cc":
+            yield "%s: Prometheus' library belongs into server/http/metrics_page.cc: %s" % (where, target)
+        if target.startswith("boost/") and not BEAST_FILES.search(path):
+            yield "%s: Boost belongs into server/http/beast_*.cc: %s" % (where, target)
     for number, line in enumerate(code):
         where = "%s:%d" % (path, number + 1)
         for what, pattern, exceptions in FORBIDDEN_CALLS:
@@ -191,6 +198,8 @@ PLANTED = [  # path, text, part of the message that must come
     ("server/node/x.cc", '#include "tests/support/sim_clock.h"\n', "test's header"),
     ("server/chunk/x.cc", "#include <rocksdb/db.h>\n", "RocksDB belongs"),
     ("server/chunk/x.cc", "#include <grpcpp/grpcpp.h>\n", "gRPC belongs"),
+    ("server/http/x.cc", "#include <boost/beast/http/basic_parser.hpp>\n", "Boost belongs"),
+    ("server/http/x.cc", "#include <grpcpp/server_context.h>\n", "gRPC belongs"),
     ("server/chunk/x.cc", '#include "dfs/internal/v1/replica.grpc.pb.h"\n', "gRPC belongs"),
     ("membership/ring_core.cc", "#include <mutex>\n", "pure file may not include"),
     ("server/placement/x.cc", '#include "common/sync.h"\n', "pure file may not include"),

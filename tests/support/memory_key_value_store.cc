@@ -65,6 +65,7 @@ void MemoryKeyValueStore::Write(const RowBatch& batch) {
   }
   if (is_pinned_) rows_ = std::make_shared<Rows>(*rows_);
   is_pinned_ = false;
+  rows_changed_ += batch.changes.size();
   for (const auto& [key, value] : batch.changes) {
     if (value) {
       rows_->insert_or_assign(key, *value);
@@ -100,6 +101,11 @@ void MemoryKeyValueStore::LoseWritesAfter(std::size_t writes) {
 std::size_t MemoryKeyValueStore::writes() const {
   MutexLock lock(&mutex_);
   return writes_;
+}
+
+std::size_t MemoryKeyValueStore::rows_changed() const {
+  MutexLock lock(&mutex_);
+  return rows_changed_;
 }
 
 }  // namespace dfs::metadata

@@ -35,6 +35,8 @@ class MemoryKeyValueStore final : public KeyValueStore {
   // Further writes are lost, as after a power cut that nobody noticed yet. 0: from now on.
   void LoseWritesAfter(std::size_t writes);
   [[nodiscard]] std::size_t writes() const;
+  // Rows in all writes together.
+  [[nodiscard]] std::size_t rows_changed() const;
 
  private:
   class View;
@@ -45,6 +47,7 @@ class MemoryKeyValueStore final : public KeyValueStore {
   // Somebody got `rows_` since it was last copied: the next write copies it.
   mutable bool is_pinned_ ABSL_GUARDED_BY(mutex_) = false;
   std::size_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t rows_changed_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<std::size_t> writes_kept_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -31,6 +31,7 @@ constexpr absl::Duration kPollEvery = absl::Milliseconds(10);
 constexpr absl::Duration kStatusTimeout = absl::Seconds(1);
 constexpr absl::Duration kTerminateTimeout = absl::Seconds(20);
 constexpr std::size_t kLogTailBytes = 3'000;
+constexpr int kPortsPerNode = 3;  // for clients, for peers, for HTTP
 
 bool IsPortFree(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -51,7 +52,7 @@ bool IsPortFree(int port) {
 int FindPorts() {
   constexpr int kFirst = 20'000;
   constexpr int kLast = 32'000;
-  constexpr int kBlock = 20;
+  constexpr int kBlock = 30;
   constexpr int kBlocks = (kLast - kFirst) / kBlock;
   static int next = static_cast<int>(getpid()) % kBlocks;
   for (int tries = 0; tries < kBlocks; ++tries) {
@@ -143,7 +144,8 @@ std::vector<std::string> ProcessCluster::CommandOf(int n, const std::vector<std:
   if (options_.runner) command = options_.runner(n);
   command.insert(command.end(), {ServerBinary(), "--name=" + NameOf(n), "--zone=z" + std::to_string(n),
                                  "--data-dir=" + DataFolder(n), "--listen=" + EndpointOf(n),
-                                 "--peer-listen=" + PeerAddressOf(n)});
+                                 "--peer-listen=" + PeerAddressOf(n),
+                                 "--http-listen=" + HttpAddressOf(n)});
   std::filesystem::create_directories(std::filesystem::path(LogFile(n)).parent_path());
   std::string others;
   for (const auto& [other, unused] : nodes_) {
@@ -362,7 +364,7 @@ pid_t ProcessCluster::PidOf(int n) const { return At(n).process.pid(); }
 ProcessCluster::Node& ProcessCluster::At(int n) {
   CHECK(n >= 1 && n <= kNodesMax) << n;
   auto [at, is_new] = nodes_.try_emplace(n);
-  if (is_new) SetPorts(n, at->second, port_base_ + 2 * n);
+  if (is_new) SetPorts(n, at->second, port_base_ + kPortsPerNode * n);
   return at->second;
 }
 
@@ -411,14 +413,21 @@ const ProcessCluster::Node& ProcessCluster::At(int n) const { return nodes_.at(n
 
 std::string ProcessCluster::EndpointOf(int n) const {
   const auto found = nodes_.find(n);
-  const int port = found == nodes_.end() ? port_base_ + 2 * n : found->second.first_port;
+  const int port = found == nodes_.end() ? port_base_ + kPortsPerNode * n : found->second.first_port;
   return AddressOf(n, port);
 }
 
 std::string ProcessCluster::PeerAddressOf(int n) const {
   const auto found = nodes_.find(n);
-  const int port = found == nodes_.end() ? port_base_ + 2 * n : found->second.first_port;
+  const int port = found == nodes_.end() ? port_base_ + kPortsPerNode * n : found->second.first_port;
   return AddressOf(n, port + 1);
+}
+
+std::string ProcessCluster::HttpAddressOf(int n) const {
+  const auto found = nodes_.find(n);
+  const int port =
+      found == nodes_.end() ? port_base_ + kPortsPerNode * n : found->second.first_port;
+  return AddressOf(n, port + 2);
 }
 
 std::vector<std::string> ProcessCluster::Endpoints() const {

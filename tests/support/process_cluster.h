@@ -103,6 +103,7 @@ class ProcessCluster {
 
   [[nodiscard]] std::string EndpointOf(int n) const;      // for clients
   [[nodiscard]] std::string PeerAddressOf(int n) const;
+  [[nodiscard]] std::string HttpAddressOf(int n) const;
   [[nodiscard]] std::vector<std::string> Endpoints() const;  // of all nodes started so far
   [[nodiscard]] std::string EndpointList() const;         // the same, separated by commas
   [[nodiscard]] std::shared_ptr<grpc::Channel> ClientChannel(int n);
@@ -135,7 +136,7 @@ class ProcessCluster {
   struct Node {
     ChildProcess process;
     bool is_paused = false;
-    int first_port = 0;  // for clients; the next one is for peers
+    int first_port = 0;  // for clients; the next ones are for peers and for HTTP
     std::shared_ptr<grpc::Channel> client_channel;
     std::shared_ptr<grpc::Channel> peer_channel;
   };

@@ -232,6 +232,59 @@ void SimClient::Undelete(const std::string& name) {
   history_->Record(name, operation);
 }
 
+void SimClient::Move(const std::string& name) {
+  const std::string other = absl::StrCat("moved", number_, "-", ++moves_);
+  if (!MoveOnce(name, other, false)) return;
+  history_->RecordName(other);
+  if (random_.OneIn(1, 2)) MoveOnce(other, name, true);
+}
+
+bool SimClient::MoveOnce(const std::string& source, const std::string& target, bool is_back) {
+  if (!OpenSession()) return false;
+  rpc::Command command;
+  rpc::MoveFile& move = *command.mutable_move_file();
+  *move.mutable_request_id() = NextId();
+  move.set_bucket_id(1);
+  move.set_source(source);
+  move.set_target(target);
+  // One change of two names: each history has its half of it, at the same time.
+  RegisterOperation gone{RegisterOperation::Kind::kWrite, 0, history_->Tick(), 0};
+  RegisterOperation came{RegisterOperation::Kind::kWrite, 0, history_->Tick(), 0};
+  gone.client = came.client = number_;
+  came.brings_back = is_back;
+  Fate fate = Fate::kUnknown;
+  // Nobody but the answer tells what was moved.
+  const auto result =
+      Decide(move.request_id(), kSettlesForCertain, &fate, [&](int machine) {
+        return wire_->Ask<rpc::CommandResult>(
+            kClients, machine, NodeId(), kCallTimeout,
+            [command](SimNode& node) { return node.Submit(command); });
+      });
+  gone.end = history_->Tick();
+  came.end = history_->Tick();
+  if (fate == Fate::kUnknown) {
+    history_->RecordViolation(absl::StrCat("file ", source, ": a move that is never settled"));
+  }
+  if (fate != Fate::kDone) return false;
+  const absl::Status status = coordinator::StatusOf(*result);
+  if (absl::IsNotFound(status)) {
+    gone.kind = RegisterOperation::Kind::kRead;
+    history_->Record(source, gone);
+  }
+  if (!status.ok()) return false;
+  const rpc::VersionRow& version = result->version();
+  came.value = history_->ValueOfSummary(version.size(), version.crc32c());
+  gone.over = came.value;
+  if (came.value == 0) {
+    history_->RecordViolation(absl::StrCat("file ", source, ": moved was what nobody put"));
+  }
+  ++counts_->moves_done;
+  history_->RecordVersion(target, version.number(), came.value);
+  history_->Record(source, gone);
+  history_->Record(target, came);
+  return true;
+}
+
 bool SimClient::Get(const std::string& name, int machine) {
   api::GetRequest request;
   request.set_name(name);

@@ -24,6 +24,7 @@ struct ClientCounts {
   std::uint64_t gets_failed = 0;
   std::uint64_t removes_done = 0;
   std::uint64_t undeletes_done = 0;
+  std::uint64_t moves_done = 0;
 };
 
 class SimClient {
@@ -36,11 +37,15 @@ class SimClient {
   void Remove(const std::string& name);
   // Brings the newest back, or one that was heard of; over what is there, or only if nothing is.
   void Undelete(const std::string& name);
+  // To a name that nobody uses, and in half of the cases back again, over what may be there by then.
+  void Move(const std::string& name);
   // False if there was no answer.
   bool Get(const std::string& name, int machine);
   int AnyMachine();
 
  private:
+  // True if it was done. `is_back`: what is moved was put under the target's name.
+  bool MoveOnce(const std::string& source, const std::string& target, bool is_back);
   enum class Fate { kDone, kNothing, kUnknown };
   bool OpenSession();
   api::RequestId NextId();
@@ -60,6 +65,7 @@ class SimClient {
   std::string session_;
   std::uint64_t birth_ = 0;
   std::uint64_t sequence_ = 0;
+  std::uint64_t moves_ = 0;
 };
 
 }  // namespace dfs::simulation

@@ -34,6 +34,9 @@ class SimHistory {
   void RecordVersion(const std::string& name, std::uint64_t number, std::uint64_t value) {
     versions_[name].push_back({number, value});
   }
+  // One more that is to be read at the end.
+  void RecordName(const std::string& name) { names_.push_back(name); }
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   struct Version {
     std::uint64_t number = 0;
     std::uint64_t value = 0;
@@ -55,6 +58,7 @@ class SimHistory {
   std::map<std::string, std::vector<RegisterOperation>> operations_;
   std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> contents_;  // (size, CRC32C)
   std::map<std::string, std::vector<Version>> versions_;
+  std::vector<std::string> names_;
   std::vector<std::string> violations_;
 };
 

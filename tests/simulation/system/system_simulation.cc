@@ -149,6 +149,8 @@ class SystemRun {
       const bool is_file = random.OneIn(1, 12);
       client.Put(name, is_file ? static_cast<std::size_t>(random.Between(262'145, 600'000))
                                : 8 + static_cast<std::size_t>(random.Below(3'000)));
+    } else if (kind == 7 && random.OneIn(1, 2)) {
+      client.Move(name);
     } else if (kind < 9) {
       client.Remove(name);
     } else if (kind < 11) {
@@ -161,12 +163,13 @@ class SystemRun {
   absl::Status ReadAll() {
     SimClient client(kClients + 1, cluster_.machines(), scheduler_, &cluster_.wire(), &history_,
                      &next_value_, &counts_);
-    for (std::uint64_t number = 0; number < kNames; ++number) {
+    std::vector<std::string> names = history_.names();
+    for (std::uint64_t number = 0; number < kNames; ++number) names.push_back(NameOf(number));
+    for (const std::string& name : names) {
       for (int machine = 1; machine <= cluster_.machines(); ++machine) {
         if (cluster_.IsAway(machine)) continue;
-        if (!client.Get(NameOf(number), machine)) {
-          return absl::DataLossError(
-              absl::StrCat(NameOf(number), " cannot be read at machine ", machine));
+        if (!client.Get(name, machine)) {
+          return absl::DataLossError(absl::StrCat(name, " cannot be read at machine ", machine));
         }
       }
     }

@@ -66,10 +66,11 @@ int RunOne(const RunOptions& options) {
               report.trace_hash, report.steps,
               static_cast<std::uint64_t>(report.simulated_seconds * 1000), report.operations);
   std::printf(" puts %" PRIu64 " failed %" PRIu64 " unknown %" PRIu64 " gets %" PRIu64
-              " no-answer %" PRIu64 " removes %" PRIu64 " undeletes %" PRIu64,
+              " no-answer %" PRIu64 " removes %" PRIu64 " undeletes %" PRIu64 " moves %" PRIu64,
               report.clients.puts_done, report.clients.puts_failed, report.clients.puts_unknown,
               report.clients.gets_done, report.clients.gets_failed, report.clients.removes_done,
-              report.clients.undeletes_done);
+              report.clients.undeletes_done,
+              report.clients.moves_done);
   std::printf(" messages %" PRIu64 " calls %" PRIu64 " lost %" PRIu64 " duplicated %" PRIu64
               " delayed %" PRIu64,
               report.wire.datagrams, report.wire.calls, report.wire.lost, report.wire.duplicated,

@@ -1,5 +1,6 @@
 // The program itself, run as users run it, against nodes in this process.
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -357,6 +358,106 @@ TEST_F(CliTest, BashCompletesVerbsFlagsChoicesAndRemoteNames) {
   EXPECT_NE(page.find(".SS put LOCAL [REMOTE]"), std::string::npos);
   EXPECT_NE(page.find("\\-\\-if\\-absent"), std::string::npos);
   EXPECT_EQ(Run("completion tcsh").code, 64);
+// Row 37.
+TEST_F(CliTest, CacheIsReadAsLongAsTheVersionIsTheOneAskedFor) {
+  const std::string cache = "XDG_CACHE_HOME=" + (folder / "cache").string();
+  WriteFile(folder / "x", std::string(2'500'000, 'a'));
+  ASSERT_EQ(Run("put x").code, 0);
+  const Result first = Run("get --cache x y", cache);
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(first.err.find("from the cache"), std::string::npos);
+  const int gets = a.calls("Get") + b.calls("Get");
+  fs::remove(folder / "y");
+  const Result second = Run("get --cache x y", cache);
+  EXPECT_NE(second.err.find("from the cache"), std::string::npos) << second.err;
+  EXPECT_TRUE(ReadFile(folder / "y") == std::string(2'500'000, 'a'));
+  EXPECT_EQ(a.calls("Get") + b.calls("Get"), gets) << "no bytes came from the cluster";
+  EXPECT_TRUE(Run("get --cache x -", cache).out == std::string(2'500'000, 'a'));
+  EXPECT_EQ(Run("--json get --cache x y", cache).Lines()[0]["from_cache"], true);
+  // Another version is another file.
+  WriteFile(folder / "x", "new");
+  ASSERT_EQ(Run("put x").code, 0);
+  EXPECT_EQ(Run("get --cache x -", cache).out, "new");
+  EXPECT_EQ(Run("--json get --cache x y", cache).Lines()[0]["from_cache"], true);
+  EXPECT_EQ(Run("get --cache --range=0-1 x -", cache).code, 64) << "whole files only";
+}
+
+TEST_F(CliTest, DamagedCacheIsNotBelieved) {
+  const std::string cache = "XDG_CACHE_HOME=" + (folder / "cache").string();
+  WriteFile(folder / "x", "content");
+  ASSERT_EQ(Run("put x").code, 0);
+  ASSERT_EQ(Run("get --cache x y", cache).code, 0);
+  int damaged = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder / "cache")) {
+    if (!entry.is_regular_file()) continue;
+    fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
+    WriteFile(entry.path(), "contenT");
+    ++damaged;
+  }
+  ASSERT_EQ(damaged, 1);
+  const Result again = Run("--json get --cache x y", cache);
+  EXPECT_EQ(again.Lines()[0]["from_cache"], false);
+  EXPECT_EQ(ReadFile(folder / "y"), "content");
+  EXPECT_EQ(Run("--json get --cache x y", cache).Lines()[0]["from_cache"], true) << "healed";
+}
+
+TEST_F(CliTest, CacheStaysWithinItsSize) {
+  const std::string cache = "XDG_CACHE_HOME=" + (folder / "cache").string();
+  for (const char* name : {"f1", "f2", "f3", "f4"}) {
+    WriteFile(folder / name, std::string(1'000, 'a'));
+    ASSERT_EQ(Run(std::string("put ") + name).code, 0);
+    ASSERT_EQ(Run(std::string("get --cache --cache-size=2500 ") + name + " y", cache).code, 0);
+  }
+  std::uintmax_t total = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder / "cache")) {
+    if (entry.is_regular_file()) total += entry.file_size();
+  }
+  EXPECT_EQ(total, 2'000U);
+  EXPECT_EQ(Run("get --cache --cache-size=10 f1 -", cache).out, std::string(1'000, 'a')) << "too large for it";
+}
+
+// Row 35, at a terminal.
+class TerminalTest : public CliTest {
+ protected:
+  // Runs `dfs-cli ARGUMENTS` at a terminal of its own, and types `typed` once it asks.
+  Result RunAtTerminal(const std::string& arguments, const std::string& typed) const {
+    const std::string command = "cd " + folder.string() + " && DFS_ENDPOINTS=" + a.address() +
+                                " exec " DFS_CLI_PATH " " + arguments;
+    int terminal = -1;
+    const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+    if (child == 0) {
+      ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      ::_exit(127);
+    }
+    Result result;
+    bool has_typed = false;
+    char buffer[4096];
+    for (ssize_t got = 0; (got = ::read(terminal, buffer, sizeof(buffer))) > 0;) {
+      result.out.append(buffer, static_cast<std::size_t>(got));
+      if (has_typed || result.out.find("[y/N]") == std::string::npos) continue;
+      has_typed = ::write(terminal, typed.data(), typed.size()) == static_cast<ssize_t>(typed.size());
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ::close(terminal);
+    result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return result;
+  }
+};
+
+TEST_F(TerminalTest, AsksBeforeItReplacesWhatAnotherClientWroteJustNow) {
+  WriteFile(folder / "x", "ann's");
+  ASSERT_EQ(Run("--writer=ann put x").code, 0);
+  WriteFile(folder / "x", "bob's");
+  const Result refused = RunAtTerminal("--writer=bob put x", "\n");
+  EXPECT_EQ(refused.code, 13) << refused.out;
+  EXPECT_NE(refused.out.find("ann wrote version 1"), std::string::npos) << refused.out;
+  EXPECT_EQ(Run("get x -").out, "ann's");
+  const Result accepted = RunAtTerminal("--writer=bob put x", "y\n");
+  EXPECT_EQ(accepted.code, 0) << accepted.out;
+  EXPECT_EQ(Run("get x -").out, "bob's");
+  EXPECT_EQ(RunAtTerminal("--writer=bob put x", "").code, 0) << "one's own: no question";
+  EXPECT_EQ(RunAtTerminal("--writer=ann put --force x", "").code, 0) << "no question";
 }
 
 TEST_F(CliTest, FlagsComeFromTheLineElseTheEnvironmentElseTheFile) {

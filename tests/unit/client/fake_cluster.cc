@@ -12,6 +12,14 @@
 namespace dfs::client {
 namespace {
 
+std::string BigEndian(const Hash128& hash) {
+  std::string bytes;
+  for (const std::uint64_t half : {hash.high, hash.low}) {
+    for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(half >> shift));
+  }
+  return bytes;
+}
+
 using v1::ErrorDetail;
 
 constexpr std::size_t kMessageBytes = std::size_t{1} << 20;
@@ -162,6 +170,12 @@ grpc::Status FakeNode::Store(const v1::PutHeader& header, std::string bytes, std
     return Answer(absl::StatusCode::kFailedPrecondition, "another version is current",
                   ErrorDetail::PRECONDITION);
   }
+  if (header.conflict_window_s() > 0 && !header.ignore_conflict() && !header.has_if_version() &&
+      current != 0 && old->second.info.writer() != header.writer()) {
+    state_->results.erase(result);
+    return Answer(absl::StatusCode::kAborted, old->second.info.writer() + " wrote it just now",
+                  ErrorDetail::CONFLICT);
+  }
   FakeState::File& file = state_->files[header.name()];
   file.info.Clear();
   file.info.set_name(header.name());
@@ -169,7 +183,8 @@ grpc::Status FakeNode::Store(const v1::PutHeader& header, std::string bytes, std
   file.info.set_size(bytes.size());
   file.info.set_version(++state_->version);
   file.info.set_crc32c(crc);
-  file.info.set_content_hash(std::string(16, '\x5A'));
+  file.info.set_content_hash(BigEndian(Xxh3(bytes.data(), bytes.size())));
+  file.info.set_writer(header.writer());
   file.info.set_time_us(1'700'000'000'000'000 + state_->version);
   file.info.set_chunks(1);
   file.info.set_replicas_wanted(3);

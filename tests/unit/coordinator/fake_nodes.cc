@@ -324,9 +324,10 @@ api::RequestId FakeNodes::NextId() {
 }
 
 absl::StatusOr<api::PutResponse> FakeNodes::Put(const std::string& name, const std::string& bytes,
-                                                std::size_t piece) {
+                                                std::size_t piece, const std::string& bucket) {
   PutOperation put(parts);
   api::PutHeader header;
+  header.set_bucket(bucket);
   header.set_name(name);
   *header.mutable_request_id() = NextId();
   DFS_RETURN_IF_ERROR(put.Begin(header));

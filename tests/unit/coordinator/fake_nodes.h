@@ -147,7 +147,8 @@ struct FakeNodes {
   api::RequestId NextId();
   // A put of `bytes` in pieces of `piece` bytes.
   absl::StatusOr<api::PutResponse> Put(const std::string& name, const std::string& bytes,
-                                       std::size_t piece = std::size_t{1} << 20);
+                                       std::size_t piece = std::size_t{1} << 20,
+                                       const std::string& bucket = "");
   // Content, or the error.
   absl::StatusOr<std::string> Get(api::GetRequest request);
   absl::StatusOr<std::string> Get(const std::string& name);

@@ -251,5 +251,61 @@ TEST(GetOperation, OverwrittenBytesAreTheNewOnes) {
   EXPECT_EQ(nodes.Get("../f").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+// A node that is behind: what it has not applied yet.
+TEST(FindBucketOfChange, LooksOnceMoreAsOfAReadIndex) {
+  FakeNodes nodes;
+  metadata::MemoryKeyValueStore rows;
+  rows.Replace(nodes.rows.rows());
+  metadata::MetadataMachine behind(&rows);
+  nodes.parts.machine = &behind;
+  nodes.parts.wait_applied = [&](LogIndex, absl::Duration) {
+    rows.Replace(nodes.rows.rows());
+    behind.Reload();
+    return absl::OkStatus();
+  };
+  rpc::Command make;
+  *make.mutable_make_bucket()->mutable_request_id() = nodes.NextId();
+  make.mutable_make_bucket()->set_name("new");
+  ASSERT_EQ(nodes.leader.Apply(make).code(), rpc::CommandResult::DONE);
+  ASSERT_FALSE(behind.View()->FindBucket("new"));
+
+  const auto found = FindBucketOfChange(nodes.parts, "new");
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->name(), "new");
+  EXPECT_TRUE(absl::IsNotFound(FindBucketOfChange(nodes.parts, "none").status()));
+  nodes.leader.has_quorum = false;
+  EXPECT_TRUE(absl::IsUnavailable(FindBucketOfChange(nodes.parts, "none").status()))
+      << "who cannot know does not say that there is none";
+  EXPECT_TRUE(FindBucketOfChange(nodes.parts, "").ok());
+}
+
+// Rule R16 of an older version that is kept; with R of its bucket.
+TEST(GetOperation, OlderVersionsAreReadByTheirNumbers) {
+  FakeNodes nodes;
+  rpc::Command make;
+  *make.mutable_make_bucket()->mutable_request_id() = nodes.NextId();
+  make.mutable_make_bucket()->set_name("kept");
+  make.mutable_make_bucket()->mutable_options()->set_versions_kept(2);
+  ASSERT_EQ(nodes.leader.Apply(make).code(), rpc::CommandResult::DONE);
+  std::vector<std::uint64_t> versions;
+  for (const char* content : {"one", "two", "three"}) {
+    const auto done = nodes.Put("f", content, kMiB, "kept");
+    ASSERT_TRUE(done.ok()) << done.status();
+    versions.push_back(done->info().version());
+  }
+  const auto get = [&](std::uint64_t version) {
+    api::GetRequest request;
+    request.set_bucket("kept");
+    request.set_name("f");
+    request.set_version(version);
+    return nodes.Get(request);
+  };
+  EXPECT_TRUE(absl::IsNotFound(get(versions[0]).status())) << "in the trash";
+  EXPECT_EQ(*get(versions[1]), "two");
+  EXPECT_EQ(*get(versions[2]), "three");
+  nodes.peers.down = {2, 3};
+  EXPECT_TRUE(absl::IsUnavailable(get(versions[1]).status())) << "nobody confirms it";
+}
+
 }  // namespace
 }  // namespace dfs::coordinator

@@ -65,9 +65,11 @@ class HandedRead : public ::testing::Test {
   bool catches_up_ = false;
   std::vector<absl::Duration> waits_;
   PeerChannels channels_;
-  FileService leader_files_{ahead_.parts, &channels_};
-  HandedReadService handed_reads_{leader_files_.reads()};
-  FileService files_{behind_.parts, &channels_};
+  FileOperations leader_operations_{ahead_.parts, &channels_};
+  HandedReadService handed_reads_{leader_operations_.reads()};
+  FileOperations operations_{behind_.parts, &channels_};
+  OperationMetrics metrics_;
+  FileService files_{&operations_, &metrics_};
   int leader_port_ = 0;
   int port_ = 0;
   std::unique_ptr<grpc::Server> leader_server_;

@@ -10,6 +10,7 @@
 namespace dfs::leader {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -153,19 +154,27 @@ rpc::VersionRow Version(const std::vector<std::pair<std::uint32_t, api::ReplicaS
 
 TEST(StopCheck, OneOfThreeMayStopTwoMayNot) {
   rpc::BucketRow bucket;
+  bucket.set_name("default");
+  bucket.set_write_quorum(2);
   bucket.set_read_quorum(2);
   const auto version = Version({{1, api::OK}, {2, api::OK}, {3, api::OK}});
   const RepairMembers members = Members(3);
   const std::set<NodeId> voters = {NodeId(1), NodeId(2), NodeId(3)};
   const StopCheck one(members, {NodeId(1)}, voters);
-  EXPECT_THAT(one.ClusterReasons(2), IsEmpty());
+  EXPECT_THAT(one.ClusterReasons({bucket}), IsEmpty());
   EXPECT_EQ(one.WhatIsLost(version, bucket), "");
   const StopCheck two(members, {NodeId(1), NodeId(2)}, voters);
-  EXPECT_THAT(two.ClusterReasons(2), SizeIs(2));
+  EXPECT_THAT(two.ClusterReasons({bucket}), SizeIs(2));
   EXPECT_THAT(two.WhatIsLost(version, bucket), HasSubstr("strong get needs 2"));
   // One is dead already.
   const RepairMembers weak = Members(3, 3);
-  EXPECT_THAT(StopCheck(weak, {NodeId(1)}, voters).ClusterReasons(2), SizeIs(2));
+  EXPECT_THAT(StopCheck(weak, {NodeId(1)}, voters).ClusterReasons({bucket}), SizeIs(2));
+  // A bucket that wants more copies before a put is answered has its own word.
+  rpc::BucketRow wide = bucket;
+  wide.set_name("wide");
+  wide.set_write_quorum(3);
+  EXPECT_THAT(one.ClusterReasons({bucket, wide}),
+              ElementsAre("2 node(s) would remain, and a put into bucket \"wide\" needs 3"));
 }
 
 TEST(StopCheck, LastCopyCounts) {

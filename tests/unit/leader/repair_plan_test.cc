@@ -186,6 +186,18 @@ TEST(RepairPlan, GoodCopyOnAMemberThatStaysIsNeverReplaced) {
   EXPECT_EQ(tasks[0].replaces, NodeId(2));
 }
 
+TEST(RepairPlan, FifthCopyGoesToTheZoneWithFewest) {
+  auto members = Members(6);
+  const std::vector<std::string> zones = {"a", "a", "b", "c", "a", "b"};
+  for (std::size_t i = 0; i < zones.size(); ++i) members[i].zone = zones[i];
+  members[4].free_bytes *= 2;  // the emptier one, where three would be
+  auto chunk = Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}, {NodeId(4), kOk}});
+  chunk.replicas_wanted = 5;
+  const auto tasks = Plan({chunk}, members);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].target, NodeId(6));
+}
+
 TEST(RepairPlan, ReplacedNodesZoneIsFree) {
   auto members = Members(5);
   for (std::size_t i = 0; i < 5; ++i) members[i].zone = std::string(1, static_cast<char>('a' + i % 3));

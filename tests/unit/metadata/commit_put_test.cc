@@ -134,7 +134,9 @@ TEST(CommitPut, MalformedIsInvalidAndNotStored) {
     return result.code();
   };
   EXPECT_EQ(code_with([](auto* put) { put->set_name("../a"); }), Code::INVALID);
-  EXPECT_EQ(code_with([](auto* put) { put->set_bucket_id(2); }), Code::INVALID);
+  EXPECT_EQ(code_with([](auto* put) { put->set_bucket_id(2); }), Code::NO_BUCKET);
+  EXPECT_EQ(code_with([](auto* put) { put->set_writer(std::string(129, 'a')); }), Code::INVALID);
+  EXPECT_EQ(code_with([](auto* put) { put->set_writer("a\nb"); }), Code::INVALID);
   EXPECT_EQ(code_with([](auto* put) { put->set_size(19); }), Code::INVALID);
   EXPECT_EQ(code_with([](auto* put) { put->set_size(21); }), Code::INVALID);
   EXPECT_EQ(code_with([](auto* put) { put->mutable_chunks(0)->set_size(0); }), Code::INVALID);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 
+#include "server/metadata/bucket_rule.h"
 #include "tests/unit/metadata/random_commands.h"
 #include "tests/unit/metadata/world.h"
 
@@ -17,6 +18,8 @@ constexpr int kEntries = 1'500;
 std::string RequestKey(const rpc::Command& command) {
   if (command.has_commit_put()) return command.commit_put().request_id().SerializeAsString();
   if (command.has_remove_file()) return command.remove_file().request_id().SerializeAsString();
+  if (command.has_move_file()) return command.move_file().request_id().SerializeAsString();
+  if (command.has_make_bucket()) return command.make_bucket().request_id().SerializeAsString();
   if (command.has_clear_prefix()) return command.clear_prefix().request_id().SerializeAsString();
   return "";
 }
@@ -43,10 +46,12 @@ class History {
     last_number_ = result.version().number();
     EXPECT_EQ(put.txn().term(), world.term.value()) << "invariant 2";
     const auto view = world.machine->View();
-    const auto version = view->FindFile(kBucket, put.name());
+    const auto bucket = view->FindBucket(BucketId(put.bucket_id()));
+    ASSERT_TRUE(bucket && bucket->removed_index() == 0);
+    const auto version = view->FindFile(BucketId(put.bucket_id()), put.name());
     ASSERT_TRUE(version);
     ASSERT_EQ(version->chunks_size(), put.chunks_size()) << "invariant 4";
-    const auto set_size = std::min<std::uint64_t>(3, view->member_count());
+    const auto set_size = EffectiveReplicas(*bucket, view->member_count());
     for (int k = 0; k < version->chunks_size(); ++k) {
       std::set<std::uint32_t> current;
       for (const rpc::Ack& ack : put.chunks(k).acks()) {
@@ -61,8 +66,8 @@ class History {
         ++ok;
         EXPECT_TRUE(current.contains(replica.node_id())) << "invariant 3";
       }
-      EXPECT_GE(ok, std::min<std::uint64_t>(2, view->member_count())) << "invariant 1";
-      EXPECT_EQ(static_cast<std::uint64_t>(version->chunks(k).replicas_size()), set_size)
+      EXPECT_GE(ok, EffectiveWriteQuorum(*bucket, view->member_count())) << "invariant 1";
+      EXPECT_EQ(static_cast<std::uint32_t>(version->chunks(k).replicas_size()), set_size)
           << "rule R16";
     }
   }
@@ -167,14 +172,15 @@ TEST(Determinism, BatchesAndRestartsDoNotMatter) {
   }
   EXPECT_GT(released, 20u);
   // The histories reach every answer but the full session.
-  for (int code = Code::DONE; code <= Code::INVALID; ++code) {
+  for (int code = Code::DONE; code <= Code::NOT_EMPTY; ++code) {
     if (code != Code::SESSION_FULL) {
       EXPECT_GT(codes[code], 0) << Code::Code_Name(code);
     }
   }
   for (const int kind : {rpc::Command::kMarkNode, rpc::Command::kRetireNode,
                          rpc::Command::kRetireStep, rpc::Command::kChangeReplicas,
-                         rpc::Command::kPurge, rpc::Command::kUnlinked}) {
+                         rpc::Command::kPurge, rpc::Command::kUnlinked, rpc::Command::kMoveFile,
+                         rpc::Command::kMakeBucket, rpc::Command::kRemoveBucket}) {
     EXPECT_GT(kinds[kind], 20) << kind;
   }
 }

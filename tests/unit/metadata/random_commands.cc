@@ -90,6 +90,82 @@ rpc::Command RandomCommands::Departure(World* world) {
   return command;
 }
 
+BucketId RandomCommands::AnyBucket(World* world) {
+  if (random_.OneIn(1, 40)) return BucketId(random_.Below(30));
+  const auto buckets = world->machine->View()->Buckets();
+  if (buckets.empty() || random_.OneIn(1, 2)) return kBucket;
+  return BucketId(buckets[random_.Below(buckets.size())].id());
+}
+
+// Made, and removed; also with options that contradict each other, and such as have files.
+rpc::Command RandomCommands::Bucket(World* world) {
+  rpc::Command command;
+  if (random_.OneIn(1, 2)) {
+    BucketId id = AnyBucket(world);
+    for (const auto& bucket : world->machine->View()->Buckets()) {
+      const BucketId other(bucket.id());
+      const bool is_empty = world->machine->View()->CountsOf(other).files() == 0;
+      if (is_empty && random_.OneIn(1, 2)) id = other;
+    }
+    *command.mutable_remove_bucket()->mutable_request_id() = Request(world);
+    command.mutable_remove_bucket()->set_bucket_id(id.value());
+    return command;
+  }
+  rpc::MakeBucket& make = *command.mutable_make_bucket();
+  *make.mutable_request_id() = Request(world);
+  make.set_name("b" + std::to_string(random_.Below(5)));
+  api::BucketOptions& options = *make.mutable_options();
+  if (random_.OneIn(1, 3)) {
+    options.set_all_members(true);
+  } else {
+    options.set_replicas(static_cast<std::uint32_t>(random_.Below(6)));
+    options.set_write_quorum(static_cast<std::uint32_t>(random_.Below(3)));
+    options.set_allow_no_overlap(random_.OneIn(1, 2));
+  }
+  options.set_versions_kept(static_cast<std::uint32_t>(random_.Below(5)));
+  if (random_.OneIn(1, 2)) options.set_quota_files(1 + random_.Below(6));
+  if (random_.OneIn(1, 2)) options.set_quota_bytes(20 + random_.Below(200));
+  return command;
+}
+
+// Remove, move, undelete.
+rpc::Command RandomCommands::Change(World* world) {
+  rpc::Command command;
+  const std::uint64_t bucket = AnyBucket(world).value();
+  const std::string name = Name();
+  switch (random_.Below(8)) {
+    case 0:
+    case 1: {
+      rpc::MoveFile& move = *command.mutable_move_file();
+      *move.mutable_request_id() = Request(world);
+      move.set_bucket_id(bucket);
+      move.set_source(name);
+      move.set_target(Name());
+      move.set_if_absent(random_.OneIn(1, 3));
+      break;
+    }
+    case 2: {
+      rpc::UndeleteFile& undelete = *command.mutable_undelete_file();
+      *undelete.mutable_request_id() = Request(world);
+      undelete.set_bucket_id(bucket);
+      undelete.set_name(name);
+      undelete.set_replaces(random_.OneIn(1, 2));
+      break;
+    }
+    default: {
+      rpc::RemoveFile& remove = *command.mutable_remove_file();
+      *remove.mutable_request_id() = Request(world);
+      remove.set_bucket_id(bucket);
+      remove.set_name(name);
+      const auto olds = world->machine->View()->FindOlds(BucketId(bucket), name);
+      if (!olds.empty() && random_.OneIn(1, 2)) {
+        remove.set_version(olds[random_.Below(olds.size())].number());
+      }
+    }
+  }
+  return command;
+}
+
 rpc::Command RandomCommands::Put(World* world) {
   PutOptions options;
   options.chunks = static_cast<int>(random_.Below(4));
@@ -100,13 +176,18 @@ rpc::Command RandomCommands::Put(World* world) {
     if (i < 3) options.acks.push_back(options.set.back());
   }
   const std::string name = Name();
-  if (random_.OneIn(1, 4)) {
+  world->bucket = AnyBucket(world);
+  options.if_absent = random_.OneIn(1, 15);
+  options.writer = random_.OneIn(1, 2) ? "" : "w" + std::to_string(random_.Below(2));
+  options.window_s = random_.OneIn(1, 8) ? 60 : 0;
+  if (!options.if_absent && random_.OneIn(1, 4)) {
     const auto current = world->Find(name);
     options.if_version = current && random_.OneIn(2, 3) ? current->number() : 0;
   }
   rpc::Command command;
   *command.mutable_commit_put() = world->PutCommand(name, options);
   *command.mutable_commit_put()->mutable_request_id() = Request(world);
+  world->bucket = kBucket;
   return command;
 }
 
@@ -118,7 +199,7 @@ rpc::Command RandomCommands::Replicas(World* world) {
     return true;
   };
   world->machine->View()->ListIncomplete({}, keep);
-  if (random_.OneIn(2, 3)) world->machine->View()->List(kBucket, "", "", keep);
+  if (random_.OneIn(2, 3)) world->machine->View()->ListVersions({}, keep);
   command.mutable_change_replicas();
   for (std::uint64_t i = random_.Below(5); i > 0 && !versions.empty(); --i) {
     const rpc::VersionRow& version = versions[random_.Below(versions.size())];
@@ -170,16 +251,9 @@ rpc::Command RandomCommands::Make(World* world) {
   const auto kind = random_.Below(100);
   if (kind < 9) return Node(world);
   if (kind < 50) return Put(world);
-  if (kind < 60) {
-    *command.mutable_remove_file()->mutable_request_id() = Request(world);
-    command.mutable_remove_file()->set_bucket_id(1);
-    command.mutable_remove_file()->set_name(Name());
-  } else if (kind < 62) {
-    *command.mutable_undelete_file()->mutable_request_id() = Request(world);
-    command.mutable_undelete_file()->set_bucket_id(1);
-    command.mutable_undelete_file()->set_name(Name());
-    command.mutable_undelete_file()->set_replaces(random_.OneIn(1, 2));
-  } else if (kind < 65) {
+  if (kind < 60) return Change(world);
+  if (kind < 63) return Bucket(world);
+  if (kind < 65) {
     *command.mutable_settle()->mutable_request_id() = Request(world);
   } else if (kind < 80) {
     return Replicas(world);
@@ -189,8 +263,10 @@ rpc::Command RandomCommands::Make(World* world) {
     return Unlink(world);
   } else if (kind < 93) {
     *command.mutable_clear_prefix()->mutable_request_id() = Request(world);
-    command.mutable_clear_prefix()->set_bucket_id(1);
-    command.mutable_clear_prefix()->set_prefix(random_.OneIn(1, 2) ? "d/" : Name());
+    command.mutable_clear_prefix()->set_bucket_id(AnyBucket(world).value());
+    command.mutable_clear_prefix()->set_prefix(random_.OneIn(1, 3)   ? ""
+                                               : random_.OneIn(1, 2) ? "d/"
+                                                                     : Name());
   } else if (kind < 98) {
     command.mutable_clear_step()->set_rows(static_cast<std::uint32_t>(random_.Below(4)));
   } else if (kind < 99) {

@@ -23,6 +23,10 @@ class RandomCommands {
   rpc::Command Node(World* world);
   rpc::Command Departure(World* world);
   rpc::Command Put(World* world);
+  rpc::Command Bucket(World* world);
+  rpc::Command Change(World* world);
+  // Mostly "default"; also others that are there, one that is not, and one that was removed.
+  BucketId AnyBucket(World* world);
   rpc::Command Replicas(World* world);
   rpc::Command Purge(World* world);
   rpc::Command Unlink(World* world);

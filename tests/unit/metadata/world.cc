@@ -83,7 +83,7 @@ rpc::CommitPut World::PutCommand(std::string_view name, const PutOptions& option
   rpc::CommitPut put;
   *put.mutable_request_id() = NextRequest();
   *put.mutable_txn() = ToWire(NextTxn());
-  put.set_bucket_id(kBucket.value());
+  put.set_bucket_id(bucket.value());
   put.set_name(std::string(name));
   put.set_size(static_cast<std::uint64_t>(options.chunks) * options.chunk_size);
   put.set_crc32c(77);
@@ -99,6 +99,10 @@ rpc::CommitPut World::PutCommand(std::string_view name, const PutOptions& option
     for (const std::uint32_t node : options.set) put.add_empty_set(node);
   }
   if (options.if_version) put.set_if_version(*options.if_version);
+  put.set_if_absent(options.if_absent);
+  put.set_writer(options.writer);
+  put.set_conflict_window_s(options.window_s);
+  put.set_ignore_conflict(options.ignores_conflict);
   return put;
 }
 
@@ -116,17 +120,63 @@ rpc::CommandResult World::Remove(std::string_view name, std::optional<std::uint6
   rpc::Command command;
   rpc::RemoveFile* remove = command.mutable_remove_file();
   *remove->mutable_request_id() = NextRequest();
-  remove->set_bucket_id(kBucket.value());
+  remove->set_bucket_id(bucket.value());
   remove->set_name(std::string(name));
   if (if_version) remove->set_if_version(*if_version);
   return Apply(command);
+}
+
+rpc::CommandResult World::RemoveOld(std::string_view name, std::uint64_t number) {
+  rpc::Command command;
+  rpc::RemoveFile* remove = command.mutable_remove_file();
+  *remove->mutable_request_id() = NextRequest();
+  remove->set_bucket_id(bucket.value());
+  remove->set_name(std::string(name));
+  remove->set_version(number);
+  return Apply(command);
+}
+
+rpc::CommandResult World::Move(std::string_view source, std::string_view target,
+                               const MoveOptions& options) {
+  rpc::Command command;
+  rpc::MoveFile* move = command.mutable_move_file();
+  *move->mutable_request_id() = NextRequest();
+  move->set_bucket_id(bucket.value());
+  move->set_source(std::string(source));
+  move->set_target(std::string(target));
+  if (options.if_version) move->set_if_version(*options.if_version);
+  move->set_if_absent(options.if_absent);
+  move->set_writer(options.writer);
+  return Apply(command);
+}
+
+rpc::CommandResult World::MakeBucket(std::string_view name, const api::BucketOptions& options) {
+  rpc::Command command;
+  rpc::MakeBucket* make = command.mutable_make_bucket();
+  *make->mutable_request_id() = NextRequest();
+  make->set_name(std::string(name));
+  *make->mutable_options() = options;
+  return Apply(command);
+}
+
+rpc::CommandResult World::RemoveBucket(BucketId id) {
+  rpc::Command command;
+  *command.mutable_remove_bucket()->mutable_request_id() = NextRequest();
+  command.mutable_remove_bucket()->set_bucket_id(id.value());
+  return Apply(command);
+}
+
+std::vector<std::uint64_t> World::Olds(std::string_view name) const {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& old : machine->View()->FindOlds(bucket, name)) numbers.push_back(old.number());
+  return numbers;
 }
 
 rpc::CommandResult World::Undelete(std::string_view name, const UndeleteOptions& options) {
   rpc::Command command;
   rpc::UndeleteFile* undelete = command.mutable_undelete_file();
   *undelete->mutable_request_id() = NextRequest();
-  undelete->set_bucket_id(kBucket.value());
+  undelete->set_bucket_id(bucket.value());
   undelete->set_name(std::string(name));
   if (options.version) undelete->set_version(*options.version);
   undelete->set_replaces(options.replaces);
@@ -142,7 +192,7 @@ rpc::CommandResult World::Settle(const api::RequestId& request) {
 rpc::CommandResult World::Clear(std::string_view prefix) {
   rpc::Command command;
   *command.mutable_clear_prefix()->mutable_request_id() = NextRequest();
-  command.mutable_clear_prefix()->set_bucket_id(kBucket.value());
+  command.mutable_clear_prefix()->set_bucket_id(bucket.value());
   command.mutable_clear_prefix()->set_prefix(std::string(prefix));
   return Apply(command);
 }
@@ -188,7 +238,7 @@ rpc::CommandResult World::Change(const rpc::ReplicaChange& change) {
 
 std::vector<std::string> World::Names(std::string_view prefix, std::string_view after) const {
   std::vector<std::string> names;
-  machine->View()->List(kBucket, prefix, after, [&](const rpc::VersionRow& version) {
+  machine->View()->List(bucket, prefix, after, [&](const rpc::VersionRow& version) {
     names.push_back(version.name());
     return true;
   });
@@ -217,15 +267,11 @@ class Checker {
   explicit Checker(const MetadataMachine& machine) : view_(machine.View()) {}
 
   std::vector<std::string> Run(const MemoryKeyValueStore::Rows& rows) {
-    view_->List(kBucket, "", "", [&](const rpc::VersionRow& version) {
-      CheckVersion(version);
-      AddToTotals(version);
-      if (version.trashed_index() != 0) Fail("a listed version is trashed", version);
-      return true;
-    });
+    for (const rpc::BucketRow& bucket : view_->Buckets()) CheckBucket(bucket);
     view_->ListTrashed([&](const rpc::VersionRow& version) {
       CheckVersion(version);
       ++totals_.trashed;
+      ++trashed_[version.bucket_id()];
       if (version.trashed_index() == 0) Fail("a trashed version is current", version);
       return true;
     });
@@ -238,6 +284,39 @@ class Checker {
  private:
   void Fail(const std::string& what, const rpc::VersionRow& version) {
     failures_.push_back(what + ": " + version.ShortDebugString());
+  }
+
+  void CheckBucket(const rpc::BucketRow& bucket) {
+    rpc::BucketCountsRow& counts = counts_[bucket.id()];
+    const BucketId id(bucket.id());
+    view_->List(id, "", "", [&](const rpc::VersionRow& version) {
+      CheckVersion(version);
+      AddToTotals(bucket, version);
+      counts.set_files(counts.files() + 1);
+      counts.set_bytes(counts.bytes() + version.size());
+      if (version.trashed_index() != 0 || version.is_old()) Fail("a listed version is not current", version);
+      const auto olds = view_->FindOlds(id, version.name());
+      if (olds.size() != version.old_versions()) Fail("older versions are not as told", version);
+      if (olds.size() >= std::max(1u, bucket.versions_kept())) Fail("too many are kept", version);
+      std::uint64_t above = version.number();
+      for (const rpc::VersionRow& old : olds) {
+        CheckVersion(old);
+        counts.set_old_versions(counts.old_versions() + 1);
+        counts.set_old_bytes(counts.old_bytes() + old.size());
+        CountUnderReplicated(bucket, old);
+        if (!old.is_old() || old.number() >= above) Fail("an older version is out of order", old);
+        above = old.number();
+      }
+      return true;
+    });
+  }
+
+  void CountUnderReplicated(const rpc::BucketRow& bucket, const rpc::VersionRow& version) {
+    std::uint32_t poorest = 1'000;
+    for (const rpc::ChunkRow& chunk : version.chunks()) poorest = std::min(poorest, OkCopies(chunk));
+    if (poorest < std::min<std::uint64_t>(bucket.replicas(), view_->member_count())) {
+      ++totals_.under_replicated;
+    }
   }
 
   void CheckVersion(const rpc::VersionRow& version) {
@@ -257,12 +336,10 @@ class Checker {
     if (!found || found->number() != version.number()) Fail("not found by its txn", version);
   }
 
-  void AddToTotals(const rpc::VersionRow& version) {
+  void AddToTotals(const rpc::BucketRow& bucket, const rpc::VersionRow& version) {
     ++totals_.files;
     totals_.bytes += version.size();
-    std::uint32_t poorest = 1'000;
-    for (const rpc::ChunkRow& chunk : version.chunks()) poorest = std::min(poorest, OkCopies(chunk));
-    if (poorest < std::min<std::uint64_t>(3, view_->member_count())) ++totals_.under_replicated;
+    CountUnderReplicated(bucket, version);
   }
 
   void CheckTotals() {
@@ -277,6 +354,14 @@ class Checker {
     compare("under-replicated", kept.under_replicated, totals_.under_replicated);
     compare("trashed", kept.trashed, totals_.trashed);
     compare("members", kept.members, totals_.members);
+    for (const auto& [id, counted] : counts_) {
+      rpc::BucketCountsRow expected = counted;
+      expected.set_trashed(trashed_[id]);
+      const rpc::BucketCountsRow is = view_->CountsOf(BucketId(id));
+      if (is.SerializeAsString() == expected.SerializeAsString()) continue;
+      difference << "bucket " << id << " {" << is.ShortDebugString() << "}, counted {"
+                 << expected.ShortDebugString() << "}";
+    }
     if (!difference.str().empty()) failures_.push_back("totals: " + difference.str());
   }
 
@@ -295,15 +380,21 @@ class Checker {
       if (key[0] == kResultTable && ++results[key.substr(1, 16)] > 256) {
         failures_.push_back("more than 256 results of a session");
       }
-      if (key[0] != kFileTable && key[0] != kTrashTable) continue;
+      if (key[0] == kBucketTable) CheckBucketRow(value);
+      if (key[0] != kFileTable && key[0] != kTrashTable && key[0] != kOldVersionTable) continue;
       rpc::VersionRow version;
       version.ParseFromString(value);
+      const auto bucket = view_->FindBucket(BucketId(version.bucket_id()));
+      if (!bucket) {
+        Fail("a version without its bucket", version);
+        continue;
+      }
       if (key[0] == kTrashTable) {
         should_be_by_name[TrashedNameKey(BucketId(version.bucket_id()), version.name(),
                                          version.number())] = FromWire(version.txn());
       }
       for (const rpc::ChunkRow& chunk : version.chunks()) {
-        if (OkCopies(chunk) < 3) should_be_incomplete.insert(FromWire(version.txn()));
+        if (OkCopies(chunk) < bucket->replicas()) should_be_incomplete.insert(FromWire(version.txn()));
       }
       if (txns_of_versions_.insert(FromWire(version.txn())).second) continue;
       Fail("a version has two rows", version);
@@ -311,6 +402,14 @@ class Checker {
     if (txns != txns_of_versions_) failures_.push_back("X rows and versions differ");
     if (by_name != should_be_by_name) failures_.push_back("D rows and trashed versions differ");
     if (incomplete != should_be_incomplete) failures_.push_back("U rows are wrong");
+  }
+
+  // One that was removed is there only as long as there is something in its trash.
+  void CheckBucketRow(const std::string& value) {
+    rpc::BucketRow bucket;
+    bucket.ParseFromString(value);
+    if (bucket.removed_index() == 0 || trashed_[bucket.id()] > 0 || view_->HasPendingClear()) return;
+    failures_.push_back("a removed bucket stays: " + bucket.ShortDebugString());
   }
 
   // P rows are of versions that are gone; L rows of versions that exist, for nodes that are not in
@@ -354,6 +453,8 @@ class Checker {
 
   const std::unique_ptr<MetadataView> view_;
   Totals totals_;
+  std::map<std::uint64_t, rpc::BucketCountsRow> counts_;
+  std::map<std::uint64_t, std::uint64_t> trashed_;
   std::set<std::uint64_t> numbers_;
   std::set<TxnId> txns_of_versions_;
   std::vector<std::string> failures_;

@@ -27,6 +27,16 @@ struct PutOptions {
   int chunks = 1;
   std::uint64_t chunk_size = 10;
   std::optional<std::uint64_t> if_version;
+  bool if_absent = false;
+  std::string writer;
+  std::uint32_t window_s = 0;
+  bool ignores_conflict = false;
+};
+
+struct MoveOptions {
+  std::optional<std::uint64_t> if_version;
+  bool if_absent = false;
+  std::string writer;
 };
 
 class World {
@@ -53,6 +63,12 @@ class World {
   rpc::CommandResult Put(std::string_view name, const PutOptions& options = {});
   rpc::CommandResult Put(const rpc::CommitPut& put);
   rpc::CommandResult Remove(std::string_view name, std::optional<std::uint64_t> if_version = {});
+  // Of one older version.
+  rpc::CommandResult RemoveOld(std::string_view name, std::uint64_t number);
+  rpc::CommandResult Move(std::string_view source, std::string_view target,
+                          const MoveOptions& options = {});
+  rpc::CommandResult MakeBucket(std::string_view name, const api::BucketOptions& options = {});
+  rpc::CommandResult RemoveBucket(BucketId id);
   struct UndeleteOptions {
     std::optional<std::uint64_t> version;
     bool replaces = false;
@@ -69,12 +85,15 @@ class World {
   rpc::CommandResult Change(const rpc::ReplicaChange& change);
 
   std::optional<rpc::VersionRow> Find(std::string_view name) const {
-    return machine->View()->FindFile(kBucket, name);
+    return machine->View()->FindFile(bucket, name);
   }
+  // Numbers of the older versions that are kept, newest first.
+  std::vector<std::uint64_t> Olds(std::string_view name) const;
   std::vector<std::string> Names(std::string_view prefix = "", std::string_view after = "") const;
 
   MemoryKeyValueStore store;
   std::unique_ptr<MetadataMachine> machine;
+  BucketId bucket = kBucket;  // of all of the above
   Term term{1};
   std::uint64_t time_us = 1'000;
   std::uint64_t last_sequence = 0;  // of transactions

@@ -152,9 +152,40 @@ TEST(Config, MalformedAddressesAreRefused) {
   }
 }
 
-TEST(Config, TheTwoListenersDiffer) {
+TEST(Config, ListenersDiffer) {
   Config config = Good();
   config.peer_listen = config.listen;
+  EXPECT_FALSE(CheckConfig(config).ok());
+  for (const std::string& taken : {Good().listen, Good().peer_listen}) {
+    config = Good();
+    config.http_listen = taken;
+    EXPECT_FALSE(CheckConfig(config).ok()) << taken;
+  }
+}
+
+TEST(Config, TheHttpDoorIsOneMoreListener) {
+  const std::vector<std::string> base = {"--data-dir=/d", "--listen=127.0.0.1:1",
+                                         "--peer-listen=127.0.0.1:2"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = base;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Parse(arguments);
+  };
+  EXPECT_EQ(with({}).config.http_listen, "") << "there is none unless it is asked for";
+  EXPECT_EQ(with({}).config.http_upload_limit, std::uint64_t{1} << 30);
+  EXPECT_EQ(with({"--http-listen=127.0.0.1:3"}).config.http_listen, "127.0.0.1:3");
+  EXPECT_EQ(with({"--http-port=8080"}).config.http_listen, "127.0.0.1:8080");
+  EXPECT_EQ(with({"--http-port=8080", "--http-listen=127.0.0.1:3"}).exit_code, 64);
+  EXPECT_EQ(with({"--http-port=65536"}).exit_code, 64);
+  EXPECT_EQ(with({"--http-upload-limit=4MB"}).config.http_upload_limit, std::uint64_t{4} << 20);
+  EXPECT_EQ(with({"--http-upload-limit=0"}).exit_code, 64);
+  EXPECT_EQ(with({"--http-upload-limit=much"}).exit_code, 64);
+  Config config = Good();
+  config.http_listen = "0.0.0.0:7712";
+  EXPECT_FALSE(CheckConfig(config).ok());
+  config.insecure = true;
+  EXPECT_TRUE(CheckConfig(config).ok());
+  config.http_listen = "nonsense";
   EXPECT_FALSE(CheckConfig(config).ok());
 }
 

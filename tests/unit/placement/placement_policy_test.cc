@@ -110,6 +110,31 @@ TEST(Placement, ZonesAreDistinctWhileThereAreZones) {
   }
 }
 
+// Buckets of any number of replicas (row 19).
+TEST(Placement, MoreCopiesThanZonesAreSpreadEvenly) {
+  std::vector<Candidate> nodes;
+  for (std::uint32_t id = 1; id <= 9; ++id) nodes.push_back(Good(id, "zone" + std::to_string(id % 3)));
+  for (std::size_t replicas = 1; replicas <= 9; ++replicas) {
+    for (std::uint64_t seed = 0; seed < 30; ++seed) {
+      Question question = Of(nodes, 1 + seed % 9);
+      question.seed = seed;
+      question.replicas = replicas;
+      const Placement placement = Place(question);
+      ASSERT_THAT(placement.replicas, SizeIs(replicas));
+      EXPECT_EQ(placement.set, placement.replicas);
+      std::map<std::uint32_t, std::size_t> in_zone;
+      std::set<NodeId> distinct;
+      for (const NodeId node : placement.replicas) {
+        ++in_zone[node.value() % 3];
+        distinct.insert(node);
+      }
+      EXPECT_THAT(distinct, SizeIs(replicas));
+      for (const auto& [zone, copies] : in_zone) EXPECT_LE(copies, (replicas + 2) / 3) << replicas;
+      EXPECT_THAT(in_zone, SizeIs(std::min<std::size_t>(replicas, 3)));
+    }
+  }
+}
+
 TEST(Placement, FreeSpaceWeighs) {
   std::map<NodeId, int> copies;
   for (std::uint64_t seed = 0; seed < 3'000; ++seed) {

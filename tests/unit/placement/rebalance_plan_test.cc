@@ -166,6 +166,28 @@ TEST(RebalancePlan, NewZoneGetsACopyOfEachChunkThatSharesOne) {
   EXPECT_EQ(cluster.Node(NodeId(1)).held_bytes, 50 * kMiB) << "the two of zone a give alike";
 }
 
+// More copies than zones: no zone keeps two more than another that could take one.
+TEST(RebalancePlan, FiveCopiesInThreeZonesAreSpreadEvenly) {
+  Cluster cluster;
+  for (const std::uint32_t id : {1u, 2u, 3u}) cluster.Add(id, "a");
+  cluster.Add(4, "b");
+  cluster.Add(5, "c");
+  cluster.Add(6, "b");
+  for (int i = 0; i < 20; ++i) cluster.AddChunk(10 * kMiB, {1, 2, 3, 4, 5});
+  RebalancePlan plan = cluster.Plan();
+  for (const auto& chunk : cluster.chunks) {
+    const auto move = plan.Offer(chunk.size, chunk.set);
+    ASSERT_TRUE(move.has_value());
+    EXPECT_TRUE(move->is_for_zones);
+    EXPECT_LE(move->from, NodeId(3));
+    EXPECT_EQ(move->to, NodeId(6));
+    std::vector<NodeId> after = chunk.set;
+    std::replace(after.begin(), after.end(), move->from, move->to);
+    const auto again = plan.Offer(chunk.size, after);
+    EXPECT_FALSE(again.has_value() && again->is_for_zones);
+  }
+}
+
 TEST(RebalancePlan, WhoTakesNoPartNeitherGivesNorTakes) {
   Cluster cluster;
   for (const std::uint32_t id : {1u, 2u, 3u, 4u, 5u}) cluster.Add(id);

@@ -1,11 +1,11 @@
-#include "client/request_ids.h"
+#include "common/request_ids.h"
 
 #include <gtest/gtest.h>
 
 #include <optional>
 #include <vector>
 
-namespace dfs::client {
+namespace dfs {
 namespace {
 
 TEST(RequestIds, NothingWithoutASession) {
@@ -67,4 +67,4 @@ TEST(RequestIds, ForgottenSessionIsNotUsedAgain) {
 }
 
 }  // namespace
-}  // namespace dfs::client
+}  // namespace dfs

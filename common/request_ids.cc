@@ -1,10 +1,10 @@
-#include "client/request_ids.h"
+#include "common/request_ids.h"
 
 #include <utility>
 
 #include "common/random.h"
 
-namespace dfs::client {
+namespace dfs {
 namespace {
 
 std::string RandomSession() {
@@ -56,4 +56,4 @@ void RequestIds::Forget(const Open& open) {
   if (current_ == open.session_) current_ = nullptr;
 }
 
-}  // namespace dfs::client
+}  // namespace dfs

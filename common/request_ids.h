@@ -1,6 +1,6 @@
 // Gives each change the id that makes it exactly-once (dfs.v1.RequestId).
-#ifndef DFS_CLIENT_REQUEST_IDS_H_
-#define DFS_CLIENT_REQUEST_IDS_H_
+#ifndef DFS_COMMON_REQUEST_IDS_H_
+#define DFS_COMMON_REQUEST_IDS_H_
 
 #include <cstdint>
 #include <memory>
@@ -12,7 +12,7 @@
 #include "common/sync.h"
 #include "dfs/v1/types.pb.h"
 
-namespace dfs::client {
+namespace dfs {
 
 // Sequences of the current session, from 1. A session whose window of open sequences is full, or
 // that the cluster has forgotten, is left to those that still use it and a new one is made.
@@ -66,6 +66,6 @@ class RequestIds {
   std::shared_ptr<Session> current_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace dfs::client
+}  // namespace dfs
 
-#endif  // DFS_CLIENT_REQUEST_IDS_H_
+#endif  // DFS_COMMON_REQUEST_IDS_H_

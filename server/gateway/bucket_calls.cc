@@ -1,0 +1,77 @@
+#include "server/gateway/bucket_calls.h"
+
+#include <utility>
+
+#include "common/status_macros.h"
+#include "server/metadata/bucket_rule.h"
+
+namespace dfs::gateway {
+
+api::BucketInfo BucketCalls::InfoOf(const metadata::MetadataView& view,
+                                    const rpc::BucketRow& bucket) {
+  api::BucketInfo info;
+  info.set_name(bucket.name());
+  info.set_id(bucket.id());
+  *info.mutable_options() = metadata::OptionsOf(bucket);
+  const rpc::BucketCountsRow counts = view.CountsOf(BucketId(bucket.id()));
+  info.set_files(counts.files());
+  info.set_bytes(counts.bytes());
+  info.set_old_versions(counts.old_versions());
+  info.set_old_bytes(counts.old_bytes());
+  info.set_trashed(counts.trashed());
+  info.set_created_time_us(bucket.created_time_us());
+  const std::uint64_t members = view.member_count();
+  const std::uint32_t replicas = metadata::EffectiveReplicas(bucket, members);
+  info.set_replicas_now(replicas);
+  info.set_write_quorum_now(metadata::EffectiveWriteQuorum(bucket, members));
+  info.set_read_quorum_now(metadata::EffectiveReadQuorum(bucket, replicas));
+  return info;
+}
+
+absl::Status BucketCalls::Make(const api::MakeBucketRequest& request,
+                               api::MakeBucketResponse* response) {
+  DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
+  DFS_RETURN_IF_ERROR(metadata::CheckBucketName(request.bucket()));
+  DFS_RETURN_IF_ERROR(metadata::BucketRowOf(request.options()).status());
+  rpc::Command command;
+  rpc::MakeBucket& make = *command.mutable_make_bucket();
+  *make.mutable_request_id() = request.request_id();
+  make.set_name(request.bucket());
+  *make.mutable_options() = request.options();
+  DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
+                       parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
+  DFS_RETURN_IF_ERROR(coordinator::StatusOf(result));
+  *response->mutable_info() = InfoOf(*parts_.machine->View(), result.bucket());
+  return absl::OkStatus();
+}
+
+absl::Status BucketCalls::Remove(const api::RemoveBucketRequest& request) {
+  DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
+  if (request.bucket().empty()) return absl::InvalidArgumentError("which bucket?");
+  // A retry of a removal that was done does not find the bucket any more: what was decided then is
+  // the answer.
+  const auto session = SessionFromWire(request.request_id().session());
+  DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(parts_, api::STRONG));
+  const auto stored = view->FindResult(*session, request.request_id().sequence());
+  const bool is_done = stored && stored->code() == rpc::CommandResult::DONE &&
+                       stored->settled_kind() == rpc::Command::kRemoveBucket;
+  if (is_done) return absl::OkStatus();
+  DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
+                       coordinator::FindBucket(*view, request.bucket()));
+  rpc::Command command;
+  *command.mutable_remove_bucket()->mutable_request_id() = request.request_id();
+  command.mutable_remove_bucket()->set_bucket_id(bucket.id());
+  DFS_ASSIGN_OR_RETURN(const rpc::CommandResult result,
+                       parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
+  return coordinator::StatusOf(result);
+}
+
+absl::Status BucketCalls::List(const api::ListBucketsRequest& request,
+                               api::ListBucketsResponse* response) {
+  DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(parts_, request.consistency()));
+  response->set_applied_index(view->applied_index().value());
+  for (const auto& bucket : view->Buckets()) *response->add_buckets() = InfoOf(*view, bucket);
+  return absl::OkStatus();
+}
+
+}  // namespace dfs::gateway

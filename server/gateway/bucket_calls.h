@@ -1,0 +1,30 @@
+// MakeBucket, RemoveBucket, ListBuckets of dfs.v1.Files.
+#ifndef DFS_SERVER_GATEWAY_BUCKET_CALLS_H_
+#define DFS_SERVER_GATEWAY_BUCKET_CALLS_H_
+
+#include "absl/status/status.h"
+#include "dfs/v1/buckets.pb.h"
+#include "server/coordinator/coordinator.h"
+
+namespace dfs::gateway {
+
+// Decode, one call, encode. All block, at most coordinator::kQuorumTimeout and what a read index
+// takes. Thread-safe.
+class BucketCalls {
+ public:
+  explicit BucketCalls(const coordinator::Parts& parts) : parts_(parts) {}  // outlives it
+
+  absl::Status Make(const api::MakeBucketRequest& request, api::MakeBucketResponse* response);
+  absl::Status Remove(const api::RemoveBucketRequest& request);
+  absl::Status List(const api::ListBucketsRequest& request, api::ListBucketsResponse* response);
+
+  // What clients are told of a bucket; `view` counts what is in it.
+  static api::BucketInfo InfoOf(const metadata::MetadataView& view, const rpc::BucketRow& bucket);
+
+ private:
+  const coordinator::Parts& parts_;
+};
+
+}  // namespace dfs::gateway
+
+#endif  // DFS_SERVER_GATEWAY_BUCKET_CALLS_H_

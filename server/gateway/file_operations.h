@@ -1,0 +1,75 @@
+// What clients do with files, whatever door they come through.
+#ifndef DFS_SERVER_GATEWAY_FILE_OPERATIONS_H_
+#define DFS_SERVER_GATEWAY_FILE_OPERATIONS_H_
+
+#include <functional>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/ids.h"
+#include "common/peer_channels.h"
+#include "common/progress_guard.h"
+#include "dfs/v1/files.pb.h"
+#include "server/coordinator/coordinator.h"
+#include "server/gateway/file_reads.h"
+#include "server/gateway/read_relay.h"
+
+namespace grpc {
+class ServerContext;
+}
+
+namespace dfs::gateway {
+
+// Every call blocks, and says within kQuorumTimeout of the coordinator if there is no quorum. Errors are those of
+// proto/dfs/v1/files.proto, with a detail that says whether anything happened. A put is a coordinator::PutOperation over
+// parts(): its bytes come as the door has them.
+//
+// Thread-safe.
+class FileOperations {
+ public:
+  // Both outlive it.
+  FileOperations(const coordinator::Parts& parts, PeerChannels* channels);
+
+  // Reads (rule R10): this node's state as of a read index or, if that lags, the leader's answer. `context` is the
+  // client's call, with which a call to the leader ends; null if the client has not come by gRPC. An error after the
+  // sink has taken a message is the end of an answer that is not complete.
+  absl::Status Get(const grpc::ServerContext* context, const api::GetRequest& request,
+                   const GetSink& sink);
+  absl::Status Stat(const grpc::ServerContext* context, const api::StatRequest& request,
+                    api::StatResponse* response);
+  absl::Status Locate(const grpc::ServerContext* context, const api::LocateRequest& request,
+                      api::LocateResponse* response);
+  absl::Status List(const grpc::ServerContext* context, const api::ListRequest& request,
+                    const ListSink& sink);
+
+  // Changes: one entry of the log each.
+  absl::StatusOr<api::RemoveResponse> Remove(const api::RemoveRequest& request);
+  absl::StatusOr<api::MoveResponse> Move(const api::MoveRequest& request);
+  absl::StatusOr<api::UndeleteResponse> Undelete(const api::UndeleteRequest& request);
+  absl::StatusOr<api::ClearResponse> Clear(const api::ClearRequest& request);
+  // Rule R15: the fate of a change whose end is not known.
+  absl::StatusOr<api::SettleResponse> Settle(const api::SettleRequest& request);
+
+  [[nodiscard]] const coordinator::Parts& parts() const { return parts_; }
+  // What the peer port's service answers from, too; lives as long as this.
+  [[nodiscard]] FileReads* reads() { return &reads_; }
+
+ private:
+  // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked, `here` after all.
+  absl::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here,
+                    const std::function<std::optional<absl::Status>(NodeId node)>& there);
+  std::optional<absl::Status> GetChecked(NodeId node, const api::GetRequest& request,
+                                         const GetSink& sink);
+  absl::StatusOr<rpc::CommandResult> Submit(rpc::Command command);
+
+  const coordinator::Parts& parts_;
+  ProgressGuard guard_;  // of calls to the leader
+  FileReads reads_;
+  ReadRelay relay_;
+};
+
+}  // namespace dfs::gateway
+
+#endif  // DFS_SERVER_GATEWAY_FILE_OPERATIONS_H_
