@@ -358,6 +358,8 @@ TEST_F(CliTest, BashCompletesVerbsFlagsChoicesAndRemoteNames) {
   EXPECT_NE(page.find(".SS put LOCAL [REMOTE]"), std::string::npos);
   EXPECT_NE(page.find("\\-\\-if\\-absent"), std::string::npos);
   EXPECT_EQ(Run("completion tcsh").code, 64);
+}
+
 // Row 37.
 TEST_F(CliTest, CacheIsReadAsLongAsTheVersionIsTheOneAskedFor) {
   const std::string cache = "XDG_CACHE_HOME=" + (folder / "cache").string();
