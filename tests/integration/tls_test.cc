@@ -63,8 +63,11 @@ class TlsCluster : public ::testing::Test {
     command.insert(command.end(), {"ls"});
     return RunCommand(command);
   }
+  // The doors of HTTP wait to be spoken to.
   static TlsDoorReport Probe(const std::string& address, const TlsIdentity* identity, bool is_only_tls12 = false) {
-    return ProbeTlsDoor({address, identity, is_only_tls12, absl::Seconds(30), absl::Seconds(30)});
+    const bool is_http = address == cluster().HttpAddressOf(1);
+    return ProbeTlsDoor({address, identity, is_only_tls12, absl::Seconds(30),
+                         is_http ? "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" : "", absl::Seconds(30)});
   }
 
  private:
@@ -92,10 +95,7 @@ TEST_F(TlsCluster, UnauthenticatedInternalEndpointsAreClosed) {
   const TlsIdentity one_client = IdentityOf(cluster().ClientFiles());
   for (const std::string& address :
        {cluster().EndpointOf(1), cluster().PeerAddressOf(1), cluster().HttpAddressOf(1)}) {
-    // A server of HTTP/1.1 says nothing before it is asked, and so not that it is open.
-    if (address != cluster().HttpAddressOf(1)) {
-      EXPECT_EQ(Probe(address, &node).version, "TLSv1.3") << address;
-    }
+    EXPECT_EQ(Probe(address, &node).version, "TLSv1.3") << address;
     for (const auto& [what, identity] : refused) {
       const auto report = Probe(address, &identity);
       EXPECT_FALSE(report.is_open) << what << " at " << address;
@@ -105,6 +105,9 @@ TEST_F(TlsCluster, UnauthenticatedInternalEndpointsAreClosed) {
     EXPECT_FALSE(Probe(address, &node, /*is_only_tls12=*/true).is_open) << "TLS 1.2 at " << address;
   }
   EXPECT_TRUE(Probe(cluster().EndpointOf(1), &one_client).is_open);
+  EXPECT_THAT(Probe(cluster().HttpAddressOf(1), &one_client).heard, HasSubstr("HTTP/1.1 200"));
+  HttpClient plain(cluster().HttpAddressOf(1));
+  EXPECT_THAT(plain.Raw("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), Not(HasSubstr("HTTP")));
   EXPECT_FALSE(Probe(cluster().PeerAddressOf(1), &one_client).is_open) << "a client at the port of the nodes";
 
   // The same as a call: what a client could do to the log, if it were let in.
@@ -184,6 +187,32 @@ TEST_F(TlsCluster, ANodeWithoutTheRightCertificateDoesNotStart) {
   const auto missing = cluster().StartRefused(5, ProcessCluster::FlagsOf(files));
   EXPECT_EQ(missing.exit_code, 64);
   EXPECT_THAT(missing.err, HasSubstr("--tls-key=/nonexistent"));
+}
+
+// By a client that is none of ours: Python's ssl and http.client.
+TEST_F(TlsCluster, HttpsPutsAndGets) {
+  const std::string script = R"(
+import http.client, ssl, sys
+address, cert, key, ca = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+context.load_cert_chain(cert, key)
+host, port = address.rsplit(":", 1)
+body = bytes(range(256)) * 20000
+connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=60)
+connection.request("PUT", "/upload/from/python", body)
+answer = connection.getresponse()
+assert answer.status == 201, (answer.status, answer.read())
+answer.read()
+connection.request("GET", "/upload/from/python")
+answer = connection.getresponse()
+assert answer.status == 200 and answer.read() == body
+print(connection.sock.version())
+)";
+  const TlsFiles files = cluster().ClientFiles();
+  const auto run =
+      RunCommand({"python3", "-c", script, cluster().HttpAddressOf(2), files.cert, files.key, files.ca});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, "TLSv1.3\n");
 }
 
 // Everything that goes between nodes goes under TLS: data, log, snapshots, ring, joins, elections.
