@@ -189,32 +189,6 @@ TEST_F(TlsCluster, ANodeWithoutTheRightCertificateDoesNotStart) {
   EXPECT_THAT(missing.err, HasSubstr("--tls-key=/nonexistent"));
 }
 
-// By a client that is none of ours: Python's ssl and http.client.
-TEST_F(TlsCluster, HttpsPutsAndGets) {
-  const std::string script = R"(
-import http.client, ssl, sys
-address, cert, key, ca = sys.argv[1:]
-context = ssl.create_default_context(cafile=ca)
-context.load_cert_chain(cert, key)
-host, port = address.rsplit(":", 1)
-body = bytes(range(256)) * 20000
-connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=60)
-connection.request("PUT", "/upload/from/python", body)
-answer = connection.getresponse()
-assert answer.status == 201, (answer.status, answer.read())
-answer.read()
-connection.request("GET", "/upload/from/python")
-answer = connection.getresponse()
-assert answer.status == 200 and answer.read() == body
-print(connection.sock.version())
-)";
-  const TlsFiles files = cluster().ClientFiles();
-  const auto run =
-      RunCommand({"python3", "-c", script, cluster().HttpAddressOf(2), files.cert, files.key, files.ca});
-  EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_EQ(run.out, "TLSv1.3\n");
-}
-
 // Everything that goes between nodes goes under TLS: data, log, snapshots, ring, joins, elections.
 TEST_F(TlsCluster, PutsGetsLosesItsLeaderGoesOnAndGrows) {
   std::map<int, double> before;
