@@ -91,7 +91,6 @@ PutOperation::~PutOperation() {
 absl::Status PutOperation::Begin(const api::PutHeader& header) {
   DFS_RETURN_IF_ERROR(CheckFileName(header.name()));
   DFS_RETURN_IF_ERROR(CheckRequestId(header.request_id()));
-  view_ = parts_.machine->View();
   if (header.if_absent() && header.if_version() != 0) {
     return absl::InvalidArgumentError("if_absent and if_version contradict each other");
   }
@@ -99,6 +98,7 @@ absl::Status PutOperation::Begin(const api::PutHeader& header) {
     return writer;
   }
   DFS_ASSIGN_OR_RETURN(bucket_, FindBucketOfChange(parts_, header.bucket()));
+  view_ = parts_.machine->View();  // that has the bucket, and so its members
   quorum_ = metadata::EffectiveWriteQuorum(bucket_, view_->member_count());
   header_ = header;
   return absl::OkStatus();

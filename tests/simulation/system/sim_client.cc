@@ -304,6 +304,7 @@ bool SimClient::Get(const std::string& name, int machine) {
     }
   } else if (!absl::IsNotFound(content.status())) {
     ++counts_->gets_failed;
+    last_failure_ = content.status();
     return false;
   }
   ++counts_->gets_done;

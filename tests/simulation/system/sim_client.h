@@ -41,6 +41,8 @@ class SimClient {
   void Move(const std::string& name);
   // False if there was no answer.
   bool Get(const std::string& name, int machine);
+  // Of the last Get that failed.
+  [[nodiscard]] const absl::Status& last_failure() const { return last_failure_; }
   int AnyMachine();
 
  private:
@@ -66,6 +68,7 @@ class SimClient {
   std::uint64_t birth_ = 0;
   std::uint64_t sequence_ = 0;
   std::uint64_t moves_ = 0;
+  absl::Status last_failure_;
 };
 
 }  // namespace dfs::simulation

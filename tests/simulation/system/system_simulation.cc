@@ -169,7 +169,8 @@ class SystemRun {
       for (int machine = 1; machine <= cluster_.machines(); ++machine) {
         if (cluster_.IsAway(machine)) continue;
         if (!client.Get(name, machine)) {
-          return absl::DataLossError(absl::StrCat(name, " cannot be read at machine ", machine));
+          return absl::DataLossError(absl::StrCat(name, " cannot be read at machine ", machine, ": ",
+                                                 client.last_failure().ToString()));
         }
       }
     }

@@ -279,6 +279,23 @@ TEST(FindBucketOfChange, LooksOnceMoreAsOfAReadIndex) {
   EXPECT_TRUE(FindBucketOfChange(nodes.parts, "").ok());
 }
 
+// It has not even heard of itself: how many must acknowledge comes from the state that has the bucket.
+TEST(FindBucketOfChange, APutAtANodeThatHasAppliedNothingCountsAsMuchAsAnother) {
+  FakeNodes nodes;
+  metadata::MemoryKeyValueStore rows;
+  metadata::MetadataMachine behind(&rows);
+  nodes.parts.machine = &behind;
+  nodes.parts.wait_applied = [&](LogIndex, absl::Duration) {
+    rows.Replace(nodes.rows.rows());
+    behind.Reload();
+    return absl::OkStatus();
+  };
+  ASSERT_EQ(behind.View()->member_count(), 0u);
+  const auto put = nodes.Put("f", std::string(3'000'000, 'x'));
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_GE(put->replicas(), 2u);
+}
+
 // Rule R16 of an older version that is kept; with R of its bucket.
 TEST(GetOperation, OlderVersionsAreReadByTheirNumbers) {
   FakeNodes nodes;
