@@ -336,6 +336,16 @@ TEST_F(CliTest, ClosedPipeIsNoCrash) {
   EXPECT_EQ(result.out, "1\n");
 }
 
+TEST_F(CliTest, ConditionThatDoesNotHoldCostsNoTransfer) {
+  WriteFile(folder / "x", std::string(9 << 20, 'a'));
+  ASSERT_EQ(Run("put --if-absent x").code, 0);
+  const int puts = a.calls("Put") + b.calls("Put");
+  EXPECT_EQ(Run("put --if-absent x").code, 13);
+  EXPECT_EQ(Run("put --if-version=7 x").code, 14);
+  EXPECT_EQ(a.calls("Put") + b.calls("Put"), puts);
+  EXPECT_EQ(Run("put --if-version=1 x").code, 0);
+}
+
 TEST_F(CliTest, BashCompletesVerbsFlagsChoicesAndRemoteNames) {
   WriteFile(folder / "local", "x");
   ASSERT_EQ(Run("put local 'reports/a b'").code, 0);
