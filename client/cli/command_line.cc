@@ -175,6 +175,7 @@ CommandLine Finish(const std::shared_ptr<Parser>& parser, const std::vector<std:
   }
   if (used == nullptr) return UsageError(std::move(line), OverviewText(parser->app));
   line.flags.is_local = parser->verbs[used]->is_local;
+  line.flags.is_shell = parser->verbs[used]->name == "shell";
   // The parser owns what the verb's flags are bound to.
   line.run = [parser, run = parser->runs[used]](Session& session) { return run(session); };
   return line;

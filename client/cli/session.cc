@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <tuple>
 
 #include "client/cli/text.h"
 #include "common/status_macros.h"
@@ -48,12 +49,20 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Make(const GlobalFlags& flags)
   options.bucket = flags.bucket;
   options.writer = flags.writer.empty() ? OwnName() : flags.writer;
   DFS_ASSIGN_OR_RETURN(options.calls.retry.timeout, ParseTimeout(flags.timeout));
-  return std::unique_ptr<Session>(new Session(flags, std::move(endpoints), options));
+  return std::unique_ptr<Session>(
+      new Session(flags, std::make_shared<FileClient>(std::move(endpoints), options)));
 }
 
-Session::Session(const GlobalFlags& flags, std::vector<std::string> endpoints,
-                 const FileClientOptions& options)
-    : flags_(flags), has_color_(WantsColor(flags)), client_(std::move(endpoints), options) {}
+absl::StatusOr<std::unique_ptr<Session>> Session::MakeBeside(const Session& other, const GlobalFlags& flags) {
+  const auto wanted = [](const GlobalFlags& f) {
+    return std::tie(f.endpoints, f.bucket, f.writer, f.timeout, f.tls.cert, f.tls.key, f.tls.ca);
+  };
+  if (wanted(flags) != wanted(other.flags_)) return Make(flags);
+  return std::unique_ptr<Session>(new Session(flags, other.client_));
+}
+
+Session::Session(const GlobalFlags& flags, std::shared_ptr<FileClient> client)
+    : flags_(flags), has_color_(WantsColor(flags)), client_(std::move(client)) {}
 
 void Session::Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
@@ -78,7 +87,7 @@ int Session::Fail(const absl::Status& error, const std::string& name) {
 
 absl::Status Session::NobodyReachable() const {
   std::string addresses;
-  for (const auto& address : client_.Addresses()) {
+  for (const auto& address : client_->Addresses()) {
     addresses += (addresses.empty() ? "" : ", ") + address;
   }
   return Unreachable(addresses);

@@ -30,6 +30,7 @@ struct GlobalFlags {
   std::string config;
   // What `config show` prints: by verb (empty: of all verbs).
   std::vector<std::pair<std::string, FlagValue>> settings;
+  bool is_shell = false;  // the verb is shell
   bool is_local = false;  // the verb asks no server: addresses and certificates are not looked at
 };
 
@@ -39,8 +40,11 @@ class Session {
   // kInvalidArgument if a flag is malformed; kUnauthenticated if the certificate is not valid now.
   static absl::StatusOr<std::unique_ptr<Session>> Make(const GlobalFlags& flags);
 
+  // The same, on the connections of `other` if the flags want the same of them.
+  static absl::StatusOr<std::unique_ptr<Session>> MakeBeside(const Session& other, const GlobalFlags& flags);
+
   [[nodiscard]] const GlobalFlags& flags() const { return flags_; }
-  [[nodiscard]] FileClient& client() { return client_; }
+  [[nodiscard]] FileClient& client() { return *client_; }
   [[nodiscard]] bool is_json() const { return flags_.is_json; }
   [[nodiscard]] bool is_quiet() const { return flags_.is_quiet; }
   [[nodiscard]] bool has_color() const { return has_color_; }
@@ -57,13 +61,12 @@ class Session {
   int Finish(int code);
 
  private:
-  Session(const GlobalFlags& flags, std::vector<std::string> endpoints,
-          const FileClientOptions& options);
+  Session(const GlobalFlags& flags, std::shared_ptr<FileClient> client);
   [[nodiscard]] absl::Status NobodyReachable() const;
 
   const GlobalFlags flags_;
   const bool has_color_;
-  FileClient client_;
+  const std::shared_ptr<FileClient> client_;
 };
 
 }  // namespace dfs::client::cli

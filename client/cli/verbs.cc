@@ -53,7 +53,7 @@ const std::vector<Verb>& Verbs() {
       PutVerb(),  GetVerb(),   RemoveVerb(), MvVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
       StatVerb(), ClearVerb(), UndeleteVerb(), MbVerb(), RbVerb(), BucketsVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
       ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
-      BenchVerb(), CertVerb(), ConfigVerb(), CompletionVerb(), VersionVerb()};
+      BenchVerb(), CertVerb(), ShellVerb(), ConfigVerb(), CompletionVerb(), VersionVerb()};
   return *kVerbs;
 }
 

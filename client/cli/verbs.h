@@ -59,6 +59,8 @@ Verb DrainVerb();
 Verb ForgetVerb();
 Verb ReplaceVerb();
 Verb OkToStopVerb();
+// shell_verb.cc
+Verb ShellVerb();
 // completion_verb.cc
 Verb CompletionVerb();
 // config_verb.cc

@@ -432,8 +432,10 @@ TEST_F(CliTest, CacheStaysWithinItsSize) {
 class TerminalTest : public CliTest {
  protected:
   // Runs `dfs-cli ARGUMENTS` at a terminal of its own, and types `typed` once it asks.
-  Result RunAtTerminal(const std::string& arguments, const std::string& typed) const {
-    const std::string command = "cd " + folder.string() + " && DFS_ENDPOINTS=" + a.address() +
+  Result RunAtTerminal(const std::string& arguments, const std::string& typed,
+                       const std::string& when = "[y/N]") const {
+    const std::string command = "cd " + folder.string() + " && TERM=dumb XDG_STATE_HOME=" + folder.string() +
+                                " DFS_ENDPOINTS=" + a.address() +
                                 " exec " DFS_CLI_PATH " " + arguments;
     int terminal = -1;
     const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
@@ -446,7 +448,7 @@ class TerminalTest : public CliTest {
     char buffer[4096];
     for (ssize_t got = 0; (got = ::read(terminal, buffer, sizeof(buffer))) > 0;) {
       result.out.append(buffer, static_cast<std::size_t>(got));
-      if (has_typed || result.out.find("[y/N]") == std::string::npos) continue;
+      if (has_typed || result.out.find(when) == std::string::npos) continue;
       has_typed = ::write(terminal, typed.data(), typed.size()) == static_cast<ssize_t>(typed.size());
     }
     int status = 0;
@@ -470,6 +472,41 @@ TEST_F(TerminalTest, AsksBeforeItReplacesWhatAnotherClientWroteJustNow) {
   EXPECT_EQ(Run("get x -").out, "bob's");
   EXPECT_EQ(RunAtTerminal("--writer=bob put x", "").code, 0) << "one's own: no question";
   EXPECT_EQ(RunAtTerminal("--writer=ann put --force x", "").code, 0) << "no question";
+}
+
+TEST_F(CliTest, ShellRunsLinesFromStandardInputAndStopsAtTheFirstThatFails) {
+  WriteFile(folder / "x", "1");
+  const auto all = Run("shell", "printf 'put x\\n# a comment\\n\\nput x \"a b\"\\nls\\n' |");
+  EXPECT_EQ(all.code, 0) << all.err;
+  EXPECT_NE(all.out.find("a b\nx\n"), std::string::npos) << all.out;
+  const auto stopped = Run("shell", "printf 'stat missing\\nput x late\\n' |");
+  EXPECT_EQ(stopped.code, 12);
+  EXPECT_EQ(Run("stat late").code, 12) << "nothing runs behind a failure";
+  const auto goes_on = Run("shell --keep-going", "printf 'stat missing\\nput x late\\n' |");
+  EXPECT_EQ(goes_on.code, 12) << "and says so in the end";
+  EXPECT_EQ(Run("stat late").code, 0);
+  const auto json = Run("--json shell", "printf 'ls\\n' |");
+  EXPECT_EQ(json.Lines().at(0)["status"], "success") << "its own flags are those of every line";
+  for (const std::string wrong : {"nonsense", "put", "stat 'open", "shell"}) {
+    WriteFile(folder / "script", wrong + "\n");
+    EXPECT_EQ(Run("shell <script").code, 64) << wrong;
+  }
+  EXPECT_EQ(Run("shell", "printf 'exit\\nnonsense\\n' |").code, 0);
+}
+
+TEST_F(TerminalTest, ShellAtATerminalCompletesAndRemembers) {
+  WriteFile(folder / "x", "1");
+  ASSERT_EQ(Run("put x reports/2026").code, 0);
+  const auto first = RunAtTerminal("shell", "sta\t\t rep\t\nexit\n", "dfs> ");
+  EXPECT_EQ(first.code, 0) << first.out;
+  EXPECT_NE(first.out.find("stat\r\nstatus"), std::string::npos) << "two verbs begin so: " << first.out;
+  EXPECT_NE(first.out.find("crc32c"), std::string::npos) << "the answer of stat reports/2026: " << first.out;
+  EXPECT_NE(ReadFile(folder / "dfs" / "history").find("stat"), std::string::npos);
+  struct stat status = {};
+  ASSERT_EQ(::stat((folder / "dfs" / "history").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 077, 0u) << "nobody else's to read";
+  const auto again = RunAtTerminal("shell", "\x10\x10\nexit\n", "dfs> ");  // twice ^P: behind exit lies stat
+  EXPECT_NE(again.out.find("crc32c"), std::string::npos) << again.out;
 }
 
 TEST_F(CliTest, FlagsComeFromTheLineElseTheEnvironmentElseTheFile) {

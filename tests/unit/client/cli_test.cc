@@ -11,6 +11,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/json.h"
 #include "client/cli/progress_line.h"
+#include "client/cli/shell_words.h"
 #include "client/cli/text.h"
 #include "client/posix_byte_stream.h"
 #include "proto/wire_status.h"
@@ -240,6 +241,45 @@ TEST(Session, MalformedFlagsAreRefused) {
   flags.timeout = "1s";
   flags.endpoints = "nowhere";
   EXPECT_FALSE(Session::Make(flags).ok());
+}
+
+TEST(ShellWords, AreThoseOfAShell) {
+  const auto words = [](std::string_view line) { return SplitWords(line).value(); };
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(words(""), Words());
+  EXPECT_EQ(words("  put  a\tb "), (Words{"put", "a", "b"}));
+  EXPECT_EQ(words("put 'a b' \"c 'd\" e\\ f ''"), (Words{"put", "a b", "c 'd", "e f", ""}));
+  EXPECT_EQ(words("a'b'\"c\"d # rest"), Words{"abcd"});
+  EXPECT_EQ(words("a#b"), Words{"a#b"});
+  EXPECT_FALSE(SplitWords("put 'a").ok());
+  for (const std::string word : {"a b", "#x", "it's", "back\\slash", "\"q\"", "plain"}) {
+    EXPECT_EQ(words(QuotedWord(word)), Words{word});
+  }
+}
+
+TEST(ShellWords, AreCompletedByVerbFlagAndName) {
+  const std::vector<VerbShape> verbs = ShapesOfVerbs();
+  const std::vector<FlagShape> global = {{"--timeout", "", true, "", ""}, {"--json", "", false, "", ""}};
+  NameSources names;
+  names.remote = [](const std::string&) { return std::vector<std::string>{"a b", "a/c", "other"}; };
+  names.nodes = [] { return std::vector<std::string>{"n1", "n2"}; };
+  const auto complete = [&](std::string_view line) { return Complete(line, verbs, global, names); };
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(complete("loc").candidates, Words{"locate"});
+  EXPECT_EQ(complete("--timeout loc").candidates, Words()) << "that is its value";
+  EXPECT_EQ(complete("--timeout 3s loc").candidates, Words{"locate"});
+  EXPECT_EQ(complete("help loc").candidates, Words{"locate"});
+  EXPECT_EQ(complete("sta").common, "stat");
+  EXPECT_EQ(complete("cert ").candidates, (Words{"init", "issue", "show"}));
+  EXPECT_EQ(complete("put --if-a").candidates, Words{"--if-absent"});
+  EXPECT_EQ(complete("put --j").candidates, Words{"--json"});
+  EXPECT_EQ(complete("drain ").candidates, (Words{"n1", "n2"}));
+  const Completion remote = complete("stat a");
+  EXPECT_EQ(remote.candidates, (Words{"a/c", "a\\ b"}));
+  EXPECT_EQ(remote.typed, "a");
+  EXPECT_EQ(complete("stat 'a ").candidates, Words{"a\\ b"});
+  EXPECT_EQ(complete("stat 'a ").typed, "'a ") << "what is replaced";
+  EXPECT_EQ(complete("nonsense x").candidates, Words());
 }
 
 }  // namespace
