@@ -362,7 +362,12 @@ std::optional<Record> GossipHost::FindByTxn(const TxnId& txn) {
 
 std::vector<std::pair<NodeId, Record>> GossipHost::AskPeers(const Key& key) {
   std::vector<NodeId> peers;
-  if (!RunThere([&] { peers = Reachable(); }) || peers.empty()) return {};
+  // As of now, not as of the last look.
+  const bool has_run = RunThere([&] {
+    around_.peers.reachable = parts_.look().peers.reachable;
+    peers = Reachable();
+  });
+  if (!has_run || peers.empty()) return {};
   const auto answers = std::make_shared<Answers>();
   {
     MutexLock lock(&answers->mutex);
@@ -371,6 +376,7 @@ std::vector<std::pair<NodeId, Record>> GossipHost::AskPeers(const Key& key) {
   for (const NodeId peer : peers) {
     parts_.transport->Ask(peer, key, kMissTimeout, [answers, peer](absl::StatusOr<HeldThere> held) {
       MutexLock lock(&answers->mutex);
+      LOG_IF(INFO, !held.ok()) << "node " << peer << " does not say what it holds: " << held.status();
       if (held.ok() && held->record) answers->held.emplace_back(peer, *std::move(held));
       if (--answers->open == 0) answers->done.Set();
     });
@@ -395,6 +401,7 @@ void GossipHost::PublishHealth() {
   health.counts = core_->counts();
   health.names = core_->table().size();
   health.tombstones = core_->table().tombstones();
+  health.is_complete = core_->IsComplete();
   health.fetches = fetches_.load();
   health.fetches_failed = fetches_failed_.load();
   health.clock_to_median = core_->ClockToMedian(parts_.clock->Now());

@@ -47,6 +47,7 @@ struct GossipHealth {
   std::uint64_t tombstones = 0;
   std::uint64_t fetches = 0;
   std::uint64_t fetches_failed = 0;
+  bool is_complete = false;             // as GossipCore::IsComplete
   absl::Duration clock_to_median;       // as GossipCore::ClockToMedian
   absl::Duration oldest_tombstone_age;  // 0: there is none
 };

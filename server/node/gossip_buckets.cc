@@ -80,6 +80,7 @@ api::GossipStatus GossipBuckets::GetStatus() const {
   out.set_purged(health.counts.purged);
   out.set_messages_sent(transport_.sent());
   out.set_messages_dropped(transport_.dropped());
+  out.set_is_complete(health.is_complete);
   out.set_fetches(health.fetches);
   out.set_fetches_failed(health.fetches_failed);
   return out;

@@ -31,8 +31,10 @@ class Gossip : public ::testing::Test {
   static void SetUpTestSuite() {
     if (!OwnNetwork::WhyNot().empty()) return;
     network_ = std::make_unique<NamespaceNetwork>(kNodes);
-    cluster_ = std::make_unique<ProcessCluster>(
-        AtHosts(*network_, {"--gossip-every=200ms", "--gossip-tombstone-age=1s"}));
+    ProcessCluster::Options options = AtHosts(*network_, {"--gossip-tombstone-age=1s"});
+    // Not as a flag, which a single start could not set otherwise.
+    options.environment = [](int) { return Environment{{"DFS_GOSSIP_EVERY", "200ms"}}; };
+    cluster_ = std::make_unique<ProcessCluster>(std::move(options));
     ASSERT_OK(cluster_->Up(kNodes));
     ASSERT_EQ(CliAt(1, {"mb", "--mode=gossip", "shared"}).exit_code, 0);
   }
@@ -180,6 +182,7 @@ TEST_F(Gossip, EverySideTakesChangesAndAllBecomeEqual) {
 }
 
 TEST_F(Gossip, AGetAsksThePeersForWhatTheNodeHasMissed) {
+  ASSERT_OK(ProcessCluster::Await("node 6 to know all", kEqualTimeout, [] { return StatusAt(6).is_complete(); }));
   cluster().Kill(6);
   PutAt(4, "missed", "while 6 is dead");
   cluster().Start(6, {"--gossip-every=1h"});  // it compares nothing by itself
