@@ -42,18 +42,21 @@ class Connection final : public TlsConnection {
 
   absl::StatusOr<Moved> Read(std::span<char> buffer) override {
     ERR_clear_error();
+    if (session_ == nullptr) return OutOfMemory();
     return Take(SSL_read(session_.get(), buffer.data(), SizeOf(buffer.size())));
   }
   absl::StatusOr<Moved> Write(std::span<const char> bytes) override {
     ERR_clear_error();
+    if (session_ == nullptr) return OutOfMemory();
     return Take(SSL_write(session_.get(), bytes.data(), SizeOf(bytes.size())));
   }
   void EndWriting() override {
-    if (SSL_is_init_finished(session_.get()) == 1) SSL_shutdown(session_.get());
+    if (session_ != nullptr && SSL_is_init_finished(session_.get()) == 1) SSL_shutdown(session_.get());
     ERR_clear_error();
   }
 
  private:
+  static absl::Status OutOfMemory() { return absl::CancelledError("no memory for another TLS connection"); }
   absl::StatusOr<Moved> Take(int done) {
     if (done > 0) return Moved{static_cast<std::size_t>(done), Waits::kForNothing};
     switch (SSL_get_error(session_.get(), done)) {
@@ -70,7 +73,7 @@ class Connection final : public TlsConnection {
     return absl::UnauthenticatedError(absl::StrCat("no TLS with a client: ", text));
   }
 
-  const Session session_;
+  const Session session_;  // null: it could not be made
 };
 
 class Acceptor final : public TlsAcceptor {
@@ -96,8 +99,8 @@ class Acceptor final : public TlsAcceptor {
 
   std::unique_ptr<TlsConnection> Accept(int descriptor) override {
     Session session(SSL_new(context_.get()));
-    if (session == nullptr || SSL_set_fd(session.get(), descriptor) != 1) return nullptr;
-    SSL_set_accept_state(session.get());
+    if (session != nullptr && SSL_set_fd(session.get(), descriptor) != 1) session.reset();
+    if (session != nullptr) SSL_set_accept_state(session.get());
     return std::make_unique<Connection>(std::move(session));
   }
 

@@ -179,7 +179,7 @@ std::string PemOf(X509* certificate) {
   return {data, static_cast<std::size_t>(size)};
 }
 
-TlsDoorReport Handshake(SSL* session, MonotonicTime end) {
+TlsDoorReport Handshake(SSL* session, const std::string& words, MonotonicTime end) {
   TlsDoorReport report;
   int error = Drive(session, end, [session] { return SSL_connect(session); });
   if (error != SSL_ERROR_NONE) {
@@ -188,8 +188,15 @@ TlsDoorReport Handshake(SSL* session, MonotonicTime end) {
     report.door = Door::kTls;
     // In TLS 1.3 this side is done before the other has looked at its certificate: what it thinks of it comes as an alert,
     // or as the first bytes of what it has to say.
-    char first = 0;
-    error = Drive(session, end, [&] { return SSL_read(session, &first, 1); });
+    char heard[512];
+    int size = 0;
+    if (!words.empty()) {
+      error = Drive(session, end, [&] { return SSL_write(session, words.data(), static_cast<int>(words.size())); });
+    }
+    if (error == SSL_ERROR_NONE) {
+      error = Drive(session, end, [&] { return size = SSL_read(session, heard, sizeof heard); });
+    }
+    if (size > 0) report.heard.assign(heard, static_cast<std::size_t>(size));
     report.is_open = error == SSL_ERROR_NONE;
     report.version = SSL_get_version(session);
   }
@@ -222,7 +229,7 @@ TlsDoorReport ProbeTlsDoor(const TlsDoorProbe& probe) {
     return report;
   }
   const WithoutPipeSignal without;
-  report = Handshake(session.get(), end);
+  report = Handshake(session.get(), probe.words, end);
   ERR_clear_error();
   return report;
 }

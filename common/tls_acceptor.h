@@ -38,7 +38,7 @@ class TlsAcceptor {
  public:
   virtual ~TlsAcceptor() = default;
   // `descriptor`: of a socket that does not block; the caller's to close, after the connection is gone. SIGPIPE must be
-  // ignored by the process.
+  // ignored by the process. Never null.
   virtual std::unique_ptr<TlsConnection> Accept(int descriptor) = 0;
 };
 

@@ -20,6 +20,7 @@ struct TlsDoorReport {
   bool is_open = false;  // kTls: it let this side in
   std::string reason;    // why not, as far as it can be known: an alert, a name, a system error
   std::string version;   // is_open: "TLSv1.3"
+  std::string heard;     // the first of what it said, 512 bytes at most
   std::string peer_pem;  // the certificate that it showed, if it got so far
 };
 
@@ -28,10 +29,11 @@ struct TlsDoorProbe {
   const TlsIdentity* identity = nullptr; // null: comes without certificate and believes any
   bool is_only_tls12 = false;            // offers nothing newer
   absl::Duration connect_timeout = absl::Seconds(1);
+  std::string words;  // said after the handshake, where a door waits to be spoken to (HTTP); gRPC's speaks first
   absl::Duration timeout = absl::Seconds(1);  // in all
 };
 
-// Blocks for `timeout` at most (and for the name's look-up). Sends nothing after the handshake. `is_open` says what the
+// Blocks for `timeout` at most (and for the name's look-up). Sends nothing but `words` after the handshake. `is_open` says what the
 // other end thinks of this side; what is to be thought of it is the caller's to decide (tls_name.h).
 TlsDoorReport ProbeTlsDoor(const TlsDoorProbe& probe);
 

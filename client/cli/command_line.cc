@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/cli/text.h"
+#include "client/cli/verb_shape.h"
 #include "common/flag_sources.h"
 #include "common/status_macros.h"
 
@@ -187,6 +188,10 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
   const std::vector<std::size_t> plain = PlainWords(parser->app, words);
   const std::string first = plain.empty() ? "" : words[plain[0]];
   line.flags.is_json = std::find(words.begin(), words.end(), "--json") != words.end();
+  if (first == "help" && std::find(words.begin(), words.end(), "--man") != words.end()) {
+    line.output = ManPage(FlagsOf(parser->app));
+    return line;
+  }
   if (first == "help") {
     const std::string topic = plain.size() > 1 ? words[plain[1]] : "help";
     if (topic != "help" && FindVerb(topic) == nullptr) return NoSuchVerb(std::move(line), topic);

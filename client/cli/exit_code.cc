@@ -39,6 +39,26 @@ int OfCode(absl::StatusCode code) {
 
 }  // namespace
 
+const std::vector<std::pair<int, std::string>>& ExitCodes() {
+  static const auto* const kCodes = new std::vector<std::pair<int, std::string>>{
+      {kExitOk, "all worked"},
+      {kExitOther, "other"},
+      {kExitPartly, "partly done"},
+      {kExitNotFound, "not found"},
+      {kExitConflict, "conflict or exists"},
+      {kExitPrecondition, "precondition failed"},
+      {kExitNoQuorum, "quorum not met (nothing changed)"},
+      {kExitUnknownOutcome, "outcome unknown"},
+      {kExitUsage, "usage"},
+      {kExitBadData, "bad data"},
+      {kExitLocal, "local I/O"},
+      {kExitTryAgain, "try again"},
+      {kExitDenied, "denied"},
+      {kExitUnreachable, "no node reachable"},
+      {kExitInterrupted, "interrupted"}};
+  return *kCodes;
+}
+
 int ExitCodeOf(const absl::Status& status) {
   if (status.ok()) return kExitOk;
   if (IsLocalError(status)) return kExitLocal;

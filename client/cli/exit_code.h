@@ -3,6 +3,8 @@
 #define DFS_CLIENT_CLI_EXIT_CODE_H_
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -23,6 +25,9 @@ inline constexpr int kExitTryAgain = 75;
 inline constexpr int kExitDenied = 77;
 inline constexpr int kExitUnreachable = 111;
 inline constexpr int kExitInterrupted = 130;
+
+// Each with what it means, for help and manual.
+const std::vector<std::pair<int, std::string>>& ExitCodes();
 
 int ExitCodeOf(const absl::Status& status);
 // A stable word for the `type` of an error in JSON, for example "not_found".

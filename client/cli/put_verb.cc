@@ -21,6 +21,7 @@ namespace {
 // one.
 constexpr std::uint32_t kConflictWindowS = 60;
 constexpr absl::Duration kPatience = absl::Seconds(30);
+constexpr std::uint64_t kWorthALook = std::uint64_t{8} << 20;  // bytes; takes longer than the look
 
 struct PutFlags {
   std::string local;
@@ -39,6 +40,23 @@ absl::StatusOr<v1::PutResponse> PutOnce(Session& session, const std::string& rem
                                         ByteSource& source, const PutOptions& options) {
   const ChangeInProgress change;
   return session.client().Put(remote, source, options);
+}
+
+// The entry of the log decides; but many bytes are not sent for a condition that does not hold now.
+absl::Status LookBeforehand(Session& session, const std::string& remote, const ByteSource& source,
+                            const PutOptions& options) {
+  const bool has_condition = options.if_absent || options.if_version.has_value();
+  if (!has_condition || source.size().value_or(0) < kWorthALook) return absl::OkStatus();
+  const auto current = session.client().Stat(remote);
+  if (!current.ok() && !absl::IsNotFound(current.status())) return current.status();
+  const std::uint64_t version = current.ok() ? current->version() : 0;
+  if (options.if_absent && version != 0) {
+    return ErrorWithReason(absl::StatusCode::kAlreadyExists, "there is a file of this name",
+                           v1::ErrorDetail::PRECONDITION);
+  }
+  if (options.if_version.value_or(version) == version) return absl::OkStatus();
+  return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "the current version is another",
+                         v1::ErrorDetail::PRECONDITION);
 }
 
 absl::Status WithAdvice(const absl::Status& conflict) {
@@ -88,6 +106,9 @@ int RunPut(Session& session, const PutFlags& flags) {
   options.if_absent = flags.is_if_absent;
   options.conflict_window_s = kConflictWindowS;
   options.ignores_conflict = flags.is_forced;
+  if (const absl::Status look = LookBeforehand(session, remote, **source, options); !look.ok()) {
+    return session.Fail(look, remote);
+  }
   ProgressLine progress(session, remote);
   options.on_progress = [&](std::uint64_t bytes, std::uint64_t total) {
     progress.Update(bytes, total);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "client/cli/exit_code.h"
 #include "client/cli/text.h"
 
 namespace dfs::client::cli {
@@ -26,6 +27,25 @@ std::string FlagsText(const CLI::App& app) {
   return FormatTable(rows, "<<");
 }
 
+// In lines of 80.
+std::string ExitText() {
+  constexpr std::size_t kWidth = 74;
+  std::string out;
+  std::size_t column = 0;
+  for (const auto& [code, meaning] : ExitCodes()) {
+    const std::string one = std::to_string(code) + " " + meaning;
+    if (column > 0 && column + one.size() + 2 > kWidth) {
+      out += ",\n      ";
+      column = 0;
+    } else if (column > 0) {
+      out += ", ";
+    }
+    out += one;
+    column += one.size() + 2;
+  }
+  return out;
+}
+
 }  // namespace
 
 const std::vector<Verb>& Verbs() {
@@ -33,7 +53,7 @@ const std::vector<Verb>& Verbs() {
       PutVerb(),  GetVerb(),   RemoveVerb(), MvVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
       StatVerb(), ClearVerb(), UndeleteVerb(), MbVerb(), RbVerb(), BucketsVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
       ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
-      BenchVerb(), CertVerb(), ConfigVerb(), VersionVerb()};
+      BenchVerb(), CertVerb(), ConfigVerb(), CompletionVerb(), VersionVerb()};
   return *kVerbs;
 }
 
@@ -50,17 +70,14 @@ const Verb* FindVerb(const std::string& name) {
 std::string OverviewText(const CLI::App& app) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& verb : Verbs()) rows.push_back({"  " + NamesOf(verb), verb.summary});
-  rows.push_back({"  help", "this text, or help VERB for one verb"});
+  rows.push_back({"  help", "this text, or help VERB for one verb; help --man: a page for man(1)"});
   return "usage: dfs-cli [--endpoints=H:P,...] [--bucket=B] VERB ...\n\n"
          "Stores files on several machines: each is on three nodes, two of them before a put is\n"
          "answered.\n\nVERBS\n" +
          FormatTable(rows, "<<") + "\nFLAGS of every verb\n" + FlagsText(app) +
          "\nEvery flag may also come from the environment: --json from DFS_JSON, and so on; else from\n"
          "the file of --config. A flag wins. Data goes to standard output, everything else to standard error.\n\n"
-         "EXIT  0 all worked, 1 other, 2 partly done, 12 not found, 13 conflict or exists,\n"
-         "      14 precondition failed, 15 quorum not met (nothing changed), 16 outcome unknown,\n"
-         "      64 usage, 65 bad data, 74 local I/O, 75 try again, 77 denied,\n"
-         "      111 no node reachable, 130 interrupted\n";
+         "EXIT  " + ExitText() + "\n";
 }
 
 std::string HelpText(const Verb& verb, const CLI::App& app) {

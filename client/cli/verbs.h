@@ -59,6 +59,8 @@ Verb DrainVerb();
 Verb ForgetVerb();
 Verb ReplaceVerb();
 Verb OkToStopVerb();
+// completion_verb.cc
+Verb CompletionVerb();
 // config_verb.cc
 Verb ConfigVerb();
 // cert_verb.cc

@@ -20,6 +20,8 @@ say() { printf 'dfs-aws: %s\n' "$*" >&2; }
 fail() { say "$@"; exit 1; }
 usage() { say "$@"; say "see: $0 --help"; exit 64; }
 
+pause() { if [[ $poll_seconds != 0 ]]; then sleep "$poll_seconds"; fi; }
+
 # ---- calls ----
 
 is_dry=0
@@ -44,7 +46,7 @@ call() {
     if [[ $reply == None ]]; then reply=""; fi
     if ((status == 0)); then return 0; fi
     if ((SECONDS >= end)) || ! is_unknown_yet "$(<"$scratch/error")"; then return "$status"; fi
-    sleep "$poll_seconds"
+    pause
   done
 }
 is_unknown_yet() {
@@ -106,7 +108,7 @@ wait_until() {
         "or look: $0 status $cluster"
     fi
     if ((!said)); then say "waits: $what" && said=1; fi
-    sleep "$poll_seconds"
+    pause
   done
 }
 # Shows the plan and asks; --yes and a dry run go on.
@@ -139,7 +141,7 @@ tags_of() {
   done
   printf '[{"ResourceType":"%s","Tags":[%s]}]' "$type" "$list"
 }
-cluster_filter() { printf 'Name=tag:dfs:cluster,Values=%s' "$cluster"; }
+# Set by dfs-aws beside the name: cluster_filter, for what belongs to this cluster.
 # The one thing that `reply` names, or nothing; more than one is for people to look at.
 one() {
   local words

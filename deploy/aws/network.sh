@@ -6,7 +6,7 @@ vpc="" nodes_group="" endpoints_group=""
 declare -A subnets=()  # by zone
 
 find_vpc() {
-  ask ec2 describe-vpcs --filters "$(cluster_filter)" --query 'Vpcs[].VpcId'
+  ask ec2 describe-vpcs --filters "$cluster_filter" --query 'Vpcs[].VpcId'
   one VPC
   vpc=$reply
 }
@@ -26,7 +26,7 @@ ensure_vpc() {
 find_subnets() {
   local zone subnet
   subnets=()
-  ask ec2 describe-subnets --filters "$(cluster_filter)" --query 'Subnets[].[AvailabilityZone,SubnetId]'
+  ask ec2 describe-subnets --filters "$cluster_filter" --query 'Subnets[].[AvailabilityZone,SubnetId]'
   while read -r zone subnet; do
     if [[ -n $zone ]]; then subnets[$zone]=$subnet; fi
   done <<<"$reply"
@@ -48,7 +48,7 @@ ensure_subnets() {
 find_groups() {
   local name id
   nodes_group="" endpoints_group=""
-  ask ec2 describe-security-groups --filters "$(cluster_filter)" --query 'SecurityGroups[].[GroupName,GroupId]'
+  ask ec2 describe-security-groups --filters "$cluster_filter" --query 'SecurityGroups[].[GroupName,GroupId]'
   while read -r name id; do
     case $name in
       "dfs-$cluster-nodes") nodes_group=$id ;;
@@ -134,7 +134,7 @@ add_rule() {
 # The nodes reach nothing but these: SSM (keys, and commands of the operator) and S3 (the artefact).
 ensure_endpoints() {
   local services=" " service name state table zone zone_list subnet_ids=()
-  ask ec2 describe-vpc-endpoints --filters "$(cluster_filter)" --query 'VpcEndpoints[].[ServiceName,State]'
+  ask ec2 describe-vpc-endpoints --filters "$cluster_filter" --query 'VpcEndpoints[].[ServiceName,State]'
   while read -r name state; do
     if [[ ${state,,} != delet* ]]; then services+="$name "; fi
   done <<<"$reply"
@@ -156,7 +156,7 @@ ensure_endpoints() {
     --route-table-ids "$table" --tag-specifications "$(tags_of vpc-endpoint s3)" --query VpcEndpoint.VpcEndpointId
 }
 has_no_endpoints() {
-  ask ec2 describe-vpc-endpoints --filters "$(cluster_filter)" --query 'VpcEndpoints[].[VpcEndpointId,State]'
+  ask ec2 describe-vpc-endpoints --filters "$cluster_filter" --query 'VpcEndpoints[].[VpcEndpointId,State]'
   [[ -z $reply ]] || ! grep -qviE 'deleted$' <<<"$reply"
 }
 
@@ -169,7 +169,7 @@ ensure_network() {
 
 delete_network() {
   local zone zone_list id state group doomed=()
-  ask ec2 describe-vpc-endpoints --filters "$(cluster_filter)" --query 'VpcEndpoints[].[VpcEndpointId,State]'
+  ask ec2 describe-vpc-endpoints --filters "$cluster_filter" --query 'VpcEndpoints[].[VpcEndpointId,State]'
   while read -r id state; do
     if [[ -n $id && ${state,,} != delet* ]]; then doomed+=("$id"); fi
   done <<<"$reply"

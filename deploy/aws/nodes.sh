@@ -8,7 +8,7 @@ template=""
 declare -A instances=() instance_states=() releases=() volumes=() volume_states=() holders=() is_used=()
 
 find_template() {
-  ask ec2 describe-launch-templates --filters "$(cluster_filter)" --query 'LaunchTemplates[].LaunchTemplateId'
+  ask ec2 describe-launch-templates --filters "$cluster_filter" --query 'LaunchTemplates[].LaunchTemplateId'
   one 'launch template'
   template=$reply
 }
@@ -33,7 +33,7 @@ ensure_template() {
 find_volumes() {
   local node id state holder use
   volumes=() volume_states=() holders=() is_used=()
-  ask ec2 describe-volumes --filters "$(cluster_filter)" Name=tag-key,Values=dfs:node \
+  ask ec2 describe-volumes --filters "$cluster_filter" Name=tag-key,Values=dfs:node \
     --query "Volumes[].[Tags[?Key=='dfs:node']|[0].Value,VolumeId,State,Attachments[0].InstanceId,Tags[?Key=='dfs:used']|[0].Value]"
   while read -r node id state holder use; do
     if [[ -z $node || $state == delet* ]]; then continue; fi
@@ -46,7 +46,7 @@ find_volumes() {
 find_instances() {
   local node id state release
   instances=() instance_states=() releases=()
-  ask ec2 describe-instances --filters "$(cluster_filter)" Name=instance-state-name,Values=pending,running,shutting-down,stopping,stopped \
+  ask ec2 describe-instances --filters "$cluster_filter" Name=instance-state-name,Values=pending,running,shutting-down,stopping,stopped \
     --query "Reservations[].Instances[].[Tags[?Key=='dfs:node']|[0].Value,InstanceId,State.Name,Tags[?Key=='dfs:release']|[0].Value]"
   while read -r node id state release; do
     if [[ -z $node ]]; then continue; fi

@@ -22,7 +22,7 @@ int CodeOf(const absl::Status& status, ErrorDetail::Reason reason) {
     case absl::StatusCode::kOutOfRange:
       return 413;
     case absl::StatusCode::kResourceExhausted:
-      return reason == ErrorDetail::NO_SPACE ? 507 : 503;
+      return reason == ErrorDetail::NO_SPACE || reason == ErrorDetail::OVER_QUOTA ? 507 : 503;
     case absl::StatusCode::kUnavailable:
       return 503;
     case absl::StatusCode::kDeadlineExceeded:

@@ -10,6 +10,13 @@
 
 namespace dfs::http {
 
+namespace {
+
+// Without it caches guess how long a file stays as it is, by its age.
+constexpr char kAskAgain[] = "no-cache";
+
+}  // namespace
+
 FileAnswer::FileAnswer(Exchange* exchange, std::string disposition)
     : exchange_(exchange),
       disposition_(std::move(disposition)),
@@ -93,6 +100,7 @@ bool FileAnswer::TakeFirst(const v1::FileInfo& info) {
                  {"Last-Modified",
                   FormatHttpDate(absl::FromUnixMicros(static_cast<std::int64_t>(info.time_us())))},
                  {"Accept-Ranges", "bytes"},
+                 {"Cache-Control", kAskAgain},
                  {"X-Dfs-Version", absl::StrCat(info.version())},
                  {"X-Dfs-Crc32c", absl::StrFormat("%08x", info.crc32c())}};
   if (info.consistency() == v1::EVENTUAL) head.fields.emplace_back("X-Dfs-Consistency", "eventual");
@@ -131,7 +139,7 @@ bool FileAnswer::CheckConditions(const std::string& tag) {
       Response same;
       same.code = 304;
       same.content_type.clear();
-      same.fields = {{"ETag", tag}};
+      same.fields = {{"ETag", tag}, {"Cache-Control", kAskAgain}};
       return exchange_->Answer(same), false;
     }
   }

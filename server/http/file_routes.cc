@@ -26,6 +26,14 @@ absl::StatusOr<std::uint64_t> NumberOf(const std::string& key, const std::string
   return out;
 }
 
+absl::StatusOr<bool> FlagOf(const RequestTarget& target, const std::string& key) {
+  const std::string text = target.Find(key).value_or("false");
+  if (text != "true" && text != "false") {
+    return absl::InvalidArgumentError(absl::StrCat(key, " is true or false"));
+  }
+  return text == "true";
+}
+
 absl::StatusOr<v1::Consistency> ConsistencyOf(const RequestTarget& target) {
   const std::string text = target.Find("consistency").value_or("strong");
   if (text == "strong") return v1::STRONG;
@@ -146,6 +154,7 @@ void FileRoutes::Remove(Exchange& exchange, const RequestTarget& target, const s
   remove.set_bucket(request->bucket());
   remove.set_name(name);
   if (if_version) remove.set_if_version(*if_version);
+  if (request->has_version()) remove.set_version(request->version());
   const auto removed = changes_->Remove(std::move(remove));
   if (!removed.ok()) return exchange.Answer(AnswerOf(removed.status(), true, LeaderAddress()));
   Response out;
@@ -161,6 +170,8 @@ void FileRoutes::List(Exchange& exchange, const RequestTarget& target) {
     request.set_after(target.Find("after").value_or(""));
     DFS_ASSIGN_OR_RETURN(const v1::Consistency consistency, ConsistencyOf(target));
     request.set_consistency(consistency);
+    DFS_ASSIGN_OR_RETURN(const bool wants_old, FlagOf(target, "versions"));
+    request.set_old_versions(wants_old);
     if (const auto limit = target.Find("limit")) {
       DFS_ASSIGN_OR_RETURN(const std::uint64_t number, NumberOf("limit", *limit));
       request.set_limit(number);

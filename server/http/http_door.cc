@@ -52,9 +52,10 @@ void HttpDoor::Serve(Exchange& exchange) {
   } else {
     exchange.Answer(AnswerOf(target.status(), false, ""));
   }
-  LOG_IF(WARNING, exchange.code() >= 500)
+  // While there is no quorum every request is one of these.
+  LOG_IF_EVERY_N(WARNING, exchange.code() >= 500, 100)
       << "http " << exchange.head().method << " " << absl::CEscape(exchange.head().target) << ": "
-      << exchange.code();
+      << exchange.code() << " (" << google::COUNTER << " of this kind)";
   VLOG(1) << "http " << exchange.head().method << " " << absl::CEscape(exchange.head().target)
           << ": " << exchange.code() << ", in " << exchange.body_bytes() << " bytes, out "
           << exchange.sent_bytes() << " bytes, " << (exchange.clock().Now() - start);

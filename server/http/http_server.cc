@@ -163,8 +163,9 @@ void HttpServer::Accept() {
 void HttpServer::Admit(int descriptor) {
   const int on = 1;
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  auto connection = std::make_unique<HttpConnection>(options_.make_stream(descriptor),
-                                                     options_.clock, &count_);
+  auto stream = options_.make_stream(descriptor);
+  if (stream == nullptr) return;
+  auto connection = std::make_unique<HttpConnection>(std::move(stream), options_.clock, &count_);
   if (count_ > options_.connections_max && !MakeRoom()) {
     connection->Refuse();
     return;

@@ -43,7 +43,8 @@ class HttpStream {
   [[nodiscard]] virtual int descriptor() const = 0;
 };
 
-// Makes the stream of a connection that was accepted; owns the descriptor, which does not block.
+// Makes the stream of a connection that was accepted; owns the descriptor, which does not block. Null: it cannot be
+// served, and is closed.
 using StreamMaker = std::function<std::unique_ptr<HttpStream>(int descriptor)>;
 
 // Without encryption.

@@ -65,7 +65,8 @@ void AppendFileJson(const v1::FileInfo& file, std::string* out) {
                   "\",\"crc32c\":\"", absl::StrFormat("%08x", file.crc32c()));
   absl::StrAppend(out, "\",\"content_hash\":\"", absl::BytesToHexString(file.content_hash()),
                   "\",\"replicas\":", file.replicas_ok(),
-                  ",\"replicas_wanted\":", file.replicas_wanted(),
+                  ",\"replicas_wanted\":", file.replicas_wanted(), ",\"commit_index\":",
+                  file.commit_index(), file.is_old() ? ",\"is_old\":true" : "",
                   file.consistency() == v1::EVENTUAL ? ",\"consistency\":\"eventual\"}" : "}");
 }
 

@@ -18,8 +18,8 @@ namespace {
 
 class TlsStream final : public HttpStream {
  public:
-  TlsStream(int descriptor, TlsAcceptor* acceptor, const Clock* clock)
-      : descriptor_(descriptor), clock_(clock), connection_(acceptor->Accept(descriptor)) {}
+  TlsStream(int descriptor, std::unique_ptr<TlsConnection> connection, const Clock* clock)
+      : descriptor_(descriptor), clock_(clock), connection_(std::move(connection)) {}
   ~TlsStream() override {
     connection_.reset();
     ::close(descriptor_);
@@ -83,8 +83,13 @@ class TlsStream final : public HttpStream {
 }  // namespace
 
 StreamMaker TlsStreams(std::shared_ptr<TlsAcceptor> acceptor, const Clock* clock) {
-  return [acceptor = std::move(acceptor), clock](int descriptor) {
-    return std::make_unique<TlsStream>(descriptor, acceptor.get(), clock);
+  return [acceptor = std::move(acceptor), clock](int descriptor) -> std::unique_ptr<HttpStream> {
+    auto connection = acceptor->Accept(descriptor);
+    if (connection == nullptr) {  // no memory for it
+      ::close(descriptor);
+      return nullptr;
+    }
+    return std::make_unique<TlsStream>(descriptor, std::move(connection), clock);
   };
 }
 

@@ -176,10 +176,7 @@ absl::Status CheckConfig(const Config& config) {
       return absl::InvalidArgumentError(
           absl::StrCat(flag, "=", address, " is not host:port, for example 127.0.0.1:7710"));
     }
-    // The doors that doors.cc locks: no other is safe because these are.
-    const bool is_locked = config.tls_files.has_any() &&
-                           (std::string_view(flag) == "--listen" || std::string_view(flag) == "--peer-listen");
-    if (!IsLoopback(address) && !config.insecure && !is_locked) {
+    if (!IsLoopback(address) && !config.insecure && !config.tls_files.has_any()) {  // Doors::Listen locks all
       return absl::InvalidArgumentError(absl::StrCat(
           flag, "=", address,
           " can be reached from other machines: pass --tls-cert, --tls-key and --tls-ca (dfs-cli cert makes "

@@ -70,7 +70,6 @@ class Cluster(unittest.TestCase):
                        env={"PATH": PATH, "DFS_BIN_DIR": str(binaries)})
         self.old = self.pack("1")
         self.server = aws_stand_in.Server()
-        self.has_tls = subprocess.run([str(binaries / "dfs-cli"), "help", "cert"], capture_output=True, check=False).returncode == 0
         self.dfs_aws("create", "test", "--artifact=" + self.old[0], "--sha256=" + self.old[1], "--yes")
         self.instances = {t["tags"]["dfs:node"]: t for t in self.server.cloud.of("instance")}
 
@@ -88,7 +87,7 @@ class Cluster(unittest.TestCase):
 
     def dfs_aws(self, *arguments):
         environment = {"PATH": "%s:%s" % (FOLDER / "stand_in", PATH), "AWS_STAND_IN_PORT": str(self.server.port), "AWS_REGION": "eu-central-1",
-                       "DFS_AWS_POLL_SECONDS": "0", "DFS_BIN_DIR": str(binaries if self.has_tls else FOLDER / "stand_in")}
+                       "DFS_AWS_POLL_SECONDS": "0", "DFS_BIN_DIR": str(binaries)}
         result = subprocess.run([str(SOURCE / "deploy/aws/dfs-aws"), *arguments], env=environment, capture_output=True, text=True, timeout=120,
                                 check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -139,8 +138,6 @@ class Cluster(unittest.TestCase):
         data = yaml.safe_load(self.instances[node]["user_data"])
         for file in data["write_files"]:
             content = file["content"]
-            if not self.has_tls and file["path"] == "/etc/dfs/server.env":
-                content = re.sub("(?m)^DFS_TLS.*\n", "", content).replace("DFS_SERVER_FLAGS=", "DFS_SERVER_FLAGS=--insecure ")
             self.on(node, "sh", "-c", 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"', "sh", file["path"], file["permissions"],
                     input=content.encode())
         device = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_" + re.search(r"VOLUME=(\S+)", self.instances[node]["user_data"]).group(1).replace("-", "", 1)
@@ -186,8 +183,7 @@ class Cluster(unittest.TestCase):
         self.node("n2", "renew")
         self.assertNotEqual(self.on("n2", "cat", "/etc/dfs/tls/node.key").stdout, before)
         self.node("n1", "wait", str(WAIT_SECONDS), "n1", "n2", "n3")
-        if self.has_tls:
-            self.assert_clients_need_a_certificate(content)
+        self.assert_clients_need_a_certificate(content)
 
         # Stopped as systemd stops it, it says so; started again by what a reboot does, it is the same node on the same data.
         self.on("n2", "systemctl", "stop", "dfs-server.service")
@@ -198,8 +194,8 @@ class Cluster(unittest.TestCase):
         self.assertEqual(sorted(name for name, _ in ids), [b"n1", b"n2", b"n3"])
         self.assertEqual(sorted(int(i) for _, i in ids), [1, 2, 3])
         self.assert_a_volume_in_use_is_never_formatted()
-        print("PROVED: row 50: rendered user data and unit start a cluster of three (%s), which stores and returns files, is upgraded, goes back from a "
-              "release that does not start, and keeps its data over a restart" % ("with TLS" if self.has_tls else "without TLS"))
+        print("PROVED: row 50: rendered user data and unit start a cluster of three with TLS, which stores and returns files, is upgraded, goes back from a "
+              "release that does not start, and keeps its data over a restart")
 
     def assert_clients_need_a_certificate(self, content):
         self.dfs_aws("client", "test", "alice", "--dir=%s/alice" % self.folder)

@@ -2,7 +2,7 @@
 """Writes aws_operations.json: for each operation that deploy/aws calls, what the real AWS command line says of it.
 
 The name of the API's action, the options that it takes (and which of them it insists on), and the skeletons that it prints for
-`--generate-cli-skeleton input` and `output`. The stand-in (aws_stand_in.py) checks calls against the one and makes its
+`--generate-cli-skeleton input` and `output`. The stand-in (aws_command_line.py) checks calls against the one and makes its
 answers from the other. Run it after a new operation is used; it needs Debian's awscli (deploy/local/install-dependencies all):
 
     tests/deploy/make_operations.py

@@ -1,4 +1,6 @@
 // The HTTP door of real nodes. FEATURES rows 12, 13 and 44, and the table of its endpoints.
+#include <signal.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -19,6 +21,12 @@ using ::testing::StartsWith;
 
 // The promise is 5 s; the rest is for a busy machine.
 constexpr absl::Duration kVerdictTimeout = absl::Milliseconds(5'500);
+
+// All of a literal that holds a NUL.
+template <std::size_t N>
+std::string WithNul(const char (&text)[N]) {
+  return std::string(text, N - 1);
+}
 
 class Http : public ::testing::Test {
  protected:
@@ -65,6 +73,7 @@ TEST_F(Http, Row13UploadAndDownloadOnAnyNode) {
       EXPECT_TRUE(got.body == content) << size << " bytes from n" << n;
       EXPECT_EQ(got.Field("etag"), put.Field("etag"));
       EXPECT_EQ(got.Field("content-type"), "application/octet-stream");
+      EXPECT_EQ(got.Field("cache-control"), "no-cache");
     }
     const auto head = At(1 + node % 3).Ask("HEAD", "/upload/" + name);
     EXPECT_EQ(head.code, 200);
@@ -279,6 +288,32 @@ TEST_F(Http, RangesAndConditions) {
   EXPECT_EQ(At(1).Get("/upload/ranges?version=999999").code, 404);
 }
 
+TEST_F(Http, BucketsQuotaAndOlderVersions) {
+  const auto made = cluster().Cli({"mb", "http", "--versions=3", "--quota-bytes=1000"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const auto old = At(1).Ask("PUT", "/upload/f?bucket=http", {}, "old");
+  ASSERT_EQ(old.code, 201) << old.body;
+  EXPECT_THAT(old.body, HasSubstr("\"bucket\":\"http\""));
+  const std::string version = At(2).Get("/upload/f?bucket=http").Field("x-dfs-version");
+  ASSERT_EQ(At(2).Ask("PUT", "/upload/f?bucket=http", {}, "newer").code, 201);
+  EXPECT_EQ(At(3).Get("/upload/f?bucket=http").body, "newer");
+  const auto got = At(3).Get("/upload/f?bucket=http&version=" + version, {{"Range", "bytes=-2"}});
+  EXPECT_EQ(got.code, 206);
+  EXPECT_EQ(got.body, "ld");
+  EXPECT_EQ(At(1).Get("/upload/f").code, 404) << "another bucket";
+  EXPECT_THAT(At(1).Get("/files?bucket=http").body, Not(HasSubstr("is_old")));
+  EXPECT_THAT(At(1).Get("/files?bucket=http&versions=true").body,
+              HasSubstr("\"version\":" + version + ","));
+  EXPECT_EQ(At(1).Get("/files?versions=maybe").code, 400);
+
+  const auto over = At(1).Ask("PUT", "/upload/big?bucket=http", {}, std::string(2'000, 'x'));
+  EXPECT_EQ(over.code, 507) << over.body;
+  EXPECT_EQ(At(1).Get("/upload/big?bucket=http").code, 404);
+  EXPECT_EQ(At(2).Ask("DELETE", "/upload/f?bucket=http&version=" + version).code, 200);
+  EXPECT_EQ(At(2).Get("/upload/f?bucket=http&version=" + version).code, 404);
+  EXPECT_EQ(At(2).Get("/upload/f?bucket=http").body, "newer");
+}
+
 TEST_F(Http, WhatIsCutOffIsNeverVisible) {
   for (const std::string framing : {"Content-Length: 3000000\r\n", "Transfer-Encoding: chunked\r\n"}) {
     HttpClient client(cluster().HttpAddressOf(2));
@@ -300,7 +335,7 @@ TEST_F(Http, MalformedRequestsAreRefusedByANode) {
                     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         std::string("PUT /upload/smuggled HTTP/1.1\nHost: h\nContent-Length: 1\n\nx"),
         std::string("GET /files HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n"),
-        std::string("GET /fi\0les HTTP/1.1\r\nHost: h\r\n\r\n", 34)}) {
+        WithNul("GET /fi\0les HTTP/1.1\r\nHost: h\r\n\r\n")}) {
     const std::string answer = HttpClient(cluster().HttpAddressOf(1))
                                    .Raw(request + "GET /status HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << request;
@@ -359,6 +394,40 @@ TEST_F(Http, AStreamedBodyAddsLittleMemory) {
   EXPECT_EQ(other.fingerprint(), FingerprintOfSeeded(8, 20'000'000));
   Proved("PUT and GET of " + std::to_string(size / 1'000'000) + " MB over HTTP add " +
          std::to_string(static_cast<int>(added)) + " MB to the node");
+}
+
+// In its middle the node is told to stop; it goes on once the node takes no more connections.
+class StoppingSource final : public client::ByteSource {
+ public:
+  StoppingSource(pid_t pid, std::string http_address, std::uint64_t size)
+      : pid_(pid), http_address_(std::move(http_address)), bytes_(9, size) {}
+  [[nodiscard]] std::optional<std::uint64_t> size() const override { return bytes_.size(); }
+  [[nodiscard]] absl::StatusOr<Slices> Read(std::size_t bytes_max) override {
+    if (++reads_ == 2) {
+      ::kill(pid_, SIGTERM);
+      EXPECT_OK(ProcessCluster::Await("no connection", ProcessCluster::kReadyTimeout,
+                                      [&] { return !HttpClient(http_address_).Connect(); }));
+    }
+    return bytes_.Read(bytes_max);
+  }
+  [[nodiscard]] bool Rewind() override { return false; }
+
+ private:
+  const pid_t pid_;
+  const std::string http_address_;
+  SeededSource bytes_;
+  int reads_ = 0;
+};
+
+TEST_F(Http, AStoppingNodeLetsAPutEnd) {
+  StoppingSource source(cluster().PidOf(3), cluster().HttpAddressOf(3), 3'000'000);
+  const auto put = At(3).Send("PUT", "/upload/stopping", source);
+  EXPECT_EQ(put.code, 201) << put.body;
+  EXPECT_EQ(cluster().Terminate(3).value_or(-1), 0);
+  FingerprintSink sink;
+  EXPECT_TRUE(At(1).Receive("/upload/stopping", sink).is_whole);
+  EXPECT_EQ(sink.fingerprint(), FingerprintOfSeeded(9, 3'000'000));
+  ASSERT_OK(cluster().Up(3));
 }
 
 // Last: it kills nodes.

@@ -9,6 +9,7 @@
 #include "common/tls_door_probe.h"
 #include "dfs/internal/v1/raft.grpc.pb.h"
 #include "tests/integration/cluster_fixture.h"
+#include "tests/support/http_client.h"
 
 namespace dfs::testing {
 namespace {
@@ -62,8 +63,11 @@ class TlsCluster : public ::testing::Test {
     command.insert(command.end(), {"ls"});
     return RunCommand(command);
   }
+  // The doors of HTTP wait to be spoken to.
   static TlsDoorReport Probe(const std::string& address, const TlsIdentity* identity, bool is_only_tls12 = false) {
-    return ProbeTlsDoor({address, identity, is_only_tls12, absl::Seconds(30), absl::Seconds(30)});
+    const bool is_http = address == cluster().HttpAddressOf(1);
+    return ProbeTlsDoor({address, identity, is_only_tls12, absl::Seconds(30),
+                         is_http ? "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" : "", absl::Seconds(30)});
   }
 
  private:
@@ -89,7 +93,8 @@ TEST_F(TlsCluster, UnauthenticatedInternalEndpointsAreClosed) {
   };
   const TlsIdentity node = IdentityOf(cluster().NodeFiles(2));
   const TlsIdentity one_client = IdentityOf(cluster().ClientFiles());
-  for (const std::string& address : {cluster().EndpointOf(1), cluster().PeerAddressOf(1)}) {
+  for (const std::string& address :
+       {cluster().EndpointOf(1), cluster().PeerAddressOf(1), cluster().HttpAddressOf(1)}) {
     EXPECT_EQ(Probe(address, &node).version, "TLSv1.3") << address;
     for (const auto& [what, identity] : refused) {
       const auto report = Probe(address, &identity);
@@ -100,6 +105,9 @@ TEST_F(TlsCluster, UnauthenticatedInternalEndpointsAreClosed) {
     EXPECT_FALSE(Probe(address, &node, /*is_only_tls12=*/true).is_open) << "TLS 1.2 at " << address;
   }
   EXPECT_TRUE(Probe(cluster().EndpointOf(1), &one_client).is_open);
+  EXPECT_THAT(Probe(cluster().HttpAddressOf(1), &one_client).heard, HasSubstr("HTTP/1.1 200"));
+  HttpClient plain(cluster().HttpAddressOf(1));
+  EXPECT_THAT(plain.Raw("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), Not(HasSubstr("HTTP")));
   EXPECT_FALSE(Probe(cluster().PeerAddressOf(1), &one_client).is_open) << "a client at the port of the nodes";
 
   // The same as a call: what a client could do to the log, if it were let in.
@@ -115,6 +123,32 @@ TEST_F(TlsCluster, UnauthenticatedInternalEndpointsAreClosed) {
   EXPECT_EQ(greet(Dialer()), grpc::StatusCode::UNAVAILABLE);
   Proved("no port of a TLS cluster opens to plaintext, TLS 1.2, no certificate, one that is foreign, expired or not valid "
          "yet; and the port of nodes to no client's");
+}
+
+// With a client that is not ours.
+TEST_F(TlsCluster, TheHttpDoorTakesClientsWithCertificates) {
+  const std::string content = MakeBytes(3, 3'000'000);
+  const TlsFiles files = cluster().ClientFiles();
+  const auto curl = [&](const std::string& node, std::vector<std::string> more, std::string_view in = {}) {
+    std::vector<std::string> command = {"curl", "--silent", "--show-error", "--cacert", files.ca, "--cert",
+                                        files.cert, "--key", files.key, node + "/upload/http-tls"};
+    command.insert(command.end(), more.begin(), more.end());
+    return RunCommand(command, in);
+  };
+  const std::string url = "https://" + cluster().HttpAddressOf(1);
+  const auto put = curl(url, {"--upload-file", "-"}, content);
+  EXPECT_EQ(put.exit_code, 0) << put.err;
+  EXPECT_THAT(put.out, HasSubstr("\"size\":3000000"));
+  const auto got = curl("https://" + cluster().HttpAddressOf(2), {});
+  EXPECT_EQ(got.exit_code, 0) << got.err;
+  EXPECT_TRUE(got.out == content);
+  // Many on one connection: what is left in the layer of TLS is not forgotten.
+  const auto twice = curl(url, {url + "/upload/http-tls", "--range", "0-99999"});
+  EXPECT_EQ(twice.out, content.substr(0, 100'000) + content.substr(0, 100'000)) << twice.err;
+  const auto anybody = RunCommand({"curl", "--silent", "--cacert", files.ca, url + "/upload/http-tls"});
+  EXPECT_NE(anybody.exit_code, 0) << "without a certificate: " << anybody.out;
+  EXPECT_EQ(HttpClient(cluster().HttpAddressOf(1)).Get("/healthz").code, 0) << "in plaintext";
+  Proved("the HTTP port of a TLS cluster takes curl with a client's certificate and nobody without");
 }
 
 TEST_F(TlsCluster, ACommandThatIsRefusedSaysWhatToDo) {

@@ -336,6 +336,40 @@ TEST_F(CliTest, ClosedPipeIsNoCrash) {
   EXPECT_EQ(result.out, "1\n");
 }
 
+TEST_F(CliTest, ConditionThatDoesNotHoldCostsNoTransfer) {
+  WriteFile(folder / "x", std::string(9 << 20, 'a'));
+  ASSERT_EQ(Run("put --if-absent x").code, 0);
+  const int puts = a.calls("Put") + b.calls("Put");
+  EXPECT_EQ(Run("put --if-absent x").code, 13);
+  EXPECT_EQ(Run("put --if-version=7 x").code, 14);
+  EXPECT_EQ(a.calls("Put") + b.calls("Put"), puts);
+  EXPECT_EQ(Run("put --if-version=1 x").code, 0);
+}
+
+TEST_F(CliTest, BashCompletesVerbsFlagsChoicesAndRemoteNames) {
+  WriteFile(folder / "local", "x");
+  ASSERT_EQ(Run("put local 'reports/a b'").code, 0);
+  ASSERT_EQ(Run("completion bash | tee script").code, 0);
+  const auto complete = [&](const std::string& words) {
+    WriteFile(folder / "ask", "export DFS_ENDPOINTS=" + a.address() + "\ndfs-cli() { " DFS_CLI_PATH " \"$@\"; }\n. ./script\nCOMP_WORDS=(dfs-cli " + words +
+                                  ")\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_dfs_cli\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n");
+    const auto result = Run("version >/dev/null && bash ./ask");
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.out;
+  };
+  EXPECT_EQ(complete("lo"), "locate\n");
+  EXPECT_EQ(complete("--timeout 3s und"), "undelete\n");
+  EXPECT_EQ(complete("put --if-a"), "--if-absent\n");
+  EXPECT_EQ(complete("stat --endp"), "--endpoints\n");
+  EXPECT_EQ(complete("cert i"), "init\nissue\n");
+  EXPECT_EQ(complete("stat rep"), "reports/a\\ b\n") << "as the shell would have to be told";
+  EXPECT_EQ(complete("put loc"), "local\n");
+  const std::string page = Run("help --man").out;
+  EXPECT_NE(page.find(".SS put LOCAL [REMOTE]"), std::string::npos);
+  EXPECT_NE(page.find("\\-\\-if\\-absent"), std::string::npos);
+  EXPECT_EQ(Run("completion tcsh").code, 64);
+}
+
 // Row 37.
 TEST_F(CliTest, CacheIsReadAsLongAsTheVersionIsTheOneAskedFor) {
   const std::string cache = "XDG_CACHE_HOME=" + (folder / "cache").string();

@@ -252,6 +252,36 @@ grpc::Status FakeNode::Remove(grpc::ServerContext* context, const v1::RemoveRequ
   return begun.fault == Fault::kBreakAfter ? Broken() : grpc::Status::OK;
 }
 
+grpc::Status FakeNode::Move(grpc::ServerContext* context, const v1::MoveRequest* request,
+                            v1::MoveResponse* response) {
+  const Begun begun = Begin("Move", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&state_->mutex);
+  state_->seen.push_back(request->request_id());
+  const auto key = KeyOf(request->request_id());
+  if (const auto result = state_->results.find(key); result != state_->results.end()) {
+    *response = result->second.move();
+    return grpc::Status::OK;
+  }
+  const auto found = state_->files.find(request->source());
+  if (found == state_->files.end()) return NotFound();
+  if (request->if_absent() && state_->files.contains(request->target())) {
+    return Answer(absl::StatusCode::kAlreadyExists, "there is one", ErrorDetail::PRECONDITION);
+  }
+  FakeState::File file = std::move(found->second);
+  state_->files.erase(found);
+  response->set_source_version(file.info.version());
+  file.info.set_name(request->target());
+  file.info.set_version(++state_->version);
+  file.info.set_writer(request->writer());
+  *response->mutable_info() = file.info;
+  state_->files[request->target()] = std::move(file);
+  v1::SettleResponse& result = state_->results[key];
+  result.set_fate(v1::SettleResponse::HAPPENED);
+  *result.mutable_move() = *response;
+  return begun.fault == Fault::kBreakAfter ? Broken() : grpc::Status::OK;
+}
+
 grpc::Status FakeNode::Stat(grpc::ServerContext* context, const v1::StatRequest* request,
                             v1::StatResponse* response) {
   const Begun begun = Begin("Stat", *context);

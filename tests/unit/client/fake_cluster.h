@@ -72,6 +72,8 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
                    grpc::ServerWriter<v1::GetResponse>* writer) override;
   grpc::Status Remove(grpc::ServerContext* context, const v1::RemoveRequest* request,
                       v1::RemoveResponse* response) override;
+  grpc::Status Move(grpc::ServerContext* context, const v1::MoveRequest* request,
+                    v1::MoveResponse* response) override;
   grpc::Status Stat(grpc::ServerContext* context, const v1::StatRequest* request,
                     v1::StatResponse* response) override;
   grpc::Status Locate(grpc::ServerContext* context, const v1::LocateRequest* request,

@@ -156,6 +156,27 @@ TEST_F(FileClientTest, FailureAfterAnUnknownAttemptIsSettledBeforeItIsReported) 
   EXPECT_EQ(StoredBytes("f"), "(none)");
 }
 
+// Done once, whoever answers: the second attempt gets the first one's result, and does not find the source gone.
+TEST_F(FileClientTest, MoveIsDoneOnceWhateverBreaks) {
+  StoreDirectly("from", "content");
+  FileClientOptions options;
+  options.writer = "me";
+  const auto client = Client(options);
+  a.Inject("Move", {Fault::kBreakAfter});
+  const auto moved = client->Move("from", "to");
+  ASSERT_TRUE(moved.ok()) << moved.status();
+  EXPECT_EQ(moved->name(), "to");
+  EXPECT_EQ(moved->version(), 2U);
+  EXPECT_EQ(moved->writer(), "me");
+  EXPECT_EQ(StoredBytes("from"), "(none)");
+  EXPECT_EQ(StoredBytes("to"), "content");
+  EXPECT_TRUE(absl::IsNotFound(client->Move("from", "to").status()));
+  StoreDirectly("from", "other");
+  const auto refused = client->Move("from", "to", {.if_version = std::nullopt, .if_absent = true});
+  EXPECT_TRUE(absl::IsAlreadyExists(refused.status())) << refused.status();
+  EXPECT_EQ(OutcomeOf(refused.status()), ErrorDetail::NOTHING_CHANGED);
+}
+
 TEST_F(FileClientTest, SettlementThatSaysItHappenedIsSuccess) {
   a.Inject("Put", {Fault::kBreakAfter});
   b.Inject("Put", std::vector<Fault>(100, Fault::kNotLeader));

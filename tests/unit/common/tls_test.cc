@@ -100,7 +100,7 @@ bool GetsIn(const Dialer& dialer, const std::string& address) {
 }
 
 TlsDoorReport Probe(const std::string& address, const TlsIdentity* identity, bool is_only_tls12 = false) {
-  return ProbeTlsDoor({address, identity, is_only_tls12, kDeadline, kDeadline});
+  return ProbeTlsDoor({address, identity, is_only_tls12, kDeadline, "", kDeadline});
 }
 
 class Tls : public ::testing::Test {

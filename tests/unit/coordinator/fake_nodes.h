@@ -88,7 +88,7 @@ class FakePeers final : public chunk::ChunkPeers {
 };
 
 // Applies commands at once to the state machine.
-class FakeLeader final : public leader::LeaderClient {
+class FakeLeader : public leader::LeaderClient {
  public:
   explicit FakeLeader(metadata::MetadataMachine* machine) : machine_(machine) {}
 

@@ -175,6 +175,7 @@ TEST(Versions, AHiddenOlderOneCanBeTakenBack) {
   PutOne(world, "a");
   world.Clear("");
   ASSERT_EQ(world.Undelete("a", {.version = first}).code(), Code::DONE);
+  ASSERT_TRUE(world.Find("a"));
   EXPECT_EQ(world.Find("a")->txn().sequence(), txn);
   EXPECT_TRUE(world.Olds("a").empty());
   EXPECT_EQ(FindViolations(*world.machine, world.store), kAllWell);

@@ -130,6 +130,8 @@ TEST(Config, TlsTakesThePlaceOfInsecureAndIsWholeOrNotAtAll) {
   EXPECT_FALSE(CheckConfig(config).ok());
   config.tls_files = {"a", "b", "c"};
   EXPECT_TRUE(CheckConfig(config).ok());
+  config.http_listen = "0.0.0.0:7712";
+  EXPECT_TRUE(CheckConfig(config).ok());
   EXPECT_FALSE(LoadTls(&config).ok()) << "there are no such files";
   config.tls_files = {"a", "", "c"};
   const auto partial = LoadTls(&config);
