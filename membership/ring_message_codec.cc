@@ -33,6 +33,8 @@ void HealthToWire(const NodeHealth& health, rpc::NodeHealth* wire) {
   wire->set_quarantined_objects(health.quarantined_objects);
   wire->set_withheld_bytes(health.withheld_bytes);
   wire->set_certificate_not_after_s(health.certificate_not_after_s);
+  wire->set_gossip_clock_ms(health.gossip_clock_ms);
+  wire->set_gossip_tombstone_s(health.gossip_tombstone_s);
 }
 
 NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
@@ -48,6 +50,8 @@ NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
   health.quarantined_objects = wire.quarantined_objects();
   health.withheld_bytes = wire.withheld_bytes();
   health.certificate_not_after_s = wire.certificate_not_after_s();
+  health.gossip_clock_ms = wire.gossip_clock_ms();
+  health.gossip_tombstone_s = wire.gossip_tombstone_s();
   return health;
 }
 

@@ -17,7 +17,7 @@ namespace {
 struct MbFlags {
   std::string bucket;
   std::string mode = "quorum";
-  std::string replicas = "3";
+  std::string replicas;
   std::uint32_t write_quorum = 0;
   std::uint32_t read_quorum = 0;
   bool allows_no_overlap = false;
@@ -33,7 +33,11 @@ absl::StatusOr<v1::BucketOptions> OptionsOf(const MbFlags& flags) {
     return absl::InvalidArgumentError("a bucket's mode is quorum or gossip");
   }
   options.set_mode(flags.mode == "gossip" ? v1::GOSSIP : v1::QUORUM);
-  if (flags.replicas == "all") {
+  if (flags.mode == "gossip" && flags.replicas.empty() && flags.versions == 1) {
+    // Nothing else: the server refuses what does not go with it.
+  } else if (flags.replicas.empty()) {
+    options.set_replicas(3);
+  } else if (flags.replicas == "all") {
     options.set_all_members(true);
   } else {
     std::uint32_t replicas = 0;
@@ -47,7 +51,7 @@ absl::StatusOr<v1::BucketOptions> OptionsOf(const MbFlags& flags) {
   options.set_write_quorum(flags.write_quorum);
   options.set_read_quorum(flags.read_quorum);
   options.set_allow_no_overlap(flags.allows_no_overlap);
-  options.set_versions_kept(flags.versions);
+  if (flags.mode != "gossip" || flags.versions > 1) options.set_versions_kept(flags.versions);
   if (!flags.quota_bytes.empty()) {
     DFS_ASSIGN_OR_RETURN(const std::uint64_t bytes, ParseBytes(flags.quota_bytes));
     options.set_quota_bytes(bytes);
@@ -65,6 +69,7 @@ absl::StatusOr<v1::BucketOptions> OptionsOf(const MbFlags& flags) {
 
 std::string KindOf(const v1::BucketInfo& bucket) {
   const v1::BucketOptions& options = bucket.options();
+  if (options.mode() == v1::GOSSIP) return "gossip, on all members (consistency=eventual)";
   return (options.all_members() ? "all " : "") +
          std::to_string(options.all_members() ? bucket.replicas_now() : options.replicas()) +
          " replicas, W=" + std::to_string(bucket.write_quorum_now()) +
@@ -83,8 +88,9 @@ int RunMb(Session& session, const MbFlags& flags) {
   if (session.is_json()) {
     session.PrintJson(JsonOf(*made));
   } else {
-    session.Say("made bucket " + made->name() + ": " + KindOf(*made) + ", " +
-                std::to_string(made->options().versions_kept()) + " versions kept");
+    const bool is_gossip = made->options().mode() == v1::GOSSIP;
+    session.Say("made bucket " + made->name() + ": " + KindOf(*made) +
+                (is_gossip ? "" : ", " + std::to_string(made->options().versions_kept()) + " versions kept"));
   }
   return kExitOk;
 }
@@ -130,7 +136,9 @@ int RunBuckets(Session& session, const std::string& consistency_name) {
     }
     const v1::BucketOptions& options = bucket.options();
     rows.push_back(
-        {bucket.name(), options.all_members() ? "all" : std::to_string(options.replicas()),
+        {bucket.name(), options.mode() == v1::GOSSIP ? "gossip"
+                        : options.all_members()      ? "all"
+                                                     : std::to_string(options.replicas()),
          std::to_string(bucket.write_quorum_now()), std::to_string(bucket.read_quorum_now()),
          std::to_string(options.versions_kept()), std::to_string(bucket.files()),
          FormatBytes(bucket.bytes(), is_human), std::to_string(bucket.old_versions()),
@@ -156,10 +164,12 @@ Verb MbVerb() {
             app.add_option("BUCKET", flags->bucket,
                            "1 to 63 characters: a to z, 0 to 9, \"-\" and \".\"")
                 ->required();
-            app.add_option("--mode", flags->mode, "quorum")->capture_default_str();
-            app.add_option("--replicas", flags->replicas,
-                           "copies of each file, 1 to 7; all: one on every member (16 at most)")
+            app.add_option("--mode", flags->mode,
+                           "quorum: strong. gossip: any node that can be reached takes changes, also one that is cut "
+                           "off; every member comes to hold every file, and the last writer wins")
                 ->capture_default_str();
+            app.add_option("--replicas", flags->replicas,
+                           "copies of each file, 1 to 7; all: one on every member (16 at most) (default: 3)");
             app.add_option(
                 "--write-quorum", flags->write_quorum,
                 "copies that are durable before a put is answered (default: a majority)");

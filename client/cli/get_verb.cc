@@ -149,7 +149,7 @@ int RunGet(Session& session, const GetFlags& flags) {
   } else {
     session.Say(flags.remote + " -> " + local + "  " +
                 FormatBytes(got->file.size(), session.flags().is_human) + " bytes  version " +
-                std::to_string(got->file.version()) + from);
+                std::to_string(got->file.version()) + from + FormatFreshness(got->file));
   }
   return kExitOk;
 }

@@ -61,6 +61,7 @@ Json JsonOf(const v1::FileInfo& file) {
   out["chunks"] = file.chunks();
   out["commit_index"] = file.commit_index();
   if (file.is_old()) out["old"] = true;
+  if (file.consistency() == v1::EVENTUAL) out["consistency"] = "eventual";
   if (!file.writer().empty()) out["writer"] = file.writer();
   return out;
 }

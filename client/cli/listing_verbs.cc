@@ -143,7 +143,7 @@ int RunStat(Session& session, const LookFlags& flags) {
        {"time", FormatTime(file->time_us())},
        {"clock", std::to_string(file->time_us()) + " (hybrid logical, us)"},
        {"writer", file->writer().empty() ? "-" : file->writer()},
-       {"health", FormatHealth(*file)},
+       {"health", FormatHealth(*file) + FormatFreshness(*file)},
        {"crc32c", FormatCrc(file->crc32c())},
        {"content", FormatHex(file->content_hash()) + " (XXH3-128)"},
        {"chunks", std::to_string(file->chunks())}},

@@ -132,7 +132,7 @@ int RunPut(Session& session, const PutFlags& flags) {
     session.Print(put->info().name() + "  " +
                   FormatBytes(put->info().size(), session.flags().is_human) + " bytes  version " +
                   std::to_string(put->info().version()) + "  " + std::to_string(put->replicas()) +
-                  " replicas\n");
+                  " replicas" + FormatFreshness(put->info()) + "\n");
   }
   return kExitOk;
 }

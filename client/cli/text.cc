@@ -81,7 +81,12 @@ std::string FormatTime(std::uint64_t micros) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMicros(bounded), absl::UTCTimeZone());
 }
 
+std::string FormatFreshness(const v1::FileInfo& file) {
+  return file.consistency() == v1::EVENTUAL ? "  consistency=eventual" : "";
+}
+
 std::string FormatHealth(const v1::FileInfo& file) {
+  if (file.replicas_wanted() == 0) return "-";
   return std::to_string(file.replicas_ok()) + "/" + std::to_string(file.replicas_wanted());
 }
 

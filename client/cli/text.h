@@ -19,6 +19,8 @@ namespace dfs::client::cli {
 std::string FormatBytes(std::uint64_t bytes, bool is_human);
 // ISO 8601, UTC, to the second: "2026-11-21T04:11:32Z".
 std::string FormatTime(std::uint64_t micros);
+// Of a file of a gossip bucket "  consistency=eventual", else nothing.
+std::string FormatFreshness(const v1::FileInfo& file);
 // "2/3".
 std::string FormatHealth(const v1::FileInfo& file);
 // 8 hexadecimal digits.

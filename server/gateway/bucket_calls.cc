@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "proto/error_detail.h"
 #include "server/metadata/bucket_rule.h"
 
 namespace dfs::gateway {
@@ -20,6 +22,10 @@ api::BucketInfo BucketCalls::InfoOf(const metadata::MetadataView& view,
   info.set_old_bytes(counts.old_bytes());
   info.set_trashed(counts.trashed());
   info.set_created_time_us(bucket.created_time_us());
+  if (metadata::IsGossipBucket(bucket)) {
+    info.set_replicas_now(static_cast<std::uint32_t>(view.member_count()));
+    return info;
+  }
   const std::uint64_t members = view.member_count();
   const std::uint32_t replicas = metadata::EffectiveReplicas(bucket, members);
   info.set_replicas_now(replicas);
@@ -58,6 +64,15 @@ absl::Status BucketCalls::Remove(const api::RemoveBucketRequest& request) {
   if (is_done) return absl::OkStatus();
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                        coordinator::FindBucket(*view, request.bucket()));
+  // The log does not know what is in a gossip bucket: this node says what it knows.
+  if (api::BucketInfo info = InfoOf(*view, bucket); metadata::IsGossipBucket(bucket)) {
+    gossip_->AddCounts(&info);
+    if (info.files() > 0) {
+      return ErrorWithReason(absl::StatusCode::kFailedPrecondition,
+                             absl::StrCat("bucket \"", bucket.name(), "\" has ", info.files(), " files: clear it first"),
+                             api::ErrorDetail::NOT_EMPTY);
+    }
+  }
   rpc::Command command;
   *command.mutable_remove_bucket()->mutable_request_id() = request.request_id();
   command.mutable_remove_bucket()->set_bucket_id(bucket.id());
@@ -70,7 +85,10 @@ absl::Status BucketCalls::List(const api::ListBucketsRequest& request,
                                api::ListBucketsResponse* response) {
   DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(parts_, request.consistency()));
   response->set_applied_index(view->applied_index().value());
-  for (const auto& bucket : view->Buckets()) *response->add_buckets() = InfoOf(*view, bucket);
+  for (const auto& bucket : view->Buckets()) {
+    *response->add_buckets() = InfoOf(*view, bucket);
+    gossip_->AddCounts(response->mutable_buckets(response->buckets_size() - 1));
+  }
   return absl::OkStatus();
 }
 

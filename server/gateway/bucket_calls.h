@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "dfs/v1/buckets.pb.h"
 #include "server/coordinator/coordinator.h"
+#include "server/gateway/gossip_files.h"
 
 namespace dfs::gateway {
 
@@ -12,7 +13,8 @@ namespace dfs::gateway {
 // takes. Thread-safe.
 class BucketCalls {
  public:
-  explicit BucketCalls(const coordinator::Parts& parts) : parts_(parts) {}  // outlives it
+  // Both outlive it.
+  BucketCalls(const coordinator::Parts& parts, GossipFiles* gossip) : parts_(parts), gossip_(gossip) {}
 
   absl::Status Make(const api::MakeBucketRequest& request, api::MakeBucketResponse* response);
   absl::Status Remove(const api::RemoveBucketRequest& request);
@@ -23,6 +25,7 @@ class BucketCalls {
 
  private:
   const coordinator::Parts& parts_;
+  GossipFiles* const gossip_;
 };
 
 }  // namespace dfs::gateway

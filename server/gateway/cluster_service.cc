@@ -1,6 +1,7 @@
 #include "server/gateway/cluster_service.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -15,6 +16,9 @@ namespace {
 constexpr absl::Duration kScrubTimeout = absl::Seconds(3);  // of each node
 constexpr absl::Duration kProgressTimeout = absl::Milliseconds(300);
 constexpr absl::Duration kCertificateWarnsFor = absl::Hours(24 * 30);
+// Rules R24 and R23 (server/gossip_store).
+constexpr std::int64_t kGossipClockMax = 60'000;           // ms
+constexpr std::uint64_t kTombstoneWarnsAfter = 24 * 3'600;  // s
 
 std::string TextOf(membership::LivenessState state) {
   switch (state) {
@@ -103,6 +107,8 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
     row.set_withheld_bytes(member.health.withheld_bytes);
     row.set_certificate_not_after_s(id == parts_.self ? parts_.certificate_not_after_s
                                                       : member.health.certificate_not_after_s);
+    row.set_gossip_clock_ms(member.health.gossip_clock_ms);
+    row.set_gossip_tombstone_s(member.health.gossip_tombstone_s);
     row.set_incarnation(member.incarnation);
     if (id == parts_.self) {
       const chunk::Space space = parts_.store->GetSpace();
@@ -180,6 +186,7 @@ grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
   response->set_state_hash(ToString(hash.hash));
   response->set_state_hash_index(hash.index.value());
   response->set_server_version(parts_.server_version);
+  if (parts_.gossip) *response->mutable_gossip() = parts_.gossip();
   // Status answers whether there is a leader or not.
   if (!raft.leader.is_none()) {
     rpc::ManageRequest ask;
@@ -300,6 +307,19 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const
                        "all the same (many puts broke off while the leader changed, say): "
                        "dfs-cli gc --confirm ",
                        node.name(), "; else keep it as it is and ask"));
+    }
+    if (std::abs(node.gossip_clock_ms()) > kGossipClockMax) {
+      add("CLOCK_OFF", api::HEALTH_ERR,
+          absl::StrCat("the clock of ", node.name(), " (", node.address(), ") is ", std::abs(node.gossip_clock_ms()) / 1'000,
+                       " s ", node.gossip_clock_ms() > 0 ? "behind" : "ahead of",
+                       " the others; it takes no writes to gossip buckets"),
+          "set its clock (NTP); nothing needs to be started again");
+    }
+    if (node.gossip_tombstone_s() > kTombstoneWarnsAfter) {
+      add("TOMBSTONES_KEPT", api::HEALTH_WARN,
+          absl::StrCat(node.name(), " still remembers names that were removed from gossip buckets ",
+                       node.gossip_tombstone_s() / 3'600, " h ago, because a member is away"),
+          "start the members that are down; one that is gone for good: dfs-cli forget NODE");
     }
     const absl::Time end = absl::FromUnixSeconds(node.certificate_not_after_s());
     if (node.certificate_not_after_s() != 0 && end - now < kCertificateWarnsFor) {

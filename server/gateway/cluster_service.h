@@ -32,6 +32,8 @@ struct ClusterParts {
   const Clock* clock = nullptr;
   std::string server_version;
   std::int64_t certificate_not_after_s = 0;  // since 1970; 0: no TLS
+  // Gossip buckets on this node. Never blocks. Null: there are none.
+  std::function<api::GossipStatus()> gossip;
 };
 
 class ClusterService final : public api::Cluster::Service {

@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "proto/error_detail.h"
 #include "server/gateway/bucket_calls.h"
+#include "server/metadata/bucket_rule.h"
 
 namespace dfs::gateway {
 namespace {
@@ -54,8 +55,13 @@ void TakeResult(const metadata::MetadataView& view, const rpc::CommandResult& re
 
 }  // namespace
 
-FileOperations::FileOperations(const coordinator::Parts& parts, PeerChannels* channels)
-    : parts_(parts), reads_(parts), relay_(channels, &guard_) {}
+FileOperations::FileOperations(const coordinator::Parts& parts, PeerChannels* channels,
+                               gossip_store::GossipHost* gossip)
+    : parts_(parts),
+      gossip_(gossip),
+      gossip_files_(parts, gossip),
+      reads_(parts),
+      relay_(channels, &guard_) {}
 
 absl::Status FileOperations::Read(
     const std::function<absl::Status(absl::Duration lag_max)>& here,
@@ -72,6 +78,9 @@ absl::Status FileOperations::Read(
 
 absl::Status FileOperations::Get(const grpc::ServerContext* context, const api::GetRequest& request,
                                  const GetSink& sink) {
+  if (const auto bucket = gossip_files_.BucketOf(request.bucket())) {
+    return gossip_files_.Get(*bucket, request, sink);
+  }
   return Read([&](absl::Duration lag_max) { return reads_.Get(request, lag_max, sink); },
               [&](NodeId node) -> std::optional<absl::Status> {
                 if (context != nullptr) return relay_.Get(node, context, request, sink);
@@ -98,6 +107,9 @@ std::optional<absl::Status> FileOperations::GetChecked(NodeId node, const api::G
 
 absl::Status FileOperations::Stat(const grpc::ServerContext* context,
                                   const api::StatRequest& request, api::StatResponse* response) {
+  if (const auto bucket = gossip_files_.BucketOf(request.bucket())) {
+    return gossip_files_.Stat(*bucket, request, response);
+  }
   return Read([&](absl::Duration lag_max) { return reads_.Stat(request, lag_max, response); },
               [&](NodeId node) { return relay_.Stat(node, context, request, response); });
 }
@@ -105,12 +117,18 @@ absl::Status FileOperations::Stat(const grpc::ServerContext* context,
 absl::Status FileOperations::Locate(const grpc::ServerContext* context,
                                     const api::LocateRequest& request,
                                     api::LocateResponse* response) {
+  if (const auto bucket = gossip_files_.BucketOf(request.bucket())) {
+    return gossip_files_.Locate(*bucket, request, response);
+  }
   return Read([&](absl::Duration lag_max) { return reads_.Locate(request, lag_max, response); },
               [&](NodeId node) { return relay_.Locate(node, context, request, response); });
 }
 
 absl::Status FileOperations::List(const grpc::ServerContext* context,
                                   const api::ListRequest& request, const ListSink& sink) {
+  if (const auto bucket = gossip_files_.BucketOf(request.bucket())) {
+    return gossip_files_.List(*bucket, request, sink);
+  }
   return Read([&](absl::Duration lag_max) { return reads_.List(request, lag_max, sink); },
               [&](NodeId node) { return relay_.List(node, context, request, sink); });
 }
@@ -122,6 +140,9 @@ absl::StatusOr<rpc::CommandResult> FileOperations::Submit(rpc::Command command) 
 absl::StatusOr<api::RemoveResponse> FileOperations::Remove(const api::RemoveRequest& request) {
   DFS_RETURN_IF_ERROR(coordinator::CheckFileName(request.name()));
   DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
+  if (const auto gossip = gossip_files_.BucketOf(request.bucket())) {
+    return gossip_files_.Remove(*gossip, request);
+  }
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                        coordinator::FindBucketOfChange(parts_, request.bucket()));
   rpc::Command command;
@@ -144,6 +165,7 @@ absl::StatusOr<api::MoveResponse> FileOperations::Move(const api::MoveRequest& r
   DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                        coordinator::FindBucketOfChange(parts_, request.bucket()));
+  if (metadata::IsGossipBucket(bucket)) return GossipFiles::Refused("mv");
   rpc::Command command;
   rpc::MoveFile& file = *command.mutable_move_file();
   *file.mutable_request_id() = request.request_id();
@@ -165,6 +187,7 @@ absl::StatusOr<api::UndeleteResponse> FileOperations::Undelete(const api::Undele
   DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                        coordinator::FindBucketOfChange(parts_, request.bucket()));
+  if (metadata::IsGossipBucket(bucket)) return GossipFiles::Refused("undelete");
   rpc::Command command;
   rpc::UndeleteFile& file = *command.mutable_undelete_file();
   *file.mutable_request_id() = request.request_id();
@@ -181,6 +204,9 @@ absl::StatusOr<api::UndeleteResponse> FileOperations::Undelete(const api::Undele
 
 absl::StatusOr<api::ClearResponse> FileOperations::Clear(const api::ClearRequest& request) {
   DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
+  if (const auto gossip = gossip_files_.BucketOf(request.bucket())) {
+    return gossip_files_.Clear(*gossip, request);
+  }
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                        coordinator::FindBucketOfChange(parts_, request.bucket()));
   rpc::Command command;

@@ -13,7 +13,9 @@
 #include "common/progress_guard.h"
 #include "dfs/v1/files.pb.h"
 #include "server/coordinator/coordinator.h"
+#include "server/gateway/file_put.h"
 #include "server/gateway/file_reads.h"
+#include "server/gateway/gossip_files.h"
 #include "server/gateway/read_relay.h"
 
 namespace grpc {
@@ -23,14 +25,19 @@ class ServerContext;
 namespace dfs::gateway {
 
 // Every call blocks, and says within kQuorumTimeout of the coordinator if there is no quorum. Errors are those of
-// proto/dfs/v1/files.proto, with a detail that says whether anything happened. A put is a coordinator::PutOperation over
-// parts(): its bytes come as the door has them.
+// proto/dfs/v1/files.proto, with a detail that says whether anything happened. The bytes of a put come as the door has them.
+//
+// Buckets of mode gossip are answered by GossipFiles: no leader, no quorum.
 //
 // Thread-safe.
 class FileOperations {
  public:
-  // Both outlive it.
-  FileOperations(const coordinator::Parts& parts, PeerChannels* channels);
+  // All outlive it. `gossip` null: there are no gossip buckets here.
+  FileOperations(const coordinator::Parts& parts, PeerChannels* channels,
+                 gossip_store::GossipHost* gossip = nullptr);
+
+  // Not begun. This outlives it.
+  [[nodiscard]] FilePut NewPut() { return {parts_, &gossip_files_, gossip_}; }
 
   // Reads (rule R10): this node's state as of a read index or, if that lags, the leader's answer. `context` is the
   // client's call, with which a call to the leader ends; null if the client has not come by gRPC. An error after the
@@ -55,6 +62,8 @@ class FileOperations {
   [[nodiscard]] const coordinator::Parts& parts() const { return parts_; }
   // What the peer port's service answers from, too; lives as long as this.
   [[nodiscard]] FileReads* reads() { return &reads_; }
+  [[nodiscard]] gossip_store::GossipHost* gossip() { return gossip_; }
+  [[nodiscard]] GossipFiles* gossip_files() { return &gossip_files_; }
 
  private:
   // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked, `here` after all.
@@ -66,6 +75,8 @@ class FileOperations {
 
   const coordinator::Parts& parts_;
   ProgressGuard guard_;  // of calls to the leader
+  gossip_store::GossipHost* const gossip_;
+  GossipFiles gossip_files_;
   FileReads reads_;
   ReadRelay relay_;
 };

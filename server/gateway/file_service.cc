@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/gossip_txn.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
-#include "server/coordinator/put_operation.h"
 #include "server/gateway/stream_sinks.h"
 
 namespace dfs::gateway {
@@ -34,7 +34,7 @@ FileService::FileService(FileOperations* operations, OperationMetrics* metrics)
     : operations_(operations),
       metrics_(metrics),
       parts_(operations->parts()),
-      buckets_(operations->parts()) {
+      buckets_(operations->parts(), operations->gossip_files()) {
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
@@ -66,7 +66,7 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
                                     api::PutResponse* response, std::uint64_t* received) {
   ProgressGuard::Watch watch(&guard_, kStallTimeout, [context] { context->TryCancel(); });
   WithData<api::PutRequest> request;
-  coordinator::PutOperation put(parts_);
+  FilePut put = operations_->NewPut();
   bool is_first = true;
   while (true) {
     watch.Begin();
@@ -172,6 +172,12 @@ grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,
   return Answer(timer, operations_->Undelete(*request), response);
 }
 
+// Of a chunk on this node or another: members come to hold the same.
+std::optional<gossip_store::Record> FileService::FindGossip(const TxnId& txn) {
+  if (operations_->gossip() == nullptr || !IsGossip(txn)) return std::nullopt;
+  return operations_->gossip()->FindByTxn(txn);
+}
+
 grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
                                    const api::ListHereRequest* request,
                                    grpc::ServerWriter<api::ListHereResponse>* writer) {
@@ -191,7 +197,11 @@ grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
     chunk.set_chunk(ToString(id));
     chunk.set_size(size);
     chunk.set_hash(ToString(hash));
-    if (const auto version = view->FindVersion(id.txn)) {
+    if (const auto record = FindGossip(id.txn)) {
+      chunk.set_name(record->key.name);
+      chunk.set_version(record->stamp.time.value());
+      if (const auto bucket = view->FindBucket(record->key.bucket)) chunk.set_bucket(bucket->name());
+    } else if (const auto version = view->FindVersion(id.txn)) {
       chunk.set_name(version->name());
       chunk.set_version(version->number());
       chunk.set_is_trashed(version->trashed_index() != 0);

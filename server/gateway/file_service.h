@@ -2,6 +2,8 @@
 #ifndef DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 #define DFS_SERVER_GATEWAY_FILE_SERVICE_H_
 
+#include <optional>
+
 #include "common/admission.h"
 #include "common/operation_metrics.h"
 #include "common/progress_guard.h"
@@ -52,6 +54,7 @@ class FileService final : public RawService {
   grpc::Status Settle(grpc::ServerContext* context, const api::SettleRequest* request,
                       api::SettleResponse* response);
 
+  std::optional<gossip_store::Record> FindGossip(const TxnId& txn);
   absl::Status PutStream(grpc::ServerContext* context,
                          grpc::ServerReader<WithData<api::PutRequest>>* reader,
                          api::PutResponse* response, std::uint64_t* received);

@@ -15,6 +15,7 @@ GossipCore::GossipCore(const GossipOptions& options, const GossipState& state,
       clock_(state.clock_bound),
       clock_bound_(state.clock_bound),
       is_complete_(state.is_complete),
+      has_begun_anew_(state.has_begun_anew),
       inclusion_(InclusionRow{options.self, state.included.had}),
       next_round_(random_.Next()) {
   for (HeldRecord& held : records) {
@@ -43,7 +44,8 @@ Output GossipCore::Step(MonotonicTime now, absl::Time wall, Input input) {
 
 bool GossipCore::IsComplete() const {
   if (is_complete_) return true;
-  // The oldest member: it was there before any of these buckets.
+  // The oldest member: it was there before any of these buckets. One that has lost them must ask, unless it is alone.
+  if (has_begun_anew_ && members_.size() > 1) return false;
   const auto oldest = std::min_element(members_.begin(), members_.end());
   return oldest != members_.end() && *oldest == options_.self;
 }
@@ -57,13 +59,23 @@ absl::Status GossipCore::CheckWrite(MonotonicTime now) {
         " the median of its peers: set its clock, or write through another node"));
   }
   if (table_.size() >= options_.records_max) {
-    return absl::FailedPreconditionError(
+    return absl::ResourceExhaustedError(
         absl::StrCat("this node holds ", table_.size(), " names of gossip buckets, the most there can be"));
   }
   return absl::OkStatus();
 }
 
-GossipState GossipCore::State() const { return {clock_bound_, inclusion_.own(), is_complete_}; }
+GossipState GossipCore::State() const {
+  return {clock_bound_, inclusion_.own(), is_complete_, has_begun_anew_};
+}
+
+GossipState GossipCore::StateToBeginAnew() const {
+  GossipState state;
+  // Times go on: what this node has given before must stay behind what it gives from now on.
+  state.clock_bound = std::max(clock_bound_, clock_.last());
+  state.has_begun_anew = true;
+  return state;
+}
 
 HybridTime GossipCore::NextTime() {
   const HybridTime time = clock_.Next(wall_);
@@ -117,6 +129,7 @@ void GossipCore::Handle(Write write) {
     return;
   }
   Record& record = write.record;
+  if (!IsFromTheFuture(record)) clock_.Record(record.stamp.time);
   record.stamp = {NextTime(), options_.self};
   out_.results.push_back({write.number, record.stamp});
   Apply(record, NodeId(), true);

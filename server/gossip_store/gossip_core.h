@@ -43,9 +43,12 @@ struct GossipState {
   HybridTime clock_bound;     // no time that was ever given is greater
   InclusionRow included;      // the node's own row
   bool is_complete = false;   // it has once taken over a whole state
+  // Its records were lost. Peers know rows of it that it does not have; until a whole round with each of them it takes
+  // that for what it is.
+  bool has_begun_anew = false;
   bool operator==(const GossipState& other) const {
     return clock_bound == other.clock_bound && included.had == other.included.had &&
-           is_complete == other.is_complete;
+           is_complete == other.is_complete && has_begun_anew == other.has_begun_anew;
   }
 };
 
@@ -69,7 +72,8 @@ struct SetBuckets {
 struct DropBucket {
   BucketId bucket;
 };
-// A file whose chunks are durable here, or a tombstone. Stamp, and what a tombstone has not, are ignored.
+// A file whose chunks are durable here, or a tombstone; what a tombstone has not is ignored. `stamp.time`: of what is known
+// to be replaced, 0 if nothing is: the write's own is greater, unless that is from the future (rule R24).
 struct Write {
   std::uint64_t number = 0;  // of the caller's, for the answer
   Record record;
@@ -105,7 +109,7 @@ struct Output {
   std::vector<Fetch> fetches;    // answered by Fetched each; at most kFetchesMax are under way
   std::vector<Record> dropped;   // nobody here needs their chunks any more
   // A peer knows of more that this node had than it has: an old state came back (rule R23). Nothing else is in the output;
-  // the host sets the state aside and makes an empty core.
+  // the host begins with an empty core, whose state is StateToBeginAnew().
   bool has_lost_memory = false;
   MonotonicTime next_deadline = absl::InfiniteFuture();
 };
@@ -129,8 +133,8 @@ class GossipCore {
 
   [[nodiscard]] Output Step(MonotonicTime now, absl::Time wall, Input input);
 
-  // Whether writes are taken. kFailedPrecondition: this node's clock is wrong (rule R24), or it holds too many records;
-  // nothing happened.
+  // Whether writes are taken. kFailedPrecondition: this node's clock is wrong (rule R24); kResourceExhausted: it holds too
+  // many records. Nothing happened.
   [[nodiscard]] absl::Status CheckWrite(MonotonicTime now);
   // What must be added to this node's clock to be at the median of its peers.
   [[nodiscard]] absl::Duration ClockToMedian(MonotonicTime now) { return clocks_.ToMedian(now); }
@@ -139,6 +143,8 @@ class GossipCore {
   [[nodiscard]] const GossipCounts& counts() const { return counts_; }
   [[nodiscard]] const InclusionTable& inclusion() const { return inclusion_; }
   [[nodiscard]] const std::optional<SyncRound>& round() const { return round_; }
+  // After has_lost_memory.
+  [[nodiscard]] GossipState StateToBeginAnew() const;
   // Its state holds what its peers' did once; before that it takes over states only, no news.
   [[nodiscard]] bool IsComplete() const;
 
@@ -189,12 +195,15 @@ class GossipCore {
   // `count` different reachable peers, or all there are.
   [[nodiscard]] std::vector<NodeId> RandomPeers(std::size_t count, NodeId except);
   [[nodiscard]] GossipState State() const;
+  // A peer's word of this node's own row.
+  void RecordOwnRow(const InclusionRow& row);
 
   const GossipOptions options_;
   Random random_;
   HybridClock clock_;
   HybridTime clock_bound_;
   bool is_complete_;
+  bool has_begun_anew_;
   RecordTable table_;
   InclusionTable inclusion_;
   ClockWatch clocks_;

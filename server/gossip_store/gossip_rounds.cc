@@ -23,12 +23,22 @@ std::vector<InclusionRow> GossipCore::RowsFor(NodeId to) {
 void GossipCore::RecordRows(const std::vector<InclusionRow>& rows) {
   if (rows.size() > kRowsMax) return;
   for (const InclusionRow& row : rows) {
-    if (row.node == options_.self) {
-      for (const auto& [peer, time] : row.had) {
-        if (time > inclusion_.own().Of(peer) && inclusion_.IsMember(peer)) out_.has_lost_memory = true;
-      }
-    }
+    if (row.node == options_.self) RecordOwnRow(row);
+    // A time of this node's own that it does not remember: what it gives from now on must be greater.
+    clock_.Record(row.Of(options_.self));
     inclusion_.Record(row);
+  }
+}
+
+void GossipCore::RecordOwnRow(const InclusionRow& row) {
+  for (const auto& [peer, time] : row.had) {
+    if (time <= inclusion_.own().Of(peer) || !inclusion_.IsMember(peer)) continue;
+    // Whoever began anew does not have what it is known for, until a round with that peer brings its row beyond all that
+    // was ever told of it.
+    const bool is_explained = has_begun_anew_ && !included_members_.contains(peer);
+    if (!is_explained || DFS_MUTANT(1090, "a node that began anew begins anew for ever")) {
+      out_.has_lost_memory = true;
+    }
   }
 }
 
@@ -59,6 +69,10 @@ void GossipCore::EndRound(bool has_all) {
     inclusion_.Include(round_->peer(), state.as_of, row);
     included_members_[round_->peer()] = state.members_index;
     is_complete_ = is_complete_ || state.is_complete;
+    const bool knows_all = std::all_of(members_.begin(), members_.end(), [&](NodeId id) {
+      return id == options_.self || included_members_.contains(id);
+    });
+    if (knows_all) has_begun_anew_ = false;
     is_state_changed_ = true;
   } else {
     ++counts_.rounds_failed;

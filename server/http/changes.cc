@@ -6,7 +6,6 @@
 #include "common/checksum.h"
 #include "common/status_macros.h"
 #include "proto/error_detail.h"
-#include "server/coordinator/put_operation.h"
 
 namespace dfs::http {
 namespace {
@@ -58,7 +57,7 @@ absl::StatusOr<v1::SettleResponse> Changes::Settle(const RequestIds::Open& id,
 absl::StatusOr<v1::PutResponse> Changes::Put(v1::PutHeader header, const NextPiece& next) {
   DFS_ASSIGN_OR_RETURN(const RequestIds::Open id, NextId());
   *header.mutable_request_id() = id.ToWire();
-  coordinator::PutOperation put(files_->parts());
+  gateway::FilePut put = files_->NewPut();
   DFS_RETURN_IF_ERROR(put.Begin(header));
   v1::PutFinish finish;
   while (true) {

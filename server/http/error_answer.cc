@@ -54,6 +54,7 @@ Response AnswerOf(const absl::Status& status, bool is_change, const std::string&
     facts.leader = detail.leader_address().empty() ? leader : detail.leader_address();
     facts.missing_nodes.assign(detail.missing_nodes().begin(), detail.missing_nodes().end());
   }
+  if (detail.consistency() == v1::EVENTUAL) out.fields.emplace_back("X-Dfs-Consistency", "eventual");
   out.body = ErrorJson(facts);
   return out;
 }

@@ -103,6 +103,7 @@ bool FileAnswer::TakeFirst(const v1::FileInfo& info) {
                  {"Cache-Control", kAskAgain},
                  {"X-Dfs-Version", absl::StrCat(info.version())},
                  {"X-Dfs-Crc32c", absl::StrFormat("%08x", info.crc32c())}};
+  if (info.consistency() == v1::EVENTUAL) head.fields.emplace_back("X-Dfs-Consistency", "eventual");
   if (!disposition_.empty()) head.fields.emplace_back("Content-Disposition", disposition_);
   std::uint64_t length = info.size();
   if (range_) {

@@ -66,7 +66,8 @@ void AppendFileJson(const v1::FileInfo& file, std::string* out) {
   absl::StrAppend(out, "\",\"content_hash\":\"", absl::BytesToHexString(file.content_hash()),
                   "\",\"replicas\":", file.replicas_ok(),
                   ",\"replicas_wanted\":", file.replicas_wanted(), ",\"commit_index\":",
-                  file.commit_index(), file.is_old() ? ",\"is_old\":true}" : "}");
+                  file.commit_index(), file.is_old() ? ",\"is_old\":true" : "",
+                  file.consistency() == v1::EVENTUAL ? ",\"consistency\":\"eventual\"}" : "}");
 }
 
 std::string FileJson(const v1::FileInfo& file) {

@@ -115,6 +115,23 @@ void AddOwn(const v1::NodeStatus& own, Page& page) {
              ToDouble(own.withheld_bytes()));
 }
 
+void AddGossip(const v1::GossipStatus& gossip, Page& page) {
+  page.Gauge("dfs_gossip_names", "names in gossip buckets here, removed ones that are remembered among them",
+             ToDouble(gossip.names()));
+  page.Gauge("dfs_gossip_tombstones", "removed names among them", ToDouble(gossip.tombstones()));
+  const auto add = [&page](const char* name, const char* help, std::uint64_t value) {
+    page.Counter(name, help, ToDouble(value));
+  };
+  add("dfs_gossip_rounds_total", "exchanges after which all that the other node had was here", gossip.rounds());
+  add("dfs_gossip_rounds_failed_total", "exchanges that ended without effect", gossip.rounds_failed());
+  add("dfs_gossip_messages_total", "messages sent", gossip.messages_sent());
+  add("dfs_gossip_messages_dropped_total", "messages that were not sent", gossip.messages_dropped());
+  add("dfs_gossip_fetches_total", "files taken over from others", gossip.fetches());
+  add("dfs_gossip_fetches_failed_total", "files that could not be", gossip.fetches_failed());
+  add("dfs_gossip_refused_total", "records that had been superseded and forgotten", gossip.refused());
+  add("dfs_gossip_held_back_total", "records from the future", gossip.held_back());
+}
+
 void AddCluster(const v1::StatusResponse& status, Page& page) {
   page.Gauge("dfs_health", "0: OK, 1: WARN, 2: ERR, as this node sees it",
              status.health() == v1::HEALTH_OK ? 0 : status.health() == v1::HEALTH_WARN ? 1 : 2);
@@ -156,6 +173,7 @@ std::string MetricsText(const MetricsSources& sources) {
   }
   AddNodes(*sources.status, page);
   AddCluster(*sources.status, page);
+  AddGossip(sources.status->gossip(), page);
   return page.Text();
 }
 

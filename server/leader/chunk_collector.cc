@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/gossip_txn.h"
 #include "common/mutant.h"
 #include "server/leader/leader_operations.h"
 
@@ -159,6 +160,8 @@ std::vector<ChunkCollector::Suspect> ChunkCollector::FindSuspects(PassCounts& co
     }
     if (counts.looked_at++ % kChunksPerView == 0) view = parts_.machine->View();
     cursor_ = held.info.id;
+    // Those of gossip buckets are their host's: no leader knows them.
+    if (IsGossip(held.info.id.txn) && !DFS_MUTANT(1091, "chunks of gossip buckets are asked about")) return true;
     if (held.is_trashed) {
       ++walk_.trash_chunks;
       walk_.trash_bytes += held.info.size;

@@ -51,7 +51,19 @@ absl::Status CheckBucketName(std::string_view name) {
 
 absl::StatusOr<rpc::BucketRow> BucketRowOf(const api::BucketOptions& options) {
   if (options.mode() == api::GOSSIP) {
-    return absl::InvalidArgumentError("buckets of mode gossip are not available yet");
+    const bool has_others = options.replicas() != 0 || options.all_members() ||
+                            options.write_quorum() != 0 || options.read_quorum() != 0 ||
+                            options.allow_no_overlap() || options.versions_kept() > 1 ||
+                            options.quota_bytes() != 0 || options.quota_files() != 0 ||
+                            options.has_conflict_window_s();
+    if (has_others) {
+      return absl::InvalidArgumentError(
+          "a bucket of mode gossip has no other options: every member comes to hold every file, without quorums, "
+          "versions or quota");
+    }
+    rpc::BucketRow row;
+    row.set_mode(api::GOSSIP);
+    return row;
   }
   if (options.mode() != api::QUORUM && options.mode() != api::BUCKET_MODE_UNSPECIFIED) {
     return absl::InvalidArgumentError("no such mode of buckets");
@@ -93,7 +105,8 @@ absl::StatusOr<rpc::BucketRow> BucketRowOf(const api::BucketOptions& options) {
 
 api::BucketOptions OptionsOf(const rpc::BucketRow& bucket) {
   api::BucketOptions options;
-  options.set_mode(api::QUORUM);
+  options.set_mode(IsGossipBucket(bucket) ? api::GOSSIP : api::QUORUM);
+  if (IsGossipBucket(bucket)) return options;
   if (!bucket.all_members()) options.set_replicas(bucket.replicas());
   options.set_all_members(bucket.all_members());
   options.set_write_quorum(bucket.write_quorum());

@@ -22,6 +22,9 @@ namespace dfs::metadata {
 // And back: what clients are told.
 [[nodiscard]] api::BucketOptions OptionsOf(const rpc::BucketRow& bucket);
 
+// Its files are the nodes' own: no entry of the log is about them.
+[[nodiscard]] inline bool IsGossipBucket(const rpc::BucketRow& bucket) { return bucket.mode() == api::GOSSIP; }
+
 // How many nodes a set of this bucket names (rule R16).
 [[nodiscard]] std::uint32_t EffectiveReplicas(const rpc::BucketRow& bucket, std::uint64_t members);
 // Counted over all members, alive or not (rule R7).

@@ -98,7 +98,7 @@ void SetPending(ApplyContext* context) {
 rpc::CommandResult Apply(ApplyContext* context, const rpc::ClearPrefix& command) {
   constexpr std::uint32_t kKind = rpc::Command::kClearPrefix;
   if (auto answer = Admit(*context, command.request_id(), kKind)) return *std::move(answer);
-  if (context->FindOpenBucket(command.bucket_id()) == nullptr) {
+  if (context->FindQuorumBucket(command.bucket_id()) == nullptr) {
     return Refusal(*context, rpc::CommandResult::NO_BUCKET, "no such bucket");
   }
   if (command.prefix().size() > kNameBytesMax) {

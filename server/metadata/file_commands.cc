@@ -198,7 +198,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::CommitPut& command) {
   if (const std::string wrong = WhatIsWrong(command); !wrong.empty()) {
     return Refusal(*context, Code::INVALID, wrong);
   }
-  const rpc::BucketRow* const open = context->FindOpenBucket(command.bucket_id());
+  const rpc::BucketRow* const open = context->FindQuorumBucket(command.bucket_id());
   if (open == nullptr) return Refusal(*context, Code::NO_BUCKET, "no such bucket");
   const rpc::BucketRow& bucket = *open;
   const bool is_of_term = Term(command.txn().term()) == context->term;
@@ -240,7 +240,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RemoveFile& command) 
     return Refusal(*context, Code::INVALID,
                    std::string(name.message().data(), name.message().size()));
   }
-  if (context->FindOpenBucket(command.bucket_id()) == nullptr) {
+  if (context->FindQuorumBucket(command.bucket_id()) == nullptr) {
     return Refusal(*context, Code::NO_BUCKET, "no such bucket");
   }
   const BucketId bucket(command.bucket_id());

@@ -70,6 +70,11 @@ struct ApplyContext {
     const rpc::BucketRow* bucket = FindBucket(id);
     return bucket == nullptr || bucket->removed_index() != 0 ? nullptr : bucket;
   }
+  // One in which entries of the log name files.
+  [[nodiscard]] const rpc::BucketRow* FindQuorumBucket(std::uint64_t id) const {
+    const rpc::BucketRow* bucket = FindOpenBucket(id);
+    return bucket == nullptr || bucket->mode() == api::GOSSIP ? nullptr : bucket;
+  }
   // To change; its row is written with the entry.
   [[nodiscard]] rpc::BucketCountsRow& CountsOf(std::uint64_t bucket) const {
     cache->changed_counts.insert(BucketId(bucket));

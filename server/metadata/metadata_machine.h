@@ -50,6 +50,8 @@ class MetadataView {
   // Those that were not removed, by name.
   [[nodiscard]] virtual std::vector<rpc::BucketRow> Buckets() const = 0;
   [[nodiscard]] virtual rpc::BucketCountsRow CountsOf(BucketId id) const = 0;
+  // Greater than that of every bucket that there was.
+  [[nodiscard]] virtual BucketId next_bucket_id() const = 0;
   // The current version; hidden ones (cleared, removed) are not found.
   [[nodiscard]] virtual std::optional<rpc::VersionRow> FindFile(BucketId bucket,
                                                                 std::string_view name) const = 0;

@@ -144,6 +144,7 @@ class SnapshotView final : public MetadataView {
     if (!id) return std::nullopt;
     return FindNode(NodeId(ReadBigEndian32(*id, 0)));
   }
+  BucketId next_bucket_id() const override { return BucketId(counters_.next_bucket_id()); }
   NodeId next_node_id() const override {
     return NodeId(std::max(counters_.next_node_id(), std::uint32_t{1}));
   }

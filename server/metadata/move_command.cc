@@ -56,7 +56,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::MoveFile& command) {
     return Refusal(*context, Code::INVALID,
                    std::string(status.message().data(), status.message().size()));
   }
-  const rpc::BucketRow* const bucket = context->FindOpenBucket(command.bucket_id());
+  const rpc::BucketRow* const bucket = context->FindQuorumBucket(command.bucket_id());
   if (bucket == nullptr) return Refusal(*context, Code::NO_BUCKET, "no such bucket");
   const auto fail = [&](Code::Code code, const char* message) {
     rpc::CommandResult result;

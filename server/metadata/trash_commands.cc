@@ -165,7 +165,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::UndeleteFile& command
     return Refusal(*context, rpc::CommandResult::INVALID,
                    std::string(name.message().data(), name.message().size()));
   }
-  const rpc::BucketRow* const bucket = context->FindOpenBucket(command.bucket_id());
+  const rpc::BucketRow* const bucket = context->FindQuorumBucket(command.bucket_id());
   if (bucket == nullptr) {
     return Refusal(*context, rpc::CommandResult::NO_BUCKET, "no such bucket");
   }

@@ -137,6 +137,10 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_option("--fuse-bytes-min", config.fuse_bytes_min,
                  "garbage of doubtful kinds beyond this and 5 % of what is stored waits for dfs-cli gc --confirm")
       ->capture_default_str();
+  AddDuration(app, "--gossip-every", &config.gossip_every,
+              "how often a node compares its gossip buckets with those of another");
+  AddDuration(app, "--gossip-tombstone-age", &config.gossip_tombstone_age,
+              "names removed from gossip buckets are remembered at least so long; not less than a round takes");
   AddDuration(app, "--out-after", &config.out_after,
               "how long a node is dead before its copies are made anew elsewhere");
   app.add_option("--rebalance-slack", config.rebalance_slack,

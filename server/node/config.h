@@ -41,6 +41,8 @@ struct Config {
   std::uint64_t fuse_bytes_min = std::uint64_t{1} << 30;  // a pass of collection that deletes less is never stopped (rule R20)
   // No copies are moved between nodes while none lacks more than so many bytes.
   std::uint64_t rebalance_slack = std::uint64_t{16} << 20;
+  absl::Duration gossip_every = absl::Seconds(1);  // a node compares its gossip buckets with those of another so often
+  absl::Duration gossip_tombstone_age = absl::Minutes(1);  // names removed from gossip buckets are remembered at least so long
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 

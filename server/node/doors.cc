@@ -28,7 +28,8 @@ Doors::Doors(Parts parts)
       ring_(parts.ring_transport),
       leader_(parts.leader_host),
       replica_(std::move(parts.replica)),
-      operations_(*parts.coordinator, parts.channels),
+      gossip_(parts.gossip_transport),
+      operations_(*parts.coordinator, parts.channels, parts.gossip),
       files_(&operations_, &metrics_),
       handed_reads_(operations_.reads()),
       cluster_(std::move(parts.cluster)),
@@ -63,7 +64,7 @@ absl::Status Doors::Listen(const Config& config) {
       RpcServer::Listen({.flag = "--peer-listen",
                          .address = config.peer_listen,
                          .credentials = DoorOf(config, TlsDoor::kPeers),
-                         .services = {&raft_, &ring_, &leader_, &replica_, &handed_reads_}}));
+                         .services = {&raft_, &ring_, &leader_, &replica_, &gossip_, &handed_reads_}}));
   DFS_ASSIGN_OR_RETURN(client_server_,
                        RpcServer::Listen({.flag = "--listen",
                                           .address = config.listen,

@@ -15,6 +15,7 @@
 #include "server/gateway/file_operations.h"
 #include "server/gateway/file_service.h"
 #include "server/gateway/handed_read_service.h"
+#include "server/gossip_store/gossip_service.h"
 #include "server/http/http_door.h"
 #include "server/http/http_server.h"
 #include "server/leader/leader_service.h"
@@ -35,6 +36,8 @@ class Doors {
     chunk::ReplicaService::Parts replica;
     const coordinator::Parts* coordinator = nullptr;
     PeerChannels* channels = nullptr;
+    gossip_store::GossipHost* gossip = nullptr;
+    gossip_store::GrpcGossipTransport* gossip_transport = nullptr;
     gateway::ClusterParts cluster;
     std::uint64_t http_form_bytes_max = http::HttpDoor::kFormBytesMax;
   };
@@ -55,6 +58,7 @@ class Doors {
   membership::MembershipService ring_;
   leader::LeaderService leader_;
   chunk::ReplicaService replica_;
+  gossip_store::GossipService gossip_;
   OperationMetrics metrics_;
   gateway::FileOperations operations_;
   gateway::FileService files_;

@@ -28,10 +28,11 @@
 #include "server/leader/chunk_collector.h"
 #include "server/leader/grpc_leader_client.h"
 #include "server/leader/leader_host.h"
-#include "server/leader/wanted_replicas.h"
 #include "server/node/disk_probe.h"
 #include "server/node/disk_space.h"
 #include "server/node/doors.h"
+#include "server/node/gossip_buckets.h"
+#include "server/node/greeting.h"
 #include "server/node/open_log.h"
 #include "server/node/own_health.h"
 #include "server/node/own_identity.h"
@@ -79,6 +80,7 @@ class Node::Impl final : public chunk::Confirmer {
     DFS_RETURN_IF_ERROR(OpenStores());
     DFS_RETURN_IF_ERROR(CheckNotRetired(*machine_->View(), self_));
     BuildPeers();
+    DFS_RETURN_IF_ERROR(OpenGossip());
     DFS_RETURN_IF_ERROR(BuildRaft());
     DFS_RETURN_IF_ERROR(FindPeers());
     BuildLeader();
@@ -86,6 +88,7 @@ class Node::Impl final : public chunk::Confirmer {
     DFS_RETURN_IF_ERROR(doors_->Listen(config_));
     raft_transport_->SetHeld(true);
     raft_->StartHeld();
+    DFS_RETURN_IF_ERROR(gossip_->Start());
     leader_host_->Start();
     collector_->Start();
     upkeep_ = std::make_unique<ThreadExecutor>("upkeep");
@@ -121,6 +124,7 @@ class Node::Impl final : public chunk::Confirmer {
   absl::Status FindPeers();
   absl::Status OpenStores();
   void BuildPeers();
+  absl::Status OpenGossip();
   absl::Status BuildRaft();
   void BuildLeader();
   void BuildServices();
@@ -178,7 +182,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<replicated_log::RaftHost> raft_;
   std::unique_ptr<leader::GrpcLeaderClient> leader_client_;
   std::unique_ptr<leader::ChunkCollector> collector_;
-  std::unique_ptr<leader::WantedReplicas> wanted_;
+  std::unique_ptr<GossipBuckets> gossip_;
   std::unique_ptr<chunk::Scrubber> scrubber_;
 
   std::unique_ptr<coordinator::SmallWriteBatcher> small_writes_;
@@ -283,6 +287,15 @@ void Node::Impl::BuildPeers() {
   BuildFinder();
 }
 
+absl::Status Node::Impl::OpenGossip() {
+  GossipBuckets::Parts parts{.self = self_, .boot_epoch = log_store_->identity().boot_epoch, .clock = &clock_,
+                             .registry = registry_.get(), .channels = &channels_, .machine = machine_.get(),
+                             .membership = membership_.get(), .store = store_.get(), .peers = chunk_peers_.get(),
+                             .on_fatal = [this](const absl::Status& status) { OnFatal(status); }};
+  DFS_ASSIGN_OR_RETURN(gossip_, GossipBuckets::Open(config_, std::move(parts)));
+  return absl::OkStatus();
+}
+
 absl::Status Node::Impl::BuildRaft() {
   leader::LeaderHost::Parts leader;
   leader.self = self_;
@@ -330,19 +343,11 @@ void Node::Impl::BuildLeader() {
   collector.options = CollectorOptionsOf(config_);
   collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 
-  wanted_ = std::make_unique<leader::WantedReplicas>(self_, machine_.get());
   chunk::Scrubber::Parts scrubber;
   scrubber.store = store_.get();
   scrubber.clock = &clock_;
-  scrubber.wanted = wanted_.get();
-  scrubber.report = [this](const chunk::BadChunk& bad) {
-    rpc::ReplicaChange change;
-    *change.mutable_chunk() = ToWire(bad.info.id);
-    *change.mutable_hash() = ToWire(bad.info.hash);
-    *change.mutable_ack() = OwnAck();
-    change.set_state(bad.is_missing ? api::MISSING : api::CORRUPT);
-    leader_client_->ReportReplica(std::move(change));
-  };
+  scrubber.wanted = gossip_.get();
+  scrubber.report = gossip_->ReportOf(leader_client_.get(), [this] { return OwnAck(); });
   scrubber.options = ScrubOptionsOf(config_);
   scrubber_ = std::make_unique<chunk::Scrubber>(std::move(scrubber));
 }
@@ -388,6 +393,8 @@ void Node::Impl::BuildServices() {
   doors.replica.own_ack = [this] { return OwnAck(); };
   doors.coordinator = &parts_;
   doors.channels = &channels_;
+  doors.gossip = gossip_->host();
+  doors.gossip_transport = gossip_->transport();
   doors.http_form_bytes_max = config_.http_upload_limit;
   gateway::ClusterParts& cluster = doors.cluster;
   cluster.self = self_;
@@ -401,6 +408,7 @@ void Node::Impl::BuildServices() {
   cluster.leader = leader_client_.get();
   cluster.clock = &clock_;
   cluster.server_version = kVersion;
+  cluster.gossip = [this] { return gossip_->GetStatus(); };
   cluster.certificate_not_after_s = CertificateEndOf(config_);
   doors_ = std::make_unique<Doors>(std::move(doors));
 }
@@ -485,17 +493,7 @@ void Node::Impl::StartFinder() {
 }
 
 void Node::Impl::Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response) {
-  const auto status = raft_->Status();
-  replicated_log::EncodeConfiguration(status.configuration, response->mutable_configuration());
-  response->set_last_term(status.last_log_term.value());
-  response->set_last_index(status.last_log_index.value());
-  response->set_leader(status.leader.value());
-  if (response->verdict() != rpc::GreetResponse::STRANGER) {
-    const auto mark = raft_->MarkOf(NodeId(asker.node_id()));
-    response->mutable_mark()->set_term(mark.term.value());
-    response->mutable_mark()->set_entry_term(mark.entry_term.value());
-    response->mutable_mark()->set_entry_index(mark.entry_index.value());
-  }
+  FillGreeting(*raft_, asker, response);
   finder_->AskedBy(asker);
 }
 
@@ -523,7 +521,8 @@ membership::NodeHealth Node::Impl::OwnHealth() {
 void Node::Impl::Upkeep() {
   upkeep_->Post([this] {
     const auto view = machine_->View();
-    const auto health = HealthOf(*store_, *scrubber_, *collector_, view->applied_index(), config_);
+    auto health = HealthOf(*store_, *scrubber_, *collector_, view->applied_index(), config_);
+    gossip_->AddTo(&health);
     {
       MutexLock lock(&health_mutex_);
       health_ = health;
@@ -567,6 +566,7 @@ void Node::Impl::Stop() {
   if (upkeep_ != nullptr) upkeep_->Stop();
   if (collector_ != nullptr) collector_->Stop();
   if (scrubber_ != nullptr) scrubber_->Stop();
+  if (gossip_ != nullptr) gossip_->Stop();
   if (membership_ != nullptr) membership_->Stop();
   if (leader_host_ != nullptr) leader_host_->Stop();
   if (raft_transport_ != nullptr) raft_transport_->SetGreeter(nullptr);

@@ -325,6 +325,51 @@ TEST_F(GossipCoreTest, AnOldStateIsNoticed) {
   EXPECT_TRUE(has_lost_memory);
 }
 
+// The same, and it goes on: it begins anew once, takes everything over, and its later writes are everybody's.
+TEST_F(GossipCoreTest, WhoBeginsAnewTakesAllOverAndKeepsWhatItWritesThen) {
+  Put(1, File("a", 1));
+  Put(2, File("own", 2));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(10)));
+  messages_.clear();
+  states_[2] = cores_.at(2)->StateToBeginAnew();
+  Begin(2, 3);
+  EXPECT_FALSE(cores_.at(2)->IsComplete());
+  const Stamp stamp = *Put(2, File("later", 3)).results[0].stamp;
+  int losses = 0;
+  for (int i = 0; i < 20; ++i) {
+    now_ += absl::Seconds(1);
+    for (const auto& [id, core] : cores_) Step(id, Tick{});
+    while (!messages_.empty() || !fetches_.empty()) {
+      if (messages_.empty()) {
+        const auto [id, fetch] = fetches_.front();
+        fetches_.pop_front();
+        Step(id, Fetched{fetch.record, true});
+        continue;
+      }
+      const Message message = messages_.front();
+      messages_.pop_front();
+      losses += Step(message.to.value(), Receive{message}).has_lost_memory ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(losses, 0);
+  EXPECT_FALSE(states_[2].has_begun_anew) << "it has heard of all";
+  for (const std::uint32_t id : {1u, 2u, 3u}) {
+    for (const char* const name : {"a", "own", "later"}) EXPECT_NE(Find(id, name), nullptr) << id << name;
+  }
+  EXPECT_EQ(Find(1, "later")->stamp, stamp);
+}
+
+// What is known to be replaced is, whoever's clock is ahead.
+TEST_F(GossipCoreTest, AWriteIsNewerThanWhatItReplaces) {
+  Record removal = Removal("a");
+  removal.stamp.time = HybridTimeAt(now_ + absl::Seconds(20));
+  EXPECT_GT(Put(1, removal).results[0].stamp->time, removal.stamp.time);
+  Record absurd = Removal("b");
+  absurd.stamp.time = HybridTimeAt(now_ + absl::Hours(20));
+  EXPECT_LT(Put(1, absurd).results[0].stamp->time, absurd.stamp.time) << "rule R24";
+}
+
 TEST_F(GossipCoreTest, WhatHasNoBucketIsNotTakenAndADroppedBucketEmpties) {
   Run(absl::Seconds(5));
   Step(2, SetBuckets{});

@@ -1,6 +1,8 @@
 // The node's side of collection against the real leader and a store in memory.
 #include "server/leader/chunk_collector.h"
 
+#include "common/gossip_txn.h"
+
 #include <gtest/gtest.h>
 
 #include <set>
@@ -109,6 +111,12 @@ TEST_F(ChunkCollectorTest, DeadChunkGoesThroughTheTrashAndASecondQuestion) {
   EXPECT_EQ(second.removed, 1u);
   EXPECT_EQ(leader_.asked.count(chunk_), 1u);
   EXPECT_EQ(store_.count(), 0u);
+}
+
+TEST_F(ChunkCollectorTest, ChunksOfGossipBucketsAreNotAskedAbout) {
+  Store({GossipTxn(NodeId(2), BootEpoch(1), 1), 0});
+  EXPECT_EQ(Pass().asked, 0u);
+  EXPECT_EQ(store_.count(), 1u);
 }
 
 TEST_F(ChunkCollectorTest, NamedHereIsNotAskedAbout) {

@@ -51,7 +51,12 @@ TEST(BucketRule, QuorumsMeetUnlessSaidOtherwise) {
   EXPECT_FALSE(BucketRowOf(Options(3, 4, 3)).ok());
   api::BucketOptions gossip;
   gossip.set_mode(api::GOSSIP);
-  EXPECT_FALSE(BucketRowOf(gossip).ok());
+  const auto row = BucketRowOf(gossip);
+  ASSERT_TRUE(row.ok());
+  EXPECT_TRUE(IsGossipBucket(*row));
+  EXPECT_EQ(OptionsOf(*row).mode(), api::GOSSIP);
+  gossip.set_quota_files(1);
+  EXPECT_FALSE(BucketRowOf(gossip).ok()) << "nobody could say when it is reached";
 }
 
 TEST(BucketRule, AllMembersMoveWithTheirNumber) {

@@ -1,0 +1,219 @@
+// Gossip buckets with seven real nodes whose links are cut: every side goes on by itself, and all become equal.
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/integration/network_fixture.h"
+
+namespace dfs::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using nlohmann::json;
+
+constexpr int kNodes = 7;
+constexpr int kLonely = 7;
+constexpr int kNotFound = 12;
+constexpr int kConflict = 13;
+constexpr int kPrecondition = 14;
+constexpr int kUsage = 64;
+// Until all nodes are equal, and until they have forgotten what was removed. A quiet machine needs a tenth.
+constexpr absl::Duration kEqualTimeout = absl::Seconds(60);
+
+class Gossip : public ::testing::Test {
+ protected:
+  // What a listing says: name -> version and checksum.
+  using Listing = std::map<std::string, std::string>;
+
+  static void SetUpTestSuite() {
+    if (!OwnNetwork::WhyNot().empty()) return;
+    network_ = std::make_unique<NamespaceNetwork>(kNodes);
+    ProcessCluster::Options options = AtHosts(*network_, {"--gossip-tombstone-age=1s"});
+    // Not as a flag, which a single start could not set otherwise.
+    options.environment = [](int) { return Environment{{"DFS_GOSSIP_EVERY", "200ms"}}; };
+    cluster_ = std::make_unique<ProcessCluster>(std::move(options));
+    ASSERT_OK(cluster_->Up(kNodes));
+    ASSERT_EQ(CliAt(1, {"mb", "--mode=gossip", "shared"}).exit_code, 0);
+  }
+  static void TearDownTestSuite() {
+    cluster_.reset();
+    network_.reset();
+  }
+  void SetUp() override {
+    if (!OwnNetwork::WhyNot().empty()) GTEST_SKIP() << OwnNetwork::WhyNot();
+    ASSERT_TRUE(cluster_ != nullptr);
+  }
+  void TearDown() override {
+    if (network_ != nullptr) network_->Heal();
+  }
+  static ProcessCluster& cluster() { return *cluster_; }
+  static NamespaceNetwork& network() { return *network_; }
+
+  // dfs-cli on the machine of node `n`, which it asks first; on a lonely one there is nobody else.
+  static CommandResult CliAt(int n, const std::vector<std::string>& arguments, std::string_view in = {}) {
+    std::vector<std::string> command = network().RunnerAt(n);
+    command.insert(command.end(), {ProcessCluster::CliBinary(), "--endpoints=" + cluster().EndpointOf(n),
+                                   "--bucket=shared"});
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return RunCommand(command, in);
+  }
+  static void PutAt(int n, const std::string& name, std::string_view content) {
+    const auto put = CliAt(n, {"put", "-", name}, content);
+    ASSERT_EQ(put.exit_code, 0) << put.err;
+    EXPECT_THAT(put.out, HasSubstr("consistency=eventual"));
+  }
+  static void RemoveAt(int n, const std::string& name) {
+    const auto removed = CliAt(n, {"remove", name});
+    ASSERT_EQ(removed.exit_code, 0) << removed.err;
+  }
+  static std::string GetAt(int n, const std::string& name) {
+    const auto got = CliAt(n, {"get", name, "-"});
+    return got.exit_code == 0 ? got.out : "exit code " + std::to_string(got.exit_code) + ": " + got.err;
+  }
+  static Listing ListAt(int n) {
+    const auto listed = CliAt(n, {"--json", "ls"});
+    EXPECT_EQ(listed.exit_code, 0) << listed.err;
+    Listing out;
+    std::istringstream lines(listed.out);
+    for (std::string line; std::getline(lines, line);) {
+      const json row = json::parse(line, nullptr, /*allow_exceptions=*/false);
+      EXPECT_EQ(row.value("consistency", ""), "eventual") << line;
+      out[row.value("name", "")] =
+          std::to_string(row.value("version", std::uint64_t{0})) + " " + row.value("crc32c", "");
+    }
+    return out;
+  }
+  static std::set<std::string> NamesAt(int n) {
+    std::set<std::string> out;
+    for (const auto& [name, rest] : ListAt(n)) out.insert(name);
+    return out;
+  }
+  // All nodes list these names, in the same versions.
+  static absl::Status AwaitEqual(const std::set<std::string>& names) {
+    std::string last;
+    absl::Status status = ProcessCluster::Await("equal listings", kEqualTimeout, [&] {
+      const Listing first = ListAt(1);
+      for (int n = 1; n <= kNodes; ++n) {
+        const Listing listing = n == 1 ? first : ListAt(n);
+        std::set<std::string> found;
+        for (const auto& [name, rest] : listing) found.insert(name);
+        if (listing == first && found == names) continue;
+        last = "node " + std::to_string(n) + " lists";
+        for (const auto& name : found) last += " " + name;
+        return false;
+      }
+      return true;
+    });
+    return status.ok() ? status : absl::UnavailableError(std::string(status.message()) + "; " + last);
+  }
+  static v1::GossipStatus StatusAt(int n) {
+    const auto status = cluster().Status(n);
+    return status.ok() ? status->gossip() : v1::GossipStatus();
+  }
+  static void CutInto(const std::vector<std::set<int>>& sides) {
+    LinkSet links(kNodes);
+    for (const auto& side : sides) {
+      for (const auto& other : sides) {
+        if (&side == &other) continue;
+        for (const int a : side) {
+          for (const int b : other) links.Cut(a, b);
+        }
+      }
+    }
+    network().SetLinks(links);
+  }
+
+ private:
+  static inline std::unique_ptr<NamespaceNetwork> network_;
+  static inline std::unique_ptr<ProcessCluster> cluster_;
+};
+
+// PROVED: gossip buckets: put, get, remove and list on a node that is cut off from all others; sides merge again; the last
+// writer wins; what was removed does not come back; a node that dies in the middle; gossip with fan-out 2 is bounded; a node
+// that knows one peer finds all others.
+TEST_F(Gossip, EverySideTakesChangesAndAllBecomeEqual) {
+  const std::string big(300'000, 'b');  // a file of the store, not a row
+  PutAt(1, "changed", "of node 1");
+  PutAt(2, "big", big);
+  PutAt(3, "gone", "soon");
+  PutAt(4, "fought", "for");
+  ASSERT_OK(AwaitEqual({"changed", "big", "gone", "fought"}));
+  EXPECT_EQ(GetAt(kLonely, "big"), big);
+
+  CutInto({{1, 2, 3}, {4, 5, 6}, {kLonely}});
+  RemoveAt(1, "gone");
+  PutAt(2, "fought", "by 2");
+  PutAt(5, "changed", "of node 5");
+  PutAt(6, "fought", "by 6");
+  RemoveAt(kLonely, "big");
+  PutAt(kLonely, "lonely", "nobody else is here");
+  cluster().Kill(5);
+  PutAt(4, "side", "while 5 is dead");
+  PutAt(kLonely, "fought", "by 7, last");
+  EXPECT_EQ(NamesAt(kLonely), (std::set<std::string>{"changed", "gone", "fought", "lonely"}));
+  EXPECT_EQ(GetAt(kLonely, "lonely"), "nobody else is here");
+  EXPECT_EQ(GetAt(kLonely, "changed"), "of node 1");
+  const auto removed = CliAt(kLonely, {"--json", "get", "big", "-"});
+  EXPECT_EQ(removed.exit_code, kNotFound) << "it has been removed here";
+
+  network().Heal();
+  cluster().Start(5);
+  const std::set<std::string> names = {"changed", "fought", "lonely", "side"};
+  ASSERT_OK(AwaitEqual(names));
+  for (int n = 1; n <= kNodes; ++n) {
+    EXPECT_EQ(GetAt(n, "fought"), "by 7, last");
+    EXPECT_EQ(GetAt(n, "changed"), "of node 5");
+    EXPECT_EQ(GetAt(n, "lonely"), "nobody else is here");
+  }
+
+  // Once nobody remembers the removals nothing but the rules keeps them from coming back.
+  ASSERT_OK(ProcessCluster::Await("removed names to be forgotten", kEqualTimeout, [&] {
+    for (int n = 1; n <= kNodes; ++n) {
+      const v1::GossipStatus status = StatusAt(n);
+      if (status.names() != names.size() || status.tombstones() != 0) return false;
+    }
+    return true;
+  }));
+  EXPECT_OK(AwaitEqual(names));
+  EXPECT_EQ(StatusAt(1).messages_dropped(), 0u);
+}
+
+TEST_F(Gossip, AGetAsksThePeersForWhatTheNodeHasMissed) {
+  ASSERT_OK(ProcessCluster::Await("node 6 to know all", kEqualTimeout, [] { return StatusAt(6).is_complete(); }));
+  cluster().Kill(6);
+  PutAt(4, "missed", "while 6 is dead");
+  cluster().Start(6, {"--gossip-every=1h"});  // it compares nothing by itself
+  ASSERT_OK(cluster().WaitReady({1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_FALSE(NamesAt(6).contains("missed"));
+  EXPECT_EQ(GetAt(6, "missed"), "while 6 is dead");
+  EXPECT_OK(ProcessCluster::Await("what was read to be held", kEqualTimeout,
+                                  [] { return NamesAt(6).contains("missed"); }));
+}
+
+TEST_F(Gossip, WhatNeedsTheOthersWordIsRefused) {
+  EXPECT_EQ(CliAt(1, {"mb", "--mode=gossip", "--replicas=3", "other"}).exit_code, kUsage);
+  EXPECT_EQ(CliAt(1, {"mb", "--mode=gossip", "--quota-files=3", "other"}).exit_code, kUsage);
+  PutAt(2, "kept", "here");
+  const auto conditional = CliAt(2, {"put", "--if-version=1", "-", "kept"}, "other");
+  EXPECT_EQ(conditional.exit_code, kPrecondition);
+  EXPECT_THAT(conditional.err, HasSubstr("mode gossip"));
+  EXPECT_EQ(CliAt(2, {"mv", "kept", "moved"}).exit_code, kPrecondition);
+  EXPECT_EQ(CliAt(2, {"rb", "shared"}).exit_code, kConflict) << "it has files";
+  EXPECT_EQ(GetAt(2, "kept"), "here");
+  const auto cleared = CliAt(2, {"clear", "--yes"});
+  EXPECT_EQ(cleared.exit_code, 0) << cleared.err;
+  ASSERT_OK(AwaitEqual({}));
+  EXPECT_EQ(CliAt(2, {"rb", "shared"}).exit_code, 0);
+  EXPECT_OK(ProcessCluster::Await("the bucket's records to go", kEqualTimeout, [] {
+    for (int n = 1; n <= kNodes; ++n) {
+      if (StatusAt(n).names() != 0) return false;
+    }
+    return true;
+  }));
+}
+
+}  // namespace
+}  // namespace dfs::testing

@@ -1,0 +1,163 @@
+// What of gossip buckets is durable, and what travels.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/gossip_txn.h"
+#include "server/gossip_store/gossip_message_codec.h"
+#include "server/gossip_store/rocksdb_gossip_table.h"
+
+namespace dfs::gossip_store {
+namespace {
+
+Record File(const std::string& name, std::uint64_t time) {
+  Record record;
+  record.key = {BucketId(3), name};
+  record.stamp = {HybridTime(time), NodeId(2)};
+  record.size = kChunkBytes + 1;
+  record.crc32c = 5;
+  record.content_hash = {6, 7};
+  record.txn = GossipTxn(NodeId(2), BootEpoch(4), 8);
+  record.chunks = {{9, 10}, {11, 12}};
+  return record;
+}
+
+class GossipTableTest : public ::testing::Test {
+ protected:
+  GossipTableTest() : folder_(::testing::TempDir() + "/gossip_table_test") {
+    std::filesystem::remove_all(folder_);
+    Open();
+  }
+  ~GossipTableTest() override {
+    table_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  void Open() {
+    table_.reset();
+    auto opened = RocksdbGossipTable::Open(folder_);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    table_ = *std::move(opened);
+  }
+  StoredGossip Load() {
+    auto loaded = table_->Load();
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    return loaded.ok() ? *std::move(loaded) : StoredGossip();
+  }
+
+  const std::string folder_;
+  std::unique_ptr<RocksdbGossipTable> table_;
+};
+
+TEST_F(GossipTableTest, WhatWasWrittenIsThereAgain) {
+  GossipState state;
+  state.clock_bound = HybridTime(77);
+  state.included.had[NodeId(3)] = HybridTime(55);
+  state.is_complete = true;
+  const Record a = File("a", 1);
+  Record gone;
+  gone.key = {BucketId(3), "gone"};
+  gone.stamp = {HybridTime(2), NodeId(1)};
+  gone.is_tombstone = true;
+  ASSERT_TRUE(table_->Write({{a.key, HeldRecord{a, HybridTime(20)}},
+                             {gone.key, HeldRecord{gone, HybridTime(21)}},
+                             {File("b", 3).key, HeldRecord{File("b", 3), HybridTime(22)}}},
+                            state)
+                  .ok());
+  ASSERT_TRUE(table_->Write({{File("b", 3).key, std::nullopt}}, std::nullopt).ok());
+  Open();
+  const StoredGossip stored = Load();
+  EXPECT_EQ(stored.state, state);
+  ASSERT_EQ(stored.records.size(), 2u);
+  EXPECT_EQ(stored.records[0].record, a);
+  EXPECT_EQ(stored.records[0].applied, HybridTime(20));
+  EXPECT_EQ(stored.records[1].record, gone);
+}
+
+TEST_F(GossipTableTest, WhatIsGoneBeginsAnewAndSaysSo) {
+  const Record a = File("a", 1);
+  ASSERT_TRUE(table_->Write({{a.key, HeldRecord{a, HybridTime(20)}}}, std::nullopt).ok());
+  table_.reset();  // writes the mark
+  std::filesystem::remove_all(folder_ + "/records");
+  Open();
+  EXPECT_TRUE(Load().records.empty());
+  EXPECT_TRUE(Load().state.has_begun_anew);
+  Open();
+  EXPECT_TRUE(Load().state.has_begun_anew) << "it stays so";
+}
+
+TEST_F(GossipTableTest, BeginningAnewLeavesNoRecord) {
+  const Record a = File("a", 1);
+  ASSERT_TRUE(table_->Write({{a.key, HeldRecord{a, HybridTime(20)}}}, std::nullopt).ok());
+  GossipState state;
+  state.has_begun_anew = true;
+  ASSERT_TRUE(table_->BeginAnew(state).ok());
+  Open();
+  EXPECT_TRUE(Load().records.empty());
+  EXPECT_EQ(Load().state, state);
+}
+
+TEST(GossipMessageCodec, AllKindsArriveAsTheyWereSent) {
+  const InclusionRow row{NodeId(1), {{NodeId(2), HybridTime(9)}}};
+  const std::vector<Hash128> inner(kInnerNodes, Hash128{1, 2});
+  const std::vector<Hash128> leaves(2 * kLeavesPerInner, Hash128{~std::uint64_t{0}, 4});
+  const std::vector<MessageBody> bodies = {
+      Rumours{{File("a", 1)}},
+      SyncBegin{7, {1, 2}, {row}},
+      SyncState{7, HybridTime(5), true, LogIndex(6), {row}, inner},
+      SyncState{7, HybridTime(5), false, LogIndex(6), {row}, {}},
+      AskLeaves{7, {0, 255}},
+      Leaves{7, {0, 255}, leaves},
+      AskRecords{7, {0, 65'535}},
+      LeafRecords{7, {0, 65'535}, {File("a", 1)}},
+  };
+  for (const MessageBody& body : bodies) {
+    const Message sent{NodeId(1), NodeId(2), absl::FromUnixMicros(123'456), body};
+    rpc::GossipMessage wire;
+    ToWire(sent, &wire);
+    const auto taken = FromWire(wire);
+    ASSERT_TRUE(taken.ok()) << body.index();
+    EXPECT_EQ(taken->from, sent.from);
+    EXPECT_EQ(taken->wall, sent.wall);
+    ASSERT_EQ(taken->body.index(), body.index());
+    rpc::GossipMessage again;
+    ToWire(*taken, &again);
+    EXPECT_EQ(again.DebugString(), wire.DebugString());
+  }
+  rpc::GossipMessage wire;
+  ToWire({NodeId(1), NodeId(2), absl::UnixEpoch(), Leaves{7, {0, 255}, leaves}}, &wire);
+  EXPECT_EQ(std::get<Leaves>(FromWire(wire)->body).digests, leaves);
+}
+
+TEST(GossipMessageCodec, WhatIsBeyondItsBoundsIsRefused) {
+  const auto is_taken = [](const auto& change) {
+    rpc::GossipMessage wire;
+    ToWire({NodeId(1), NodeId(2), absl::UnixEpoch(), Rumours{{File("a", 1)}}}, &wire);
+    change(&wire);
+    return FromWire(wire).ok();
+  };
+  EXPECT_TRUE(is_taken([](auto*) {}));
+  EXPECT_FALSE(is_taken([](auto* wire) { wire->set_from(0); }));
+  EXPECT_FALSE(is_taken([](auto* wire) { wire->set_kind(rpc::GossipMessage::FETCH_MISSED); }));
+  EXPECT_FALSE(is_taken([](auto* wire) { wire->mutable_records(0)->clear_name(); }));
+  EXPECT_FALSE(is_taken([](auto* wire) { wire->mutable_records(0)->set_size(1); })) << "of two chunks";
+  EXPECT_FALSE(is_taken([](auto* wire) { wire->mutable_records(0)->mutable_txn()->set_term(4); }))
+      << "a leader's transaction";
+  EXPECT_FALSE(is_taken([](auto* wire) {
+    for (std::size_t i = 0; i < kRumoursMax; ++i) *wire->add_records() = wire->records(0);
+  }));
+  EXPECT_FALSE(is_taken([](auto* wire) {
+    wire->set_kind(rpc::GossipMessage::ASK_LEAVES);
+    wire->add_numbers(256);
+  }));
+  EXPECT_FALSE(is_taken([](auto* wire) {
+    wire->set_kind(rpc::GossipMessage::SYNC_STATE);
+    wire->set_digests(std::string(17, 'x'));
+  }));
+}
+
+}  // namespace
+}  // namespace dfs::gossip_store
