@@ -72,7 +72,8 @@ void RepairLoop::Tick() {
       look_->began = state_->Now();
       wants_look_ = false;
       LookOn();
-      return;
+      // Under load each tick may be time to look; what comes after it must not wait for a tick that is not.
+      if (look_) return;
     }
   }
   Dispatch();
@@ -85,6 +86,7 @@ bool RepairLoop::IsTimeToLook(const std::string& nodes, bool has_withdrawn) {
     // Nothing to do, and nothing left of what there was.
     survey_ = RepairSurvey();
     survey_.Finish();
+    arriving_ = 0;
     surveyed_nodes_ = nodes;
     was_full_ = false;
     wants_look_ = false;
@@ -127,6 +129,7 @@ void RepairLoop::LookOn() {
 void RepairLoop::EndLook() {
   look_->survey.Finish();
   survey_ = std::move(look_->survey);
+  arriving_ = look_->arriving;
   surveyed_nodes_ = look_->nodes;
   was_full_ = look_->is_full;
   look_ended_ = state_->Now();
@@ -146,6 +149,10 @@ void RepairLoop::AddVersion(const rpc::VersionRow& version, const RepairMembers&
     const ChunkHealth health = HealthOf(chunk, members);
     if (health.is_complete()) continue;
     is_short = is_short || health.present < health.wanted;
+    if (ObstacleOf(chunk, members) == Obstacle::kNone && !failed_.contains(id) &&
+        IsArriving(id, version.chunks(k))) {
+      ++look_->arriving;
+    }
     look_->survey.Add(chunk, members, IsBusy(id, version.chunks(k)));
   }
   if (is_short) look_->survey.CountShortFile();
@@ -210,13 +217,22 @@ bool RepairLoop::IsBusy(const ChunkId& chunk, const rpc::ChunkRow& row) {
   const MonotonicTime now = state_->Now();
   const auto failure = failed_.find(chunk);
   if (failure != failed_.end() && now < failure->second.retry) return true;
+  {
+    MutexLock lock(&state_->mutex);
+    if (state_->orders.HasRepair(chunk)) return true;
+  }
+  return IsArriving(chunk, row);
+}
+
+// The put's coordinator may still bring a copy that is missing; not for ever.
+bool RepairLoop::IsArriving(const ChunkId& chunk, const rpc::ChunkRow& row) {
+  const MonotonicTime now = state_->Now();
   MutexLock lock(&state_->mutex);
-  if (state_->orders.HasRepair(chunk)) return true;
+  if (state_->orders.HasRepair(chunk)) return false;
   for (const auto& replica : row.replicas()) {
     const CopyOrders::Order* const order =
         state_->orders.Find(chunk, NodeId(replica.node_id()));
     if (order == nullptr) continue;
-    // The put's coordinator may still bring the copy; not for ever.
     if (order->is_acknowledged || now - order->opened < state_->options.late_copy_wait) return true;
   }
   return false;
@@ -225,7 +241,9 @@ bool RepairLoop::IsBusy(const ChunkId& chunk, const rpc::ChunkRow& row) {
 bool RepairLoop::MayRebalance(const RepairMembers& members) const {
   const SurveyTotals& totals = survey_.totals();
   const bool is_repairing = look_ || wants_look_ || !survey_.is_finished() || survey_.queued() > 0 ||
-                            !backlog_.empty() || totals.chunks_incomplete > totals.chunks_waiting;
+                            !backlog_.empty() ||
+                            // Under load there is always a put whose last copy is on its way: no reason to wait.
+                            totals.chunks_incomplete > totals.chunks_waiting + arriving_;
   // One that is away may return with all it has, or become OUT and be repair's business.
   const bool is_anyone_away =
       std::any_of(members.all().begin(), members.all().end(), [](const auto& entry) {
@@ -285,8 +303,7 @@ bool RepairLoop::Order(const CopyTask& task) {
   ++load_.in_flight;
   if (!task.sources.empty()) ++load_.by_source[task.sources.front()];
   ++load_.by_target[task.target];
-  const std::uint64_t rate =
-      pace_.CopyBytesPerSecond(state_->options.repair.in_flight_max, state_->Now());
+  const std::uint64_t rate = pace_.CopyBytesPerSecond(state_->Now());
   state_->world.run_blocking([self = shared_from_this(), task, number = *order, rate] {
     self->Copy(task, number, rate);
   });

@@ -28,6 +28,7 @@ namespace dfs::leader {
 // A look at all versions that is under way.
 struct RepairLook {
   RepairSurvey survey;
+    std::uint64_t arriving = 0;  // chunks whose missing copies their puts may still bring
   TxnId cursor;
   bool is_full = false;         // all versions, not only those with a missing replica
   std::string nodes;            // the members as they were at its begin
@@ -75,6 +76,7 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
   [[nodiscard]] std::optional<IncompleteChunk> ReadAgain(const metadata::MetadataView& view,
                                                          const ChunkId& chunk);
   [[nodiscard]] bool IsBusy(const ChunkId& chunk, const rpc::ChunkRow& row);
+  [[nodiscard]] bool IsArriving(const ChunkId& chunk, const rpc::ChunkRow& row);
   // False: too many orders are open, or the term has ended.
   bool Order(const CopyTask& task);
   // On the pool.
@@ -96,6 +98,7 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
   // Executor only.
   std::optional<RepairLook> look_;
   RepairSurvey survey_;             // of the last look that ended
+  std::uint64_t arriving_ = 0;  // as of the last look
   std::string surveyed_nodes_;
   bool was_full_ = false;
   MonotonicTime look_ended_ = absl::InfinitePast();

@@ -36,14 +36,11 @@ bool RepairPace::TryStart(std::uint64_t bytes, MonotonicTime now) {
 }
 
 std::size_t RepairPace::InFlightMax(std::size_t limit, MonotonicTime now) const {
-  if (!IsYielding(now)) return limit;
-  const std::uint64_t most = std::clamp<std::uint64_t>(YieldedRate() / kCopyBytesPerSecondMin, 1, kInFlightYielding);
-  return std::min(limit, static_cast<std::size_t>(most));
+  return IsYielding(now) ? std::min(limit, kInFlightYielding) : limit;
 }
 
-std::uint64_t RepairPace::CopyBytesPerSecond(std::size_t limit, MonotonicTime now) const {
-  if (!IsYielding(now)) return 0;
-  return YieldedRate() / std::max<std::size_t>(1, InFlightMax(limit, now));
+std::uint64_t RepairPace::CopyBytesPerSecond(MonotonicTime now) const {
+  return IsYielding(now) ? std::max(kCopyBytesPerSecondMin, YieldedRate() / 2) : 0;
 }
 
 std::uint64_t RepairPace::BytesPerSecond(MonotonicTime now) const {

@@ -22,7 +22,7 @@ class RepairPace {
   static constexpr std::uint64_t kYieldedPart = 4;
   static constexpr absl::Duration kRateWindow = absl::Seconds(10);
   static constexpr absl::Duration kRateStep = absl::Milliseconds(100);
-  static constexpr std::size_t kInFlightYielding = 2;
+  static constexpr std::size_t kInFlightYielding = 4;  // many small ones: the budget bounds large ones
   // No copy is slower than that: 64 MiB end well within the time an order has.
   static constexpr std::uint64_t kCopyBytesPerSecondMin = 16'000'000;
 
@@ -36,8 +36,8 @@ class RepairPace {
   [[nodiscard]] bool TryStart(std::uint64_t bytes, MonotonicTime now);
   // How many copies may be under way at once, of at most `limit`.
   [[nodiscard]] std::size_t InFlightMax(std::size_t limit, MonotonicTime now) const;
-  // What one of those copies may read from its source; 0: as fast as it goes.
-  [[nodiscard]] std::uint64_t CopyBytesPerSecond(std::size_t limit, MonotonicTime now) const;
+  // What one of those copies may read from its source, so that two large ones take what the budget has; 0: as fast as it goes.
+  [[nodiscard]] std::uint64_t CopyBytesPerSecond(MonotonicTime now) const;
   // Over the last kRateWindow.
   [[nodiscard]] std::uint64_t BytesPerSecond(MonotonicTime now) const;
 

@@ -224,7 +224,18 @@ absl::Status CheckCopies(ProcessCluster& cluster, client::FileClient& client,
     DFS_ASSIGN_OR_RETURN(where[name], client.Locate(name));
   }
   for (const int n : nodes) {
-    DFS_ASSIGN_OR_RETURN(const Held held, HeldAt(cluster, n));
+    Held held;
+    // A node knows the names of what it holds from its own state, which may be behind.
+    DFS_RETURN_IF_ERROR(ProcessCluster::Await("n" + std::to_string(n) + " to list " + std::to_string(files.size()) + " files",
+                                              absl::Seconds(30), [&] {
+      auto listed = HeldAt(cluster, n);
+      if (!listed.ok()) return false;
+      held = *std::move(listed);
+      return std::all_of(where.begin(), where.end(), [&](const auto& entry) {
+        const v1::FileInfo& info = entry.second.info();
+        return info.chunks() == 0 || held.contains({entry.first, info.version()});
+      });
+    }));
     for (const auto& [name, expected] : files) {
       DFS_ASSIGN_OR_RETURN(const Fingerprint copy, ReadCopyOf(cluster, where[name], held, n));
       if (copy == expected) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace dfs::simulation {
 namespace {
@@ -134,7 +135,7 @@ void SimFaults::ProposeLate(const rpc::Command& command, int tries) {
 }
 
 void SimFaults::StrikeLeader(int machine) {
-  if (is_quiet_) return;
+  if (is_quiet_ || is_over_) return;
   const std::uint64_t kind = random_.Below(8);
   if (kind < 3) {
     ++counts_["strikes: kills"];
@@ -251,6 +252,7 @@ void SimFaults::Disk() {
       ++counts_["sync errors"];
       disk->FailNextSync();
       // If it hit the chunk store, that one refuses writes until somebody starts the node again.
+      to_restart_.insert(machine);
       scheduler_->CallAfter(Between(2'000, 6'000), [this, machine] { RestartLater(machine); });
       break;
     default:
@@ -261,10 +263,12 @@ void SimFaults::Disk() {
 }
 
 void SimFaults::RestartLater(int machine) {
+  if (!to_restart_.contains(machine)) return;
   if (is_quiet_) {
     scheduler_->CallAfter(1'000 * kMillisecond, [this, machine] { RestartLater(machine); });
     return;
   }
+  to_restart_.erase(machine);
   cluster_->Crash(machine, false);
   cluster_->Start(machine);
 }
@@ -296,6 +300,9 @@ void SimFaults::Clock() {
 }
 
 void SimFaults::HealAll() {
+  is_over_ = true;
+  // Now, and not while all is checked.
+  for (const int machine : std::exchange(to_restart_, {})) cluster_->Crash(machine, false);
   cluster_->wire().Heal();
   cluster_->wire().SetOdds({});
   for (int machine = 1; machine <= cluster_->machines(); ++machine) {

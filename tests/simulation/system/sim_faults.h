@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "tests/simulation/system/sim_cluster.h"
@@ -42,6 +43,8 @@ class SimFaults {
   Random random_;
   void RestartLater(int machine);
   bool is_quiet_ = false;
+  std::set<int> to_restart_;
+  bool is_over_ = false;  // everything is healed: what was still to come does not
   std::int64_t end_ns_ = 0;
   std::int64_t next_strike_ns_ = 0;
   std::uint64_t strike_one_in_ = 0;  // moments; 0: never in this run
