@@ -165,6 +165,14 @@ absl::StatusOr<v1::HelloResponse> FileClient::Hello() {
 
 absl::Status FileClient::List(const ListOptions& options,
                               absl::FunctionRef<void(const v1::FileInfo&)> take) {
+  return ListWhile(options, [take](const v1::FileInfo& file) {
+    take(file);
+    return true;
+  });
+}
+
+absl::Status FileClient::ListWhile(const ListOptions& options,
+                                   absl::FunctionRef<bool(const v1::FileInfo&)> take) {
   v1::ListRequest request;
   request.set_bucket(options_.bucket);
   request.set_prefix(options.prefix);
@@ -181,7 +189,12 @@ absl::Status FileClient::List(const ListOptions& options,
     while (reader->Read(&response)) {
       guard.RecordProgress();
       retry.RecordProgress(caller_.Now());
-      for (const auto& file : response.files()) take(file);
+      for (const auto& file : response.files()) {
+        if (take(file)) continue;
+        guard.call().context()->TryCancel();
+        reader->Finish();
+        return absl::OkStatus();
+      }
       taken += static_cast<std::uint64_t>(
           std::count_if(response.files().begin(), response.files().end(),
                         [](const v1::FileInfo& file) { return !file.is_old(); }));

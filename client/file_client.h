@@ -109,6 +109,9 @@ class FileClient {
   // Calls `take` for each file, in byte order of names. If a node fails midway the rest comes from
   // another one, as of then.
   absl::Status List(const ListOptions& options, absl::FunctionRef<void(const v1::FileInfo&)> take);
+  // The same until `take` returns false.
+  absl::Status ListWhile(const ListOptions& options,
+                         absl::FunctionRef<bool(const v1::FileInfo&)> take);
   // What node `node_id` holds (0: the node that answers). Calls `take` with the node's name.
   absl::Status ListHere(std::uint32_t node_id,
                         absl::FunctionRef<void(const std::string&, const v1::HereChunk&)> take);
