@@ -231,6 +231,31 @@ absl::Status FileClient::ListHere(
   }));
 }
 
+absl::Status FileClient::DownloadFrom(const std::shared_ptr<Connection>& connection, Download& download,
+                                      BytesReceived moved) {
+  bool takes_files = options_.takes_files && connection->hands_files_over();
+  for (;;) {
+    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
+    const std::uint64_t before = download.bytes_handed_over();
+    absl::Status status = download.Attempt(connection->bulk_data(), guard, takes_files, moved);
+    bytes_handed_over_ += download.bytes_handed_over() - before;
+    switch (download.handover()) {
+      case Download::Handover::kNone:
+        return status;
+      case Download::Handover::kCopied:
+        if (!status.ok() || download.has_all()) return status;
+        break;
+      case Download::Handover::kRefused:
+        connection->StopHandover();
+        takes_files = false;
+        break;
+      case Download::Handover::kDamaged:
+        takes_files = false;  // the server reads them, too, finds out, and takes another copy
+        break;
+    }
+  }
+}
+
 absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& sink,
                                              const GetOptions& options) {
   v1::GetRequest request;
@@ -247,13 +272,10 @@ absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& si
       *reach = Reach::kNotSent;
       return Unreachable(connection->address());
     }
-    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
-    const absl::Status status = download.Attempt(connection->bulk_data(), guard,
-                                                 [&](std::uint64_t received, std::uint64_t total) {
-                                                   retry.RecordProgress(caller_.Now());
-                                                   if (options.on_progress)
-                                                     options.on_progress(received, total);
-                                                 });
+    const absl::Status status = DownloadFrom(connection, download, [&](std::uint64_t received, std::uint64_t total) {
+      retry.RecordProgress(caller_.Now());
+      if (options.on_progress) options.on_progress(received, total);
+    });
     if (status.ok()) return status;
     if (IsLocalError(status)) return Final(status);
     if (status.code() == absl::StatusCode::kDataLoss && download.has_all()) {

@@ -123,6 +123,10 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_option("--http-port", http_port, "the same, on the host of --listen")
       ->check(CLI::Range(0, 65'535))
       ->excludes("--http-listen");
+  app.add_option("--unix-socket", config.unix_socket,
+                 "a path: clients on this machine that get large files are handed the open files there, to copy them themselves (none)");
+  app.add_flag("--unix-socket-own-user", config.unix_socket_own_user,
+               "also clients of this server's own user, who could change its files in any case");
   app.add_flag("--bootstrap", config.bootstrap,
                "form a new cluster, if the data directory is empty and no --join address answers");
   app.add_option("--join,--peers", config.join, "peer addresses of members, H:P,H:P…")
@@ -217,6 +221,10 @@ absl::Status CheckConfig(const Config& config) {
   }
   if (config.http_listen == config.listen || config.http_listen == config.peer_listen) {
     return absl::InvalidArgumentError("--http-listen must differ from --listen and --peer-listen");
+  }
+  if (!config.unix_socket.empty() && !config.unix_socket.starts_with('/')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--unix-socket=", config.unix_socket, " is no absolute path: clients run in other folders"));
   }
   for (const auto& address : config.join) {
     if (!IsAddress(address)) {

@@ -22,6 +22,8 @@ struct Config {
   std::string peer_listen;   // for other nodes, host:port
   std::string http_listen;   // for clients that speak HTTP, host:port; empty: none
   std::uint64_t http_upload_limit = std::uint64_t{1} << 30;  // bytes of a form sent by HTTP: fewer than this
+  std::string unix_socket;   // where clients of this machine take over open files; empty: nowhere
+  bool unix_socket_own_user = false;  // those of this process's own user, too
   bool bootstrap = false;
   std::vector<std::string> join;  // peer addresses of members
   std::string zone;
