@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "client/posix_handover.h"
+
 namespace dfs::client {
 
 Connection::Connection(std::string address, const Dialer& dialer)
@@ -12,7 +14,8 @@ Connection::Connection(std::string address, const Dialer& dialer)
       files_(v1::Files::NewStub(control_)),
       cluster_(v1::Cluster::NewStub(control_)),
       small_data_(control_),
-      bulk_data_(bulk_) {}
+      bulk_data_(bulk_),
+      hands_files_over_(IsOnThisMachine(address_)) {}
 
 bool Connection::Wait(grpc::Channel& channel, absl::Duration timeout) {
   const auto end = std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout);

@@ -45,6 +45,9 @@ class Connection {
   // For what fits into one message.
   [[nodiscard]] const DataMethods& small_data() const { return small_data_; }
 
+  // Whether a get here may be answered with open files: it is this machine, and nothing has failed so far.
+  [[nodiscard]] bool hands_files_over() const { return hands_files_over_.load(std::memory_order_relaxed); }
+  void StopHandover() { hands_files_over_.store(false, std::memory_order_relaxed); }
   // Whether this endpoint is known to belong to the client's cluster.
   [[nodiscard]] bool is_verified() const { return is_verified_.load(std::memory_order_acquire); }
   void set_verified() { is_verified_.store(true, std::memory_order_release); }
@@ -60,6 +63,7 @@ class Connection {
   const DataMethods small_data_;
   const DataMethods bulk_data_;
   std::atomic<bool> is_verified_ = false;
+  std::atomic<bool> hands_files_over_;
 };
 
 }  // namespace dfs::client

@@ -1,13 +1,18 @@
 #include "client/download.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
+#include "client/posix_byte_stream.h"
 #include "common/checksum.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
 
 namespace dfs::client {
 namespace {
+
+constexpr std::uint64_t kCopyBytes = std::uint64_t{1} << 20;  // at a time; whole blocks
 
 std::uint32_t Crc32cOf(const Slices& bytes) {
   std::uint32_t crc = 0;
@@ -21,11 +26,15 @@ absl::Status Damaged(const std::string& text) {
 
 }  // namespace
 
-absl::Status Download::Attempt(const DataMethods& methods, CallWatch::Guard& guard,
+absl::Status Download::Attempt(const DataMethods& methods, CallWatch::Guard& guard, bool takes_files,
                                BytesReceived moved) {
   WatchedCall& call = guard.call();
   guard.RecordProgress();
-  auto reader = methods.get.Start(call.context(), NextRequest());
+  handover_ = Handover::kNone;
+  v1::GetRequest request = NextRequest();
+  request.set_takes_files(takes_files);
+  auto reader = methods.get.Start(call.context(), request);
+  v1::HandedChunks handed;
   RawGetResponse response;
   bool is_first = true;
   while (reader->Read(&response)) {
@@ -33,6 +42,7 @@ absl::Status Download::Attempt(const DataMethods& methods, CallWatch::Guard& gua
     absl::Status status = absl::OkStatus();
     if (is_first) status = Begin(response.message.info());
     is_first = false;
+    if (takes_files && response.message.has_handed()) handed.Swap(response.message.mutable_handed());
     if (status.ok()) status = TakeMessage(response);
     if (!status.ok()) {
       call.context()->TryCancel();
@@ -43,7 +53,61 @@ absl::Status Download::Attempt(const DataMethods& methods, CallWatch::Guard& gua
     guard.RecordProgress();  // a slow sink is not a slow server
   }
   DFS_RETURN_IF_ERROR(call.Explain(reader->Finish()));
-  return CheckEnd();
+  if (handed.chunks().empty()) return CheckEnd();
+  DFS_RETURN_IF_ERROR(TakeHanded(handed, guard, moved));
+  return has_all() ? CheckEnd() : absl::OkStatus();
+}
+
+absl::Status Download::TakeHanded(const v1::HandedChunks& handed, CallWatch::Guard& guard,
+                                  BytesReceived moved) {
+  handover_ = Handover::kRefused;
+  DFS_ASSIGN_OR_RETURN(const HandedFiles files, HandedFiles::TakeOver(handed));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(handed.chunks_size()); ++i) {
+    const v1::HandedChunk& chunk = handed.chunks(static_cast<int>(i));
+    const std::uint64_t at = wanted_.offset() + received_;
+    const bool fits = chunk.file_offset() <= at && at < chunk.file_offset() + chunk.size() &&
+                      BlockChecksums::BlockCount(chunk.size()) == static_cast<std::size_t>(chunk.table_size());
+    if (!fits) return Damaged("was handed chunks of another place of the file");
+    while (!has_all() && wanted_.offset() + received_ < chunk.file_offset() + chunk.size()) {
+      const absl::Status copied = CopyPiece(files, i, chunk);
+      if (copied.code() == absl::StatusCode::kDataLoss) handover_ = Handover::kDamaged;
+      // Of the sink: nothing that another attempt would mend.
+      if (IsLocalError(copied)) handover_ = Handover::kCopied;
+      DFS_RETURN_IF_ERROR(copied);
+      moved(received_, expected_);
+      guard.RecordProgress();
+    }
+    if (has_all()) break;
+  }
+  handover_ = Handover::kCopied;
+  return absl::OkStatus();
+}
+
+absl::Status Download::CopyPiece(const HandedFiles& files, std::size_t index, const v1::HandedChunk& chunk) {
+  const std::uint64_t from = wanted_.offset() + received_ - chunk.file_offset();
+  const std::uint64_t block = from / BlockChecksums::kBlockBytes * BlockChecksums::kBlockBytes;
+  const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kCopyBytes, chunk.size() - block));
+  auto* const buffer = static_cast<char*>(std::malloc(bytes));
+  if (buffer == nullptr) return absl::UnavailableError("out of memory");
+  Slices whole;
+  whole.Append(grpc::Slice(buffer, bytes, [](void* memory) { std::free(memory); }, buffer));
+  DFS_RETURN_IF_ERROR(files.Read(index, chunk.data_offset() + block, buffer, bytes));
+  RawGetResponse piece;
+  piece.message.set_offset(wanted_.offset() + received_);
+  piece.message.set_crc32c(BlockChecksums::CrcOf({chunk.table().data(), static_cast<std::size_t>(chunk.table_size())},
+                                                 block, bytes));
+  const auto skip = static_cast<std::size_t>(from - block);
+  const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(bytes - skip, expected_ - received_));
+  if (take < bytes) {
+    // Whole blocks have sums, parts of them have none.
+    if (Crc32cOf(whole) != piece.message.crc32c()) return Damaged("a file that was handed over is damaged");
+    whole = whole.Range(skip, take);
+    piece.message.set_crc32c(Crc32cOf(whole));
+  }
+  piece.data = std::move(whole);
+  DFS_RETURN_IF_ERROR(TakeMessage(piece));
+  bytes_handed_over_ += take;
+  return absl::OkStatus();
 }
 
 v1::GetRequest Download::NextRequest() const {

@@ -10,6 +10,7 @@
 #include "client/byte_stream.h"
 #include "client/call_watch.h"
 #include "client/connection.h"
+#include "client/posix_handover.h"
 
 namespace dfs::client {
 
@@ -25,9 +26,18 @@ class Download {
  public:
   Download(v1::GetRequest request, ByteSink& sink) : wanted_(std::move(request)), sink_(sink) {}
 
+  // What became of files that the server handed over (posix_handover.h) in an attempt that takes them.
+  enum class Handover {
+    kNone,     // it sent bytes
+    kCopied,   // has_all, or the next attempt goes on
+    kRefused,  // it could not be had: the next attempt must not take files. Nothing is lost
+    kDamaged,  // the same; bytes did not match their table, and the sink has none of them
+  };
   // Blocks. kDataLoss: bytes do not match their checksum; the sink has none of them. Errors of the
-  // sink come back as they are, with the call cancelled.
-  absl::Status Attempt(const DataMethods& methods, CallWatch::Guard& guard, BytesReceived moved);
+  // sink come back as they are, with the call cancelled. Not OK if handover() is kRefused or kDamaged.
+  absl::Status Attempt(const DataMethods& methods, CallWatch::Guard& guard, bool takes_files, BytesReceived moved);
+  [[nodiscard]] Handover handover() const { return handover_; }
+  [[nodiscard]] std::uint64_t bytes_handed_over() const { return bytes_handed_over_; }
 
   // Whether an attempt failed because the version that was begun with is gone.
   [[nodiscard]] bool HasLostItsVersion(const absl::Status& status) const {
@@ -43,6 +53,9 @@ class Download {
  private:
   [[nodiscard]] v1::GetRequest NextRequest() const;
   absl::Status TakeMessage(const RawGetResponse& response);
+  absl::Status TakeHanded(const v1::HandedChunks& handed, CallWatch::Guard& guard, BytesReceived moved);
+  // The next bytes of one chunk, 1 MiB at most.
+  absl::Status CopyPiece(const HandedFiles& files, std::size_t index, const v1::HandedChunk& chunk);
   absl::Status Begin(const v1::FileInfo& file);
   [[nodiscard]] absl::Status CheckEnd() const;
   [[nodiscard]] bool IsWhole() const { return wanted_.offset() == 0 && expected_ == file_->size(); }
@@ -53,6 +66,8 @@ class Download {
   std::uint64_t expected_ = 0;  // bytes in all
   std::uint64_t received_ = 0;
   std::uint32_t crc_ = 0;
+  Handover handover_ = Handover::kNone;
+  std::uint64_t bytes_handed_over_ = 0;
 };
 
 }  // namespace dfs::client

@@ -165,6 +165,14 @@ absl::StatusOr<v1::HelloResponse> FileClient::Hello() {
 
 absl::Status FileClient::List(const ListOptions& options,
                               absl::FunctionRef<void(const v1::FileInfo&)> take) {
+  return ListWhile(options, [take](const v1::FileInfo& file) {
+    take(file);
+    return true;
+  });
+}
+
+absl::Status FileClient::ListWhile(const ListOptions& options,
+                                   absl::FunctionRef<bool(const v1::FileInfo&)> take) {
   v1::ListRequest request;
   request.set_bucket(options_.bucket);
   request.set_prefix(options.prefix);
@@ -181,7 +189,12 @@ absl::Status FileClient::List(const ListOptions& options,
     while (reader->Read(&response)) {
       guard.RecordProgress();
       retry.RecordProgress(caller_.Now());
-      for (const auto& file : response.files()) take(file);
+      for (const auto& file : response.files()) {
+        if (take(file)) continue;
+        guard.call().context()->TryCancel();
+        reader->Finish();
+        return absl::OkStatus();
+      }
       taken += static_cast<std::uint64_t>(
           std::count_if(response.files().begin(), response.files().end(),
                         [](const v1::FileInfo& file) { return !file.is_old(); }));
@@ -218,6 +231,31 @@ absl::Status FileClient::ListHere(
   }));
 }
 
+absl::Status FileClient::DownloadFrom(const std::shared_ptr<Connection>& connection, Download& download,
+                                      BytesReceived moved) {
+  bool takes_files = options_.takes_files && connection->hands_files_over();
+  for (;;) {
+    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
+    const std::uint64_t before = download.bytes_handed_over();
+    absl::Status status = download.Attempt(connection->bulk_data(), guard, takes_files, moved);
+    bytes_handed_over_ += download.bytes_handed_over() - before;
+    switch (download.handover()) {
+      case Download::Handover::kNone:
+        return status;
+      case Download::Handover::kCopied:
+        if (!status.ok() || download.has_all()) return status;
+        break;
+      case Download::Handover::kRefused:
+        connection->StopHandover();
+        takes_files = false;
+        break;
+      case Download::Handover::kDamaged:
+        takes_files = false;  // the server reads them, too, finds out, and takes another copy
+        break;
+    }
+  }
+}
+
 absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& sink,
                                              const GetOptions& options) {
   v1::GetRequest request;
@@ -234,13 +272,10 @@ absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& si
       *reach = Reach::kNotSent;
       return Unreachable(connection->address());
     }
-    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
-    const absl::Status status = download.Attempt(connection->bulk_data(), guard,
-                                                 [&](std::uint64_t received, std::uint64_t total) {
-                                                   retry.RecordProgress(caller_.Now());
-                                                   if (options.on_progress)
-                                                     options.on_progress(received, total);
-                                                 });
+    const absl::Status status = DownloadFrom(connection, download, [&](std::uint64_t received, std::uint64_t total) {
+      retry.RecordProgress(caller_.Now());
+      if (options.on_progress) options.on_progress(received, total);
+    });
     if (status.ok()) return status;
     if (IsLocalError(status)) return Final(status);
     if (status.code() == absl::StatusCode::kDataLoss && download.has_all()) {

@@ -6,6 +6,7 @@
 #ifndef DFS_CLIENT_FILE_CLIENT_H_
 #define DFS_CLIENT_FILE_CLIENT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "client/byte_stream.h"
 #include "client/caller.h"
+#include "client/download.h"
 #include "common/request_ids.h"
 #include "dfs/v1/cluster.pb.h"
 #include "dfs/v1/files.pb.h"
@@ -29,6 +31,8 @@ struct FileClientOptions {
   std::string bucket;  // empty: "default"
   // What this client calls itself to other writers (PutHeader.writer); may be empty.
   std::string writer;
+  // Copies large files from those that a server on this machine hands over, where it does (dfs-server --unix-socket).
+  bool takes_files = true;
   CallerOptions calls;
 };
 
@@ -109,6 +113,9 @@ class FileClient {
   // Calls `take` for each file, in byte order of names. If a node fails midway the rest comes from
   // another one, as of then.
   absl::Status List(const ListOptions& options, absl::FunctionRef<void(const v1::FileInfo&)> take);
+  // The same until `take` returns false.
+  absl::Status ListWhile(const ListOptions& options,
+                         absl::FunctionRef<bool(const v1::FileInfo&)> take);
   // What node `node_id` holds (0: the node that answers). Calls `take` with the node's name.
   absl::Status ListHere(std::uint32_t node_id,
                         absl::FunctionRef<void(const std::string&, const v1::HereChunk&)> take);
@@ -137,6 +144,8 @@ class FileClient {
   absl::StatusOr<v1::ChangeMemberResponse> ChangeMember(const v1::ChangeMemberRequest& request);
   absl::StatusOr<v1::OkToStopResponse> OkToStop(const std::vector<std::string>& nodes);
 
+  // Of all gets so far, what was copied from files that were handed over.
+  [[nodiscard]] std::uint64_t bytes_handed_over() const { return bytes_handed_over_.load(); }
   // Given and learned.
   [[nodiscard]] std::vector<std::string> Addresses() const { return caller_.Addresses(); }
 
@@ -159,6 +168,8 @@ class FileClient {
   template <class Request, class Response>
   absl::StatusOr<Response> ChangeOnce(Request request, UnaryCall<Request, Response> call,
                                       const Response& (*take)(const v1::SettleResponse&));
+  // One attempt at one node, through its files first if it hands them over.
+  absl::Status DownloadFrom(const std::shared_ptr<Connection>& connection, Download& download, BytesReceived moved);
   absl::StatusOr<v1::RemoveResponse> SendRemove(v1::RemoveRequest request);
   absl::StatusOr<RequestIds::Open> NextId();
   absl::Status Settle(const RequestIds::Open& id, const absl::Status& failure, TakeSettled take);
@@ -166,6 +177,7 @@ class FileClient {
   const FileClientOptions options_;
   Caller caller_;
   RequestIds ids_;
+  std::atomic<std::uint64_t> bytes_handed_over_ = 0;
 };
 
 }  // namespace dfs::client

@@ -130,6 +130,8 @@ class PosixFile final : public DiskFile {
     return absl::OkStatus();
   }
 
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
+
  private:
   const Descriptor fd_;
   const std::string path_;
@@ -206,6 +208,11 @@ class PosixDiskImpl final : public Disk {
 };
 
 }  // namespace
+
+int PosixDescriptorOf(const DiskFile& file) {
+  const auto* const posix = dynamic_cast<const PosixFile*>(&file);
+  return posix == nullptr ? -1 : posix->descriptor();
+}
 
 Disk& PosixDisk() {
   static PosixDiskImpl* const disk = new PosixDiskImpl;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/checksum.h"
 #include "common/mutant.h"
+#include "common/posix_disk.h"
 #include "common/status_macros.h"
 #include "server/chunk/index_format.h"
 
@@ -24,6 +25,7 @@ class FileBytes final : public ObjectBytes {
     if (absl::IsOutOfRange(status)) return absl::DataLossError(status.message());
     return status;
   }
+  [[nodiscard]] int descriptor() const override { return PosixDescriptorOf(*file_); }
 
  private:
   const std::unique_ptr<DiskFile> file_;
@@ -46,6 +48,13 @@ class IndexBytes final : public ObjectBytes {
 };
 
 }  // namespace
+
+const std::uint64_t kFileDataOffset = kHeaderBytes;
+
+int DescriptorOf(const ChunkReader& reader) {
+  const auto* const stored = dynamic_cast<const StoredChunk*>(&reader);
+  return stored == nullptr ? -1 : stored->descriptor();
+}
 
 std::unique_ptr<ObjectBytes> BytesInFile(std::unique_ptr<DiskFile> file) {
   return std::make_unique<FileBytes>(std::move(file));

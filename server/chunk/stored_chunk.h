@@ -21,7 +21,12 @@ class ObjectBytes {
   virtual ~ObjectBytes() = default;
   // Within the object. kDataLoss: they cannot be read. Blocks on disk.
   [[nodiscard]] virtual absl::Status Read(std::uint64_t offset, std::span<char> out) const = 0;
+  // Of the file that holds them, from kFileDataOffset on; -1: they are in none of this machine's.
+  [[nodiscard]] virtual int descriptor() const { return -1; }
 };
+
+// Where the bytes of an object begin in its file.
+extern const std::uint64_t kFileDataOffset;
 
 // In a file, behind the header, which was checked.
 std::unique_ptr<ObjectBytes> BytesInFile(std::unique_ptr<DiskFile> file);
@@ -41,6 +46,7 @@ class StoredChunk final : public ChunkReader {
 
   // Reads and checks everything.
   [[nodiscard]] absl::Status Verify() const;
+  [[nodiscard]] int descriptor() const { return bytes_->descriptor(); }
 
  private:
   [[nodiscard]] std::uint64_t BlockLength(std::size_t block) const;
@@ -54,6 +60,9 @@ class StoredChunk final : public ChunkReader {
   const std::unique_ptr<ObjectBytes> bytes_;
   const std::function<void()> damaged_;
 };
+
+// The open file that a reader reads, as long as it lives; -1: none (ObjectBytes::descriptor).
+[[nodiscard]] int DescriptorOf(const ChunkReader& reader);
 
 }  // namespace dfs::chunk
 

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
 #include "server/metadata/bucket_rule.h"
+#include "server/metadata/node_role.h"
 
 namespace dfs::coordinator {
 
@@ -90,7 +91,7 @@ void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& 
   if (!version->chunks().empty()) return;
   std::set<std::uint32_t> members;
   for (const auto& node : view.Nodes()) {
-    if (node.state() == rpc::ACTIVE) members.insert(node.node_id());
+    if (node.state() == rpc::ACTIVE && metadata::HoldsReplicas(node)) members.insert(node.node_id());
   }
   const std::size_t wanted = metadata::EffectiveReplicas(bucket, members.size());
   std::vector<std::uint32_t> set;

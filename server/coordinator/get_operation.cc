@@ -14,6 +14,7 @@
 #include "common/status_macros.h"
 #include "common/sync.h"
 #include "proto/wire_status.h"
+#include "server/chunk/stored_chunk.h"
 #include "server/coordinator/quorum_tally.h"
 #include "server/metadata/bucket_rule.h"
 
@@ -402,6 +403,43 @@ absl::Status GetOperation::StreamRemote(NodeId node, absl::Duration patience, Ch
                                 part.offset, sink));
   }
   return absl::OkStatus();
+}
+
+std::shared_ptr<const chunk::ChunkReader> GetOperation::OpenFileHere(std::uint32_t index) {
+  const rpc::ChunkRow& row = version_.chunks(static_cast<int>(index));
+  const bool is_here = std::any_of(row.replicas().begin(), row.replicas().end(), [&](const auto& replica) {
+    return replica.state() == api::OK && NodeId(replica.node_id()) == parts_.self;
+  });
+  if (!is_here || row.size() <= chunk::kSmallBytesMax) return nullptr;
+  const auto opening = std::make_shared<LocalOpening>(parts_.store, ChunkId{FromWire(version_.txn()), index});
+  parts_.pool->Post([opening] { opening->Open(); });
+  if (!opening->done.WaitFor(kPatience[0]) || !opening->status.ok()) return nullptr;
+  const std::shared_ptr<const chunk::ChunkReader> reader = opening->reader;
+  const bool is_file = MatchesLog(row, reader->info().size, reader->table()) && chunk::DescriptorOf(*reader) >= 0;
+  return is_file ? reader : nullptr;
+}
+
+std::vector<api::HandedChunk> GetOperation::HandOver(const Offer& offer) {
+  std::vector<api::HandedChunk> out;
+  std::uint64_t chunk_start = 0;
+  for (std::uint32_t k = 0; k < static_cast<std::uint32_t>(version_.chunks_size()); ++k) {
+    const std::uint64_t size = version_.chunks(static_cast<int>(k)).size();
+    const std::uint64_t chunk_end = chunk_start + size;
+    if (chunk_start >= end_ || out.size() >= kHandedChunksMax) break;
+    if (chunk_end > offset_) {
+      const auto reader = OpenFileHere(k);
+      const auto ticket = reader == nullptr ? std::nullopt : offer(reader);
+      if (!ticket) break;
+      api::HandedChunk& chunk = out.emplace_back();
+      chunk.set_ticket(*ticket);
+      chunk.set_file_offset(chunk_start);
+      chunk.set_size(size);
+      chunk.set_data_offset(chunk::kFileDataOffset);
+      chunk.mutable_table()->Assign(reader->table().begin(), reader->table().end());
+    }
+    chunk_start = chunk_end;
+  }
+  return out;
 }
 
 void GetOperation::ReportDamaged(const ChunkPart& part) {

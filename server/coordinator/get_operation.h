@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +18,9 @@
 #include "server/coordinator/coordinator.h"
 
 namespace dfs::coordinator {
+
+// Chunks that one get hands over at most: 1 GiB, whose tables take 64 KiB.
+inline constexpr std::size_t kHandedChunksMax = 16;
 
 // Order of a get: read index; version, hash and replicas from this node's own state; R confirmations
 // (rule R16); then the bytes from any ok replica, every block verified against the log's hash. A bad, slow or
@@ -40,6 +45,11 @@ class GetOperation {
   // can be reached. kCancelled: the sink said stop.
   absl::Status Stream(const Sink& sink);
 
+  // Chunks of this node from the first one asked for on, while each is here and in a file. `offer` gives a ticket for a reader, or
+  // nothing if no more may be handed over. Empty: Stream is the way. Call at most one of the two.
+  using Offer = std::function<std::optional<std::string>(std::shared_ptr<const chunk::ChunkReader>)>;
+  [[nodiscard]] std::vector<api::HandedChunk> HandOver(const Offer& offer);
+
  private:
   // What is still to be sent of one chunk.
   struct ChunkPart {
@@ -61,6 +71,8 @@ class GetOperation {
   absl::Status StreamLocal(absl::Duration patience, ChunkPart& part, const Sink& sink);
   absl::Status StreamRemote(NodeId node, absl::Duration patience, ChunkPart& part,
                             const Sink& sink);
+  // Null: it is not here, in a file, and as the log says, or the disk hangs.
+  [[nodiscard]] std::shared_ptr<const chunk::ChunkReader> OpenFileHere(std::uint32_t index);
   void ReportDamaged(const ChunkPart& part);
 
   const Parts& parts_;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/wire_status.h"
 #include "server/chunk/replica_service.h"
+#include "server/metadata/node_role.h"
 #include "server/placement/placement_policy.h"
 
 namespace dfs::gateway {
@@ -61,7 +62,9 @@ std::string SpaceOf(const api::NodeStatus& node) {
   return "full";
 }
 
-std::string RoleOf(NodeId node, const replicated_log::RaftStatus& raft) {
+std::string RoleOf(const rpc::NodeRow& row, const replicated_log::RaftStatus& raft) {
+  if (row.role() != rpc::ORDINARY) return std::string(metadata::NameOfRole(row.role()));
+  const NodeId node(row.node_id());
   if (node == raft.leader) return "leader";
   return raft.configuration.IsVoter(node) ? "voter" : "learner";
 }
@@ -88,7 +91,7 @@ std::vector<api::NodeStatus> ClusterService::NodeRows(const metadata::MetadataVi
     row.set_zone(node.zone());
     row.set_boot_epoch(node.boot_epoch());
     row.set_storage_uuid(ToString(UuidFromWire<StorageUuid>(node.storage_uuid())));
-    row.set_role(RoleOf(id, raft));
+    row.set_role(RoleOf(node, raft));
     const membership::MemberView& member = known[id];
     row.set_state(node.state() == rpc::JOINING ? "joining"
                   : id == parts_.self          ? "alive"
@@ -271,13 +274,15 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const
         "start the nodes that are down; a majority of the voters must be up");
   }
   int members = 0;
+  int logs = 0;  // that count (rule R7)
   for (const auto& node : status.nodes()) {
-    if (node.state() != "joining") ++members;
+    if (node.state() != "joining" && node.role() != "gateway") ++members;
+    if (node.state() != "joining" && node.role() != "gateway" && node.role() != "storage") ++logs;
     if (node.state() == "dead" || node.state() == "suspect") {
       add("NODE_DOWN", api::HEALTH_WARN,
           absl::StrCat(node.name(), " (", node.address(), ") is ", node.state(), ", last heard ",
                        node.state_age_ms(), " ms ago"),
-          "start it again");
+          node.role() == "gateway" ? absl::StrCat("start it again, or dfs-cli forget ", node.name()) : "start it again");
     } else if (node.state() == "out") {
       add("NODE_OUT", api::HEALTH_WARN,
           absl::StrCat(node.name(), " (", node.address(), ") is away, last heard ", node.state_age_ms(),
@@ -346,6 +351,11 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const
         "two members, one of them votes: files survive the loss of one disk, but if either node is down nothing can be "
         "changed",
         "start a third node with --join=<a node's peer address>");
+  }
+  if (logs < members && logs < 3) {
+    add("FEW_VOTERS", api::HEALTH_WARN,
+        absl::StrCat("only ", logs, " of the members keep the names of the files: gateways and storage nodes do not vote"),
+        "have three nodes without --role");
   }
   if (status.under_replicated() > 0) {
     add("UNDER_REPLICATED", api::HEALTH_WARN,

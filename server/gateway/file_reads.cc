@@ -15,6 +15,16 @@ absl::Status FileReads::Get(const api::GetRequest& request, absl::Duration lag_m
   // The first message carries the first bytes too: one message for a small file.
   WithData<api::GetResponse> response;
   *response.message.mutable_info() = std::move(info);
+  if (request.takes_files() && desk_ != nullptr) {
+    auto chunks = get.HandOver([this](auto reader) { return desk_->Offer(std::move(reader)); });
+    if (!chunks.empty()) {
+      api::HandedChunks& handed = *response.message.mutable_handed();
+      handed.set_socket(socket_);
+      for (auto& chunk : chunks) *handed.add_chunks() = std::move(chunk);
+      sink(response);
+      return absl::OkStatus();
+    }
+  }
   bool has_sent = false;
   const absl::Status status =
       get.Stream([&](const Slices& data, std::uint64_t offset, std::uint32_t crc) {

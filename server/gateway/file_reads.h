@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,6 +13,7 @@
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
 #include "server/coordinator/coordinator.h"
+#include "server/gateway/handover_desk.h"
 
 namespace dfs::gateway {
 
@@ -29,6 +31,12 @@ class FileReads {
  public:
   // `parts` outlive it.
   explicit FileReads(const coordinator::Parts& parts) : parts_(parts) {}
+  // From here on gets that take files are answered with tickets of `desk`, to be shown at the Unix socket `socket`. Before the
+  // first call; `desk` outlives this.
+  void HandOverAt(HandoverDesk* desk, std::string socket) {
+    desk_ = desk;
+    socket_ = std::move(socket);
+  }
 
   absl::Status Get(const api::GetRequest& request, absl::Duration lag_max, const GetSink& sink);
   absl::Status Stat(const api::StatRequest& request, absl::Duration lag_max,
@@ -50,6 +58,8 @@ class FileReads {
   absl::StatusOr<Found> Find(const Request& request, absl::Duration lag_max);
 
   const coordinator::Parts& parts_;
+  HandoverDesk* desk_ = nullptr;  // null: none
+  std::string socket_;
 };
 
 }  // namespace dfs::gateway

@@ -99,8 +99,10 @@ std::optional<absl::Status> ReadRelay::List(NodeId node, const grpc::ServerConte
 
 std::optional<absl::Status> ReadRelay::Get(NodeId node, const grpc::ServerContext* context,
                                            const api::GetRequest& request, const GetSink& sink) {
+  api::GetRequest ask = request;
+  ask.set_takes_files(false);  // the other node's files are on another machine
   return PassOn(channels_, guard_, node, context, "/dfs.internal.v1.Reads/Get", ChannelUse::kBulk,
-                request, sink);
+                ask, sink);
 }
 
 }  // namespace dfs::gateway

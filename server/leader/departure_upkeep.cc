@@ -7,6 +7,7 @@
 
 #include "server/leader/node_directory.h"
 #include "server/leader/repair_survey.h"
+#include "server/metadata/node_role.h"
 
 namespace dfs::leader {
 namespace {
@@ -41,7 +42,7 @@ void DepartureUpkeep::MaybeRetire(const rpc::NodeRow& row,
   const NodeId node(row.node_id());
   if (row.departure() != rpc::LEAVING && row.departure() != rpc::FORGOTTEN) return;
   if (status.configuration.IsVoter(node)) return;
-  if (row.departure() == rpc::FORGOTTEN) {
+  if (row.departure() == rpc::FORGOTTEN || !metadata::HoldsReplicas(row)) {
     is_busy_ = true;
     Retire(node);
     return;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/error_detail.h"
+#include "server/metadata/node_role.h"
 
 namespace dfs::leader {
 
@@ -48,7 +49,7 @@ absl::Status LeaderRoute::NoQuorum() const {
   detail.set_outcome(api::ErrorDetail::NOTHING_CHANGED);
   for (const auto& row : parts_.view()->Nodes()) {
     const NodeId node(row.node_id());
-    if (row.state() == rpc::ACTIVE && node != parts_.self && !is_usable[node]) {
+    if (row.state() == rpc::ACTIVE && node != parts_.self && !is_usable[node] && metadata::HoldsReplicas(row)) {
       detail.add_missing_nodes(NameOf(row));
     }
   }

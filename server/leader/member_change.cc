@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/mutant.h"
 #include "server/leader/term_state.h"
+#include "server/metadata/node_role.h"
 
 namespace dfs::leader {
 namespace {
@@ -16,6 +17,7 @@ absl::Status Refuse(const std::string& why) { return absl::FailedPreconditionErr
 
 // What the cluster is like without the node, however it goes.
 absl::Status CheckRest(const ChangeFacts& facts) {
+  if (!metadata::HoldsReplicas(facts.node)) return absl::OkStatus();
   if (facts.members <= 1) {
     return Refuse("it is the last member: stop it if the cluster is to end");
   }
@@ -28,6 +30,9 @@ absl::Status CheckRest(const ChangeFacts& facts) {
 Result PlanHandover(rpc::Departure departure, const ChangeFacts& facts) {
   const std::string name = NameOf(facts.node);
   if (facts.node.departure() == rpc::FORGOTTEN) return Refuse(absl::StrCat(name, " is being forgotten"));
+  if (departure == rpc::DRAINING && !metadata::HoldsReplicas(facts.node)) {
+    return Refuse(absl::StrCat(name, " is a gateway and holds no copies: it may be stopped at any time"));
+  }
   // Asked for DRAIN it goes on to leave: UNDRAIN takes that back first.
   if (facts.node.departure() == departure || facts.node.departure() == rpc::LEAVING) {
     return std::optional<ChangePlan>();
@@ -52,7 +57,7 @@ Result PlanForget(bool is_replaced, const ChangeFacts& facts) {
                                " yet: start dfs-server with an empty data directory and --join at its address (",
                                facts.node.client_address(), ") or with its name, then ask again"));
   }
-  if (facts.members <= 1) return Refuse("it is the last member");
+  if (facts.members <= 1 && metadata::HoldsReplicas(facts.node)) return Refuse("it is the last member");
   if (facts.last_copies > 0 && !facts.is_forced &&
       !DFS_MUTANT(808, "a node is forgotten that may hold the last copy")) {
     return Refuse(absl::StrCat(facts.last_copies, " file(s), for example \"", facts.last_copy_name,

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
 #include "proto/error_detail.h"
 #include "server/leader/voter_choice.h"
+#include "server/metadata/node_role.h"
 
 namespace dfs::leader {
 namespace {
@@ -106,6 +108,10 @@ absl::StatusOr<rpc::JoinResponse> MemberUpkeep::FindJoined(const metadata::Metad
     return Refused(absl::StrCat("node ", row->node_id(), " was retired and its id is never used "
                                 "again: wipe the data directory or use a new one"));
   }
+  if (row->role() != request.role()) {
+    return Refused(absl::StrCat("this data directory joined with --role=", std::string(metadata::NameOfRole(row->role())),
+                                ": start it so, or use an empty one"));
+  }
   rpc::JoinResponse response;
   *response.mutable_cluster_id() = ToWire(*cluster);
   response.set_node_id(row->node_id());
@@ -165,6 +171,7 @@ void MemberUpkeep::AddNode(const rpc::JoinRequest& request, Answer<rpc::JoinResp
   row.set_client_address(request.client_address());
   row.set_peer_address(request.peer_address());
   row.set_boot_epoch(request.boot_epoch());
+  row.set_role(request.role());
   row.set_state(rpc::JOINING);
   const consensus::MemberInfo member{UuidFromWire<StorageUuid>(request.storage_uuid()),
                                      request.peer_address(), false};
@@ -288,13 +295,18 @@ void MemberUpkeep::Tick() {
 void MemberUpkeep::MaybeActivate(const replicated_log::RaftStatus& status,
                                  const metadata::MetadataView& view) {
   std::optional<NodeId> ready;
+  bool keeps_log = true;
   std::map<NodeId, LogIndex> goals;
   for (const auto& row : view.Nodes()) {
     if (row.state() != rpc::JOINING) continue;
     const NodeId node(row.node_id());
     const auto goal = goals_.find(node);
     const bool holds_log = goal != goals_.end() && MatchOf(status, node) >= goal->second;
-    if (holds_log && !ready) ready = node;
+    if (holds_log && !ready) {
+      ready = node;
+      // In the configuration the others stay as they joined: what only they hold is not held, and they cannot vote.
+      keeps_log = metadata::KeepsTheLog(row) || DFS_MUTANT(1112, "a storage node gets a vote");
+    }
     goals[node] = status.commit_index;
   }
   goals_ = std::move(goals);
@@ -302,13 +314,13 @@ void MemberUpkeep::MaybeActivate(const replicated_log::RaftStatus& status,
   rpc::Command command;
   command.mutable_activate_node()->set_node_id(ready->value());
   state_->world.consensus->ProposeMembers(
-      [node = *ready](consensus::Configuration configuration)
+      [node = *ready, keeps_log](consensus::Configuration configuration)
           -> absl::StatusOr<consensus::Configuration> {
         const auto member = configuration.members.find(node);
         if (member == configuration.members.end()) {
           return absl::FailedPreconditionError("no such member");
         }
-        member->second.is_active = true;
+        member->second.is_active = keeps_log;
         return configuration;
       },
       std::move(command),

@@ -1,5 +1,8 @@
 #include "server/leader/node_directory.h"
 
+#include "common/mutant.h"
+#include "server/metadata/node_role.h"
+
 namespace dfs::leader {
 bool NodeRows::IsCurrent(const rpc::Ack& ack) const {
   const auto found = rows.find(NodeId(ack.node_id()));
@@ -54,6 +57,7 @@ std::vector<placement::Candidate> Candidates(const NodeRows& rows,
   std::vector<placement::Candidate> candidates;
   for (const auto& [node, row] : rows.rows) {
     if (row.state() != rpc::ACTIVE) continue;
+    if (!metadata::HoldsReplicas(row) && !DFS_MUTANT(1111, "copies are placed on a gateway")) continue;
     placement::Candidate candidate;
     candidate.node = node;
     candidate.zone = row.zone();

@@ -7,6 +7,7 @@
 
 #include "common/mutant.h"
 #include "server/leader/node_directory.h"
+#include "server/metadata/node_role.h"
 
 namespace dfs::leader {
 namespace {
@@ -41,7 +42,7 @@ void NodeUpkeep::MaybeOut(const metadata::MetadataView& view) {
   std::vector<OutCandidate> members;
   std::map<NodeId, rpc::NodeRow> rows;
   for (auto& row : view.Nodes()) {
-    if (row.state() != rpc::ACTIVE) continue;
+    if (row.state() != rpc::ACTIVE || !metadata::HoldsReplicas(row)) continue;
     const NodeId node(row.node_id());
     members.push_back({node, live[node].is_usable, row.is_out(), live[node].dead_since});
     rows[node] = std::move(row);

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "server/leader/repair_explain.h"
 #include "server/leader/stop_check.h"
+#include "server/metadata/node_role.h"
 
 namespace dfs::leader {
 namespace {
@@ -154,9 +155,12 @@ ChangeFacts UpkeepDesk::FactsOf(const rpc::NodeRow& node, const std::vector<Name
   facts.is_forced = request.is_forced();
   for (const auto& other : nodes) {
     if (other.row.state() != rpc::ACTIVE) continue;
-    ++facts.members;
+    const bool holds_replicas = metadata::HoldsReplicas(other.row);
+    if (holds_replicas) ++facts.members;
     if (other.row.node_id() == node.node_id()) {
       facts.is_usable = other.is_usable;
+    } else if (!holds_replicas) {
+      continue;
     } else if (!other.row.is_out() && other.row.departure() == rpc::STAYS) {
       ++facts.staying;
       if (other.is_usable) ++facts.live_staying;

@@ -12,6 +12,7 @@
 #include "common/wire_ids.h"
 #include "server/metadata/key_value_store.h"
 #include "server/metadata/limits.h"
+#include "server/metadata/node_role.h"
 #include "server/metadata/row_keys.h"
 #include "server/metadata/row_overlay.h"
 
@@ -84,9 +85,10 @@ struct ApplyContext {
     const auto it = cache->nodes.find(NodeId(id));
     return it == cache->nodes.end() ? nullptr : &it->second;
   }
+  // ACTIVE, and one that copies may be on.
   [[nodiscard]] bool IsActive(std::uint32_t id) const {
     const rpc::NodeRow* node = FindNode(id);
-    return node != nullptr && node->state() == rpc::ACTIVE;
+    return node != nullptr && node->state() == rpc::ACTIVE && HoldsReplicas(*node);
   }
   // ACTIVE, and to hold what it holds: neither OUT nor draining.
   [[nodiscard]] bool IsSettled(std::uint32_t id) const {
@@ -95,7 +97,7 @@ struct ApplyContext {
   // The acknowledgement's identity is the node's in the table now (invariant 3).
   [[nodiscard]] bool IsCurrent(const rpc::Ack& ack) const {
     const rpc::NodeRow* node = FindNode(ack.node_id());
-    return node != nullptr && node->state() == rpc::ACTIVE &&
+    return IsActive(ack.node_id()) &&
            node->boot_epoch() == ack.boot_epoch() &&
            HashFromWire(node->storage_uuid()) == HashFromWire(ack.storage_uuid());
   }

@@ -2,7 +2,9 @@
 #include <string>
 
 #include "server/metadata/bucket_table.h"
+#include "common/mutant.h"
 #include "server/metadata/commands.h"
+#include "server/metadata/node_role.h"
 #include "server/metadata/row_codec.h"
 #include "server/metadata/session_table.h"
 
@@ -39,6 +41,7 @@ rpc::NodeRow RowOf(const rpc::NodeRow& asked, rpc::NodeState state) {
   row.set_peer_address(asked.peer_address());
   row.set_state(state);
   row.set_boot_epoch(asked.boot_epoch());
+  row.set_role(asked.role());
   return row;
 }
 
@@ -75,7 +78,8 @@ void AddDefaultBucket(ApplyContext* context) {
 rpc::CommandResult Apply(ApplyContext* context, const rpc::FormCluster& command) {
   if (context->cache->cluster) return Invalid(*context, "the cluster is formed already");
   const auto cluster = UuidFromWire<ClusterId>(command.cluster_id());
-  if (cluster.is_none() || command.node().node_id() != 1 || !IsComplete(command.node())) {
+  if (cluster.is_none() || command.node().node_id() != 1 || !IsComplete(command.node()) ||
+      command.node().role() != rpc::ORDINARY) {
     return Invalid(*context, "a cluster needs an id and node 1 with a storage uuid");
   }
   context->cache->cluster = cluster;
@@ -93,6 +97,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::AddNode& command) {
   if (!IsComplete(command.node())) {
     return Invalid(*context, "a node needs a storage uuid, and labels of at most 256 bytes");
   }
+  if (!rpc::NodeRole_IsValid(command.node().role())) return Invalid(*context, "no such role");
   const auto uuid = UuidFromWire<StorageUuid>(command.node().storage_uuid());
   if (const auto id = context->rows->Get(NodeUuidKey(uuid))) {
     const rpc::NodeRow* known = context->FindNode(ReadBigEndian32(*id, 0));
@@ -118,8 +123,10 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ActivateNode& command
   // No version names a copy there yet: there is nothing to compare.
   node.set_counted_epoch(node.boot_epoch());
   PutNode(context, node);
-  rpc::CountersRow& counters = context->cache->counters;
-  counters.set_members(counters.members() + 1);
+  if (HoldsReplicas(node) || DFS_MUTANT(1110, "a gateway counts as one that holds copies")) {
+    rpc::CountersRow& counters = context->cache->counters;
+    counters.set_members(counters.members() + 1);
+  }
   return Done(*context, node);
 }
 

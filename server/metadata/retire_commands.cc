@@ -8,6 +8,7 @@
 
 #include "common/mutant.h"
 #include "server/metadata/commands.h"
+#include "server/metadata/node_role.h"
 #include "server/metadata/row_codec.h"
 #include "server/metadata/session_table.h"
 #include "server/metadata/version_table.h"
@@ -85,7 +86,7 @@ bool ReplaceInEmptySet(const ApplyContext& context, std::uint32_t node, rpc::Ver
   const auto at = std::find(set->begin(), set->end(), node);
   if (at == set->end()) return false;
   for (const auto& [id, row] : context.cache->nodes) {
-    if (row.state() != rpc::ACTIVE || std::find(set->begin(), set->end(), id.value()) != set->end()) {
+    if (!context.IsActive(row.node_id()) || std::find(set->begin(), set->end(), id.value()) != set->end()) {
       continue;
     }
     *at = id.value();
@@ -154,6 +155,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::MarkNode& command) {
     node.set_successor(command.departure() == rpc::FORGOTTEN ? command.successor() : 0);
   }
   const bool goes_out = node.is_out() && !known->is_out();
+  if (goes_out && !HoldsReplicas(node)) return Invalid(*context, "a gateway holds no copies to be made anew");
   if (goes_out && (OutCount(*context) + 1) * 3 > context->cache->counters.members()) {
     return Invalid(*context, "no more than a third of the members may be OUT");
   }
@@ -168,7 +170,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireNode& command) 
   rpc::CountersRow& counters = context->cache->counters;
   const std::uint32_t successor = known->successor();
   rpc::NodeRow node = *known;
-  if (known->state() == rpc::ACTIVE) {
+  if (known->state() == rpc::ACTIVE && HoldsReplicas(*known)) {
     if (counters.members() <= 1) return Invalid(*context, "the last member cannot go");
     counters.set_members(counters.members() - 1);
     node.set_has_rows(true);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cctype>
+#include <map>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
@@ -51,6 +52,25 @@ void AddTlsFlags(CLI::App& app, TlsFiles* files) {
   app.add_option("--tls-ca", files->ca, "who signs the certificates of this cluster (PEM)");
 }
 
+void AddRoleFlag(CLI::App& app, std::optional<rpc::NodeRole>* role) {
+  static const std::map<std::string, rpc::NodeRole> kRoles = {
+      {"node", rpc::ORDINARY},        {"gateway", rpc::GATEWAY_ONLY}, {"master", rpc::GATEWAY_ONLY},
+      {"storage", rpc::STORAGE_ONLY}, {"replica", rpc::STORAGE_ONLY}};
+  app.add_option_function<std::string>(
+         "--role", [role](const std::string& name) { *role = kRoles.at(name); },
+         "what this node is for, from its first start on: gateway (master) takes requests and holds no copies, storage (replica) "
+         "holds copies and never votes; both need no --listen and --peer-listen (node)")
+      ->check(CLI::IsMember(kRoles));
+}
+
+absl::Status CheckRequired(const Config& config) {
+  for (const auto& [flag, value] : {std::pair{"--data-dir", config.data_dir}, std::pair{"--listen", config.listen},
+                                    std::pair{"--peer-listen", config.peer_listen}}) {
+    if (value.empty()) return absl::InvalidArgumentError(absl::StrCat(flag, " is required"));
+  }
+  return absl::OkStatus();
+}
+
 // Those given, and those that environment and file add.
 absl::StatusOr<std::vector<std::string>> WordsOf(const CLI::App& app, std::vector<std::string> given) {
   FlagFile file;
@@ -87,12 +107,10 @@ ParsedConfig ParseConfig(int argc, char** argv) {
       "--config.");
   std::string config_file;
   app.add_option("--config", config_file, "a file of lines `flag = value`, without the dashes");
-  app.add_option("--data-dir,--storage-root", config.data_dir, "where this node keeps everything")
-      ->required();
-  app.add_option("--listen", config.listen, "address for clients, host:port")
-      ->required();
-  app.add_option("--peer-listen", config.peer_listen, "address for other nodes, host:port")
-      ->required();
+  app.add_option("--data-dir,--storage-root", config.data_dir, "where this node keeps everything");
+  app.add_option("--listen", config.listen, "address for clients, host:port");
+  app.add_option("--peer-listen", config.peer_listen, "address for other nodes, host:port");
+  AddRoleFlag(app, &config.role);
   app.add_option("--http-listen", config.http_listen,
                  "address for clients that speak HTTP, host:port (none)")
       ->envname("DFS_HTTP_LISTEN");
@@ -105,6 +123,10 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_option("--http-port", http_port, "the same, on the host of --listen")
       ->check(CLI::Range(0, 65'535))
       ->excludes("--http-listen");
+  app.add_option("--unix-socket", config.unix_socket,
+                 "a path: clients on this machine that get large files are handed the open files there, to copy them themselves (none)");
+  app.add_flag("--unix-socket-own-user", config.unix_socket_own_user,
+               "also clients of this server's own user, who could change its files in any case");
   app.add_flag("--bootstrap", config.bootstrap,
                "form a new cluster, if the data directory is empty and no --join address answers");
   app.add_option("--join,--peers", config.join, "peer addresses of members, H:P,H:P…")
@@ -160,14 +182,26 @@ ParsedConfig ParseConfig(int argc, char** argv) {
     const int code = app.exit(error);
     parsed.exit_code = code == 0 ? 0 : kUsageError;
   }
+  if (parsed.exit_code < 0 && (!config.role || *config.role == rpc::ORDINARY)) {
+    if (const absl::Status complete = CheckRequired(config); !complete.ok()) {
+      std::cerr << "dfs-server: " << complete.message() << "\n";
+      parsed.exit_code = kUsageError;
+    }
+  }
   if (http_port >= 0) {
-    config.http_listen =
-        absl::StrCat(config.listen.substr(0, config.listen.rfind(':')), ":", http_port);
+    const std::string host = config.listen.empty() ? "127.0.0.1" : config.listen.substr(0, config.listen.rfind(':'));
+    config.http_listen = absl::StrCat(host, ":", http_port);
   }
   return parsed;
 }
 
 absl::Status CheckConfig(const Config& config) {
+  DFS_RETURN_IF_ERROR(CheckRequired(config));
+  const bool is_ordinary = !config.role || *config.role == rpc::ORDINARY;
+  if (!is_ordinary && (config.bootstrap || config.recover_as_voter)) {
+    return absl::InvalidArgumentError(
+        "a gateway or storage node joins a cluster of others: pass --join, and neither --bootstrap nor --recover-as-voter");
+  }
   for (const auto& [flag, address] : {std::pair{"--listen", config.listen},
                                       std::pair{"--peer-listen", config.peer_listen},
                                       std::pair{"--http-listen", config.http_listen}}) {
@@ -188,6 +222,10 @@ absl::Status CheckConfig(const Config& config) {
   }
   if (config.http_listen == config.listen || config.http_listen == config.peer_listen) {
     return absl::InvalidArgumentError("--http-listen must differ from --listen and --peer-listen");
+  }
+  if (!config.unix_socket.empty() && !config.unix_socket.starts_with('/')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--unix-socket=", config.unix_socket, " is no absolute path: clients run in other folders"));
   }
   for (const auto& address : config.join) {
     if (!IsAddress(address)) {

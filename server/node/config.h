@@ -11,6 +11,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/tls_identity.h"
+#include "common/wire_ids.h"
+#include "dfs/internal/v1/metadata.pb.h"
 
 namespace dfs::node {
 
@@ -20,6 +22,8 @@ struct Config {
   std::string peer_listen;   // for other nodes, host:port
   std::string http_listen;   // for clients that speak HTTP, host:port; empty: none
   std::uint64_t http_upload_limit = std::uint64_t{1} << 30;  // bytes of a form sent by HTTP: fewer than this
+  std::string unix_socket;   // where clients of this machine take over open files; empty: nowhere
+  bool unix_socket_own_user = false;  // those of this process's own user, too
   bool bootstrap = false;
   std::vector<std::string> join;  // peer addresses of members
   std::string zone;
@@ -27,6 +31,7 @@ struct Config {
   bool insecure = false;
   TlsFiles tls_files;              // all three or none
   std::optional<TlsIdentity> tls;  // what LoadTls found in them; without it everything is in plaintext
+  std::optional<rpc::NodeRole> role;  // absent: as the data directory joined; a new one: ORDINARY
   bool recover_as_voter = false;  // rule R6: the only voter is lost for good
 
   // The long waits, settable for tests.
@@ -53,6 +58,10 @@ struct ParsedConfig {
   int exit_code = -1;  // not -1: exit with it at once
 };
 ParsedConfig ParseConfig(int argc, char** argv);
+
+// Fills in what gateways and storage nodes need not be told: addresses on loopback with ports that are free now, and for a
+// gateway with an HTTP port a data directory (made, below XDG_STATE_HOME or ~/.local/state). kInvalidArgument: it cannot.
+absl::Status CompleteConfig(Config* config);
 
 // What can be wrong with a configuration whatever the data directory holds. kInvalidArgument says what to do.
 absl::Status CheckConfig(const Config& config);

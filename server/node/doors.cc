@@ -29,6 +29,7 @@ Doors::Doors(Parts parts)
       leader_(parts.leader_host),
       replica_(std::move(parts.replica)),
       gossip_(parts.gossip_transport),
+      desk_(&SystemClock()),
       operations_(*parts.coordinator, parts.channels, parts.gossip),
       files_(&operations_, &metrics_),
       handed_reads_(operations_.reads()),
@@ -65,6 +66,11 @@ absl::Status Doors::Listen(const Config& config) {
                          .address = config.peer_listen,
                          .credentials = DoorOf(config, TlsDoor::kPeers),
                          .services = {&raft_, &ring_, &leader_, &replica_, &gossip_, &handed_reads_}}));
+  if (!config.unix_socket.empty()) {
+    DFS_ASSIGN_OR_RETURN(handover_, gateway::HandoverSocket::Listen(
+                                        {config.unix_socket, config.unix_socket_own_user}, &desk_));
+    operations_.reads()->HandOverAt(&desk_, handover_->path());
+  }
   DFS_ASSIGN_OR_RETURN(client_server_,
                        RpcServer::Listen({.flag = "--listen",
                                           .address = config.listen,
@@ -107,6 +113,7 @@ void Doors::StopClients(absl::Duration grace) {
   });
   if (client_server_ != nullptr) client_server_->Stop(grace);
   is_http_stopped.Wait();
+  handover_.reset();
 }
 
 void Doors::StopNodes() {

@@ -15,6 +15,7 @@
 #include "server/gateway/file_operations.h"
 #include "server/gateway/file_service.h"
 #include "server/gateway/handed_read_service.h"
+#include "server/gateway/posix_handover_socket.h"
 #include "server/gossip_store/gossip_service.h"
 #include "server/http/http_door.h"
 #include "server/http/http_server.h"
@@ -60,12 +61,14 @@ class Doors {
   chunk::ReplicaService replica_;
   gossip_store::GossipService gossip_;
   OperationMetrics metrics_;
+  gateway::HandoverDesk desk_;
   gateway::FileOperations operations_;
   gateway::FileService files_;
   gateway::HandedReadService handed_reads_;
   gateway::ClusterService cluster_;
   http::HttpDoor http_;
   // Last: they use the services.
+  std::unique_ptr<gateway::HandoverSocket> handover_;  // null: none is wanted
   std::unique_ptr<RpcServer> peer_server_;
   std::unique_ptr<RpcServer> client_server_;
   std::unique_ptr<http::HttpServer> http_server_;  // null: none is wanted

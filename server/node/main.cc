@@ -35,7 +35,8 @@ int main(int argc, char** argv) {
   const auto parsed = dfs::node::ParseConfig(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
   dfs::node::Config config = parsed.config;
-  absl::Status checked = dfs::node::CheckConfig(config);
+  absl::Status checked = dfs::node::CompleteConfig(&config);
+  if (checked.ok()) checked = dfs::node::CheckConfig(config);
   if (checked.ok()) checked = dfs::node::LoadTls(&config);
   if (!checked.ok()) {
     std::cerr << "dfs-server: " << checked.message() << "\n";

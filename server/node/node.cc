@@ -78,7 +78,7 @@ class Node::Impl final : public chunk::Confirmer {
     LOG(INFO) << "node " << self_ << " of cluster " << *identity.cluster_id << ", storage "
               << identity.storage_uuid << ", boot epoch " << identity.boot_epoch;
     DFS_RETURN_IF_ERROR(OpenStores());
-    DFS_RETURN_IF_ERROR(CheckNotRetired(*machine_->View(), self_));
+    DFS_RETURN_IF_ERROR(CheckMayStart(*machine_->View(), self_, config_.role));
     BuildPeers();
     DFS_RETURN_IF_ERROR(OpenGossip());
     DFS_RETURN_IF_ERROR(BuildRaft());

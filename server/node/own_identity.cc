@@ -13,6 +13,7 @@ rpc::NodeRow RowOf(const replicated_log::Identity& identity, NodeId node, const 
   row.set_client_address(config.listen);
   row.set_peer_address(config.peer_listen);
   row.set_boot_epoch(identity.boot_epoch.value());
+  row.set_role(config.role.value_or(rpc::ORDINARY));
   return row;
 }
 
@@ -46,6 +47,7 @@ rpc::JoinRequest JoinRequestOf(const replicated_log::Identity& identity, const C
   request.set_client_address(row.client_address());
   request.set_peer_address(row.peer_address());
   request.set_boot_epoch(row.boot_epoch());
+  request.set_role(row.role());
   request.set_claimed_node_id(row.node_id());
   if (identity.cluster_id) *request.mutable_claimed_cluster_id() = ToWire(*identity.cluster_id);
   return request;

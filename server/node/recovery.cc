@@ -44,7 +44,7 @@ absl::Status CheckMembers(NodeId self, const consensus::Configuration& configura
   if (configuration.IsVoter(self)) return Refused("this node votes already");
   if (configuration.is_joint()) return Refused("a change of voters is under way");
   // From the entry on that made it active it holds every change that was answered.
-  if (!own->second.is_active) return Refused("this node was still taking over the log");
+  if (!own->second.is_active) return Refused("this node was still taking over the log, or is a gateway or storage node");
   return absl::OkStatus();
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/wire_ids.h"
+#include "server/metadata/node_role.h"
 #include "server/node/own_identity.h"
 
 namespace dfs::node {
@@ -40,6 +41,16 @@ absl::Status CheckNotRetired(const metadata::MetadataView& view, NodeId self) {
   return absl::FailedPreconditionError(absl::StrCat(
       "node ", self.value(), " has left its cluster, and its id is never used again: use an empty "
       "--data-dir, and it joins under a new one"));
+}
+
+absl::Status CheckMayStart(const metadata::MetadataView& view, NodeId self,
+                           std::optional<rpc::NodeRole> role) {
+  if (absl::Status status = CheckNotRetired(view, self); !status.ok()) return status;
+  const auto own = view.FindNode(self);
+  if (!own || !role || *role == own->role()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "this data directory joined with --role=", std::string(metadata::NameOfRole(own->role())),
+      ": start it so, or without --role; for another role use an empty --data-dir"));
 }
 
 void LearnEpochs(const metadata::MetadataView& view, NodeId self, PeerRegistry* registry) {

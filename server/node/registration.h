@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 
 #include "common/executor.h"
 #include "common/peer_registry.h"
@@ -38,6 +39,9 @@ class Registration {
 
 // kFailedPrecondition, with what to do: the node has left its cluster, as far as this copy of the log goes.
 [[nodiscard]] absl::Status CheckNotRetired(const metadata::MetadataView& view, NodeId self);
+// The same, or kInvalidArgument: it joined with another role than it is started with.
+[[nodiscard]] absl::Status CheckMayStart(const metadata::MetadataView& view, NodeId self,
+                                         std::optional<rpc::NodeRole> role);
 
 // Tells the registry which runs of the other nodes the table knows, and who is gone.
 void LearnEpochs(const metadata::MetadataView& view, NodeId self, PeerRegistry* registry);

@@ -1,4 +1,6 @@
 // Nodes that join, come back empty, come back as somebody else, or just stand there.
+#include <algorithm>
+#include <csignal>
 #include <map>
 #include <set>
 #include <string>
@@ -10,6 +12,7 @@
 #include "dfs/internal/v1/leader.grpc.pb.h"
 #include "proto/wire_status.h"
 #include "tests/integration/cluster_fixture.h"
+#include "tests/support/http_client.h"
 
 namespace dfs::testing {
 namespace {
@@ -144,6 +147,131 @@ TEST_F(Members, WipedFirstNodeDoesNotFormASecondCluster) {
   const auto after = cluster_.Status(1);
   ASSERT_OK(after.status());
   EXPECT_EQ(after->cluster_id(), before->cluster_id());
+}
+
+// Which nodes have a copy of one of these files.
+std::set<std::string> HoldersOf(client::FileClient& client, const std::vector<std::string>& names) {
+  std::set<std::string> out;
+  for (const auto& name : names) {
+    const auto where = client.Locate(name);
+    EXPECT_OK(where.status());
+    if (!where.ok()) continue;
+    for (const auto& row : where->locations()) out.insert(row.node());
+  }
+  return out;
+}
+
+std::map<std::string, std::string> RolesOf(const v1::StatusResponse& status) {
+  std::map<std::string, std::string> out;
+  for (const auto& node : status.nodes()) out[node.name()] = node.role();
+  return out;
+}
+
+class Roles : public ::testing::Test {
+ protected:
+  std::string RoleOf(const std::string& name) {
+    const auto status = cluster_.Status(1);
+    EXPECT_OK(status.status());
+    return status.ok() ? RolesOf(*status)[name] : "";
+  }
+  // Files of all kinds, through node `n` alone; checked through it, too.
+  void PutThrough(int n, const std::string& folder) {
+    client::FileClient client({cluster_.EndpointOf(n)});
+    for (int i = 0; i < 24; ++i) {
+      const std::uint64_t size = i % 8 == 0 ? 2 * kMiB : static_cast<std::uint64_t>(i) * 700;
+      names_.push_back(folder + "/" + std::to_string(i));
+      SeededSource source(size, size);
+      const auto put = client.Put(names_.back(), source);
+      ASSERT_OK(put.status());
+      EXPECT_GE(put->replicas(), 2u);
+      FingerprintSink sink;
+      ASSERT_OK(client.Get(names_.back(), sink).status());
+      EXPECT_EQ(sink.fingerprint(), FingerprintOfSeeded(size, size));
+    }
+  }
+
+  ProcessCluster cluster_{ProcessCluster::Options{.flags = {"--out-after=1s"}, .environment = nullptr}};
+  std::vector<std::string> names_;
+};
+
+// Rows 17, 47: roles by flag.
+TEST_F(Roles, GatewaysHoldNothingAndStorageNodesNeverVote) {
+  ASSERT_OK(cluster_.Up(3));
+  cluster_.Start(4, {"--role=gateway"});
+  cluster_.Start(5, {"--role=replica"});
+  ASSERT_OK(cluster_.WaitReady({1, 2, 3, 4, 5}));
+  EXPECT_EQ(RoleOf("n4"), "gateway");
+  EXPECT_EQ(RoleOf("n5"), "storage");
+
+  PutThrough(4, "rpc");
+  HttpClient http(cluster_.HttpAddressOf(4));
+  EXPECT_EQ(http.Ask("PUT", "/upload/http/file", {}, "by HTTP").code, 201);
+  EXPECT_EQ(http.Get("/upload/http/file").body, "by HTTP");
+  names_.emplace_back("http/file");
+  client::FileClient client({cluster_.EndpointOf(1)});
+  const auto holders = HoldersOf(client, names_);
+  EXPECT_FALSE(holders.contains("n4"));
+  EXPECT_TRUE(holders.contains("n5")) << "of 25 files with 3 copies on 4 nodes";
+  EXPECT_EQ(cluster_.Cli({"ok-to-stop", "n4"}).exit_code, 0);
+
+  // What it was about to tell of late third copies would be lost with it, and found by repair.
+  ASSERT_OK(cluster_.WaitFullyReplicated(1));
+  cluster_.Kill(4);
+  ASSERT_OK(cluster_.WaitUntil(1, "a dead gateway", [](const v1::StatusResponse& status) {
+    return !AliveByName(status).contains("n4");
+  }));
+  const auto status = cluster_.Status(1);
+  ASSERT_OK(status.status());
+  EXPECT_EQ(status->under_replicated(), 0u);
+  PutThrough(1, "after");
+  EXPECT_EQ(cluster_.Cli({"forget", "--yes", "n4"}).exit_code, 0);
+  ASSERT_OK(cluster_.WaitUntil(1, "four members", [](const v1::StatusResponse& now) { return now.nodes_size() == 4; }));
+
+  // A voter is lost: its copies go to the storage node, its vote to nobody.
+  ASSERT_OK(cluster_.WaitFullyReplicated(1));
+  cluster_.Kill(3);
+  ASSERT_OK(cluster_.WaitUntil(1, "three copies without node 3", [](const v1::StatusResponse& now) {
+    return std::any_of(now.nodes().begin(), now.nodes().end(), [](const auto& node) { return node.state() == "out"; }) &&
+           now.under_replicated() == 0;
+  }));
+  EXPECT_TRUE(HoldersOf(client, {"rpc/0"}).contains("n5"));
+  EXPECT_EQ(RoleOf("n5"), "storage");
+  PutThrough(5, "through-storage");
+  Proved("a gateway serves gRPC and HTTP, holds none of 49 files and is lost without one too few; a storage node gets a lost voter's "
+         "copies and not its vote");
+}
+
+// As its older users start it: master and replica by flags, nothing else.
+TEST_F(Roles, OldCommandLinesWorkAndARoleIsForGood) {
+  ASSERT_OK(cluster_.Up(3));
+  const Environment home = {{"XDG_STATE_HOME", cluster_.folder().path() + "/state"}};
+  const std::string log = cluster_.folder().path() + "/old.log";
+  const std::string port = cluster_.HttpAddressOf(9).substr(cluster_.HttpAddressOf(9).rfind(':') + 1);
+  const std::vector<std::string> master = {ProcessCluster::ServerBinary(), "--role=gateway",
+                                           "--peers=" + cluster_.PeerAddressOf(1), "--http-port=" + port};
+  std::vector<std::string> replica = {ProcessCluster::ServerBinary(), "--role=replica", "--name=old",
+                                      "--storage-root=" + cluster_.folder().path() + "/old",
+                                      "--peers=" + cluster_.PeerAddressOf(1)};
+  for (int start = 0; start < 2; ++start) {  // the second finds its directory again, at other ports
+    ChildProcess gateway(master, {.in = "", .out = log, .err = log}, home);
+    ChildProcess storage(replica, {.in = "", .out = log, .err = log});
+    ASSERT_OK(cluster_.WaitUntil(1, "old roles", [&](const v1::StatusResponse& now) {
+      return AliveByName(now).size() == 5 && now.nodes_size() == 5 && RolesOf(now)["old"] == "storage";
+    }));
+    HttpClient http("127.0.0.1:" + port);
+    ASSERT_OK(ProcessCluster::Await("a put through the gateway", absl::Seconds(30), [&] {
+      return http.Ask("PUT", "/upload/old", {}, std::to_string(start)).code == 201;
+    }));
+    EXPECT_EQ(http.Get("/upload/old").body, std::to_string(start));
+    gateway.Signal(SIGTERM);
+    storage.Signal(SIGTERM);
+    EXPECT_EQ(gateway.WaitFor(absl::Seconds(30)), 0);
+    EXPECT_EQ(storage.WaitFor(absl::Seconds(30)), 0);
+  }
+  replica[1] = "--role=gateway";
+  const CommandResult refused = RunCommand(replica);
+  EXPECT_EQ(refused.exit_code, 64);
+  EXPECT_THAT(refused.err, ::testing::HasSubstr("joined with --role=storage"));
 }
 
 // Rule R1: a known node id with another storage uuid is refused.

@@ -55,6 +55,27 @@ void ExpectRefused(World* world, const rpc::Command& command) {
   EXPECT_EQ(before, after);
 }
 
+TEST(NodeRole, AGatewayIsNoMemberThatHoldsCopies) {
+  World world(1);
+  rpc::NodeRow gateway = NodeOf(2);
+  gateway.set_role(rpc::GATEWAY_ONLY);
+  ASSERT_EQ(world.Apply(AddCommand(gateway)).code(), Code::DONE);
+  ASSERT_EQ(world.Apply(ActivateCommand(2)).code(), Code::DONE);
+  EXPECT_EQ(world.machine->View()->FindNode(NodeId(2))->role(), rpc::GATEWAY_ONLY);
+  EXPECT_EQ(world.machine->View()->member_count(), 1u);
+  rpc::NodeRow storage = NodeOf(3);
+  storage.set_role(rpc::STORAGE_ONLY);
+  ASSERT_EQ(world.Apply(AddCommand(storage)).code(), Code::DONE);
+  ASSERT_EQ(world.Apply(ActivateCommand(3)).code(), Code::DONE);
+  EXPECT_EQ(world.machine->View()->member_count(), 2u);
+  // It goes without a trace in the numbers.
+  ASSERT_EQ(world.Apply(RetireCommand(2)).code(), Code::DONE);
+  EXPECT_EQ(world.machine->View()->member_count(), 2u);
+  rpc::NodeRow unknown = NodeOf(4);
+  unknown.set_role(static_cast<rpc::NodeRole>(9));
+  ExpectRefused(&world, AddCommand(unknown));
+}
+
 TEST(FormCluster, MakesBucketAndFirstMember) {
   World world(0);
   EXPECT_FALSE(world.machine->View()->cluster_id());

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -43,6 +44,40 @@ TEST(Config, OldNamesAreAliases) {
   ASSERT_EQ(parsed.exit_code, -1);
   EXPECT_EQ(parsed.config.data_dir, "/d");
   EXPECT_EQ(parsed.config.join, std::vector<std::string>{"a:1"});
+}
+
+TEST(Config, AGatewayNeedsItsPeersAndAnHttpPortOnly) {
+  const char* before = std::getenv("XDG_STATE_HOME");
+  const std::string kept = before == nullptr ? "" : before;
+  char folder[] = "/tmp/dfs_state_XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  setenv("XDG_STATE_HOME", folder, 1);
+  const auto parsed = Parse({"--role=gateway", "--peers=127.0.0.1:7711", "--http-port=8080"});
+  ASSERT_EQ(parsed.exit_code, -1);
+  Config config = parsed.config;
+  ASSERT_TRUE(CompleteConfig(&config).ok());
+  EXPECT_TRUE(CheckConfig(config).ok()) << CheckConfig(config);
+  EXPECT_EQ(config.http_listen, "127.0.0.1:8080");
+  EXPECT_EQ(config.data_dir, std::string(folder) + "/dfs/gateway-8080");
+  EXPECT_NE(config.listen, config.peer_listen);
+  config.bootstrap = true;
+  EXPECT_FALSE(CheckConfig(config).ok());
+  if (before == nullptr) {
+    unsetenv("XDG_STATE_HOME");
+  } else {
+    setenv("XDG_STATE_HOME", kept.c_str(), 1);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Config, OnlyOtherRolesMayLeaveAddressesOut) {
+  EXPECT_EQ(Parse({"--data-dir=/d"}).exit_code, 64);
+  EXPECT_EQ(Parse({"--role=node", "--data-dir=/d", "--listen=a:1"}).exit_code, 64);
+  Config config = Parse({"--role=replica", "--storage-root=/d", "--peers=a:1"}).config;
+  EXPECT_EQ(config.role, rpc::STORAGE_ONLY);
+  ASSERT_TRUE(CompleteConfig(&config).ok());
+  EXPECT_TRUE(CheckConfig(config).ok()) << CheckConfig(config);
+  EXPECT_EQ(Parse({"--role=king"}).exit_code, 64);
 }
 
 class ConfigSources : public ::testing::Test {

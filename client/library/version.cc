@@ -1,0 +1,7 @@
+#include "dfs/client.h"
+
+namespace dfs {
+
+const char* Client::Version() noexcept { return DFS_VERSION; }
+
+}  // namespace dfs
