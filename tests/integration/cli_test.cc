@@ -52,6 +52,7 @@ class Cli : public ThreeNodes {
   const TemporaryFolder folder_;
 };
 
+// Feature 1.
 TEST_F(Cli, PutAndGetThroughFilesAndPipes) {
   const std::string content = MakeBytes(1, 3'000'000);
   WriteFile(folder_.File("local"), content);
@@ -68,6 +69,7 @@ TEST_F(Cli, PutAndGetThroughFilesAndPipes) {
   EXPECT_EQ(Run({"stat", "local"}).exit_code, 0);
 }
 
+// Feature 1.
 TEST_F(Cli, EmptyFile) {
   EXPECT_EQ(Run({"put", "-", "cli/empty"}).exit_code, 0);
   const auto got = Run({"get", "cli/empty", "-"});
@@ -122,6 +124,7 @@ TEST_F(Cli, OverwriteAndConditions) {
   EXPECT_EQ(Run({"get", "cli/versions", "-"}).out, "three");
 }
 
+// Feature 5.
 TEST_F(Cli, ListIsSortedAndEmptyListIsEmpty) {
   EXPECT_EQ(Run({"clear", "--yes", "cli/ls/"}).exit_code, 0);
   const auto empty = Run({"ls", "cli/ls/"});
@@ -138,6 +141,7 @@ TEST_F(Cli, ListIsSortedAndEmptyListIsEmpty) {
   }
 }
 
+// Feature 9.
 TEST_F(Cli, ClearAsksBeforeItRemoves) {
   EXPECT_EQ(Run({"put", "-", "cli/clear/a"}, "x").exit_code, 0);
   EXPECT_EQ(Run({"clear", "cli/clear/"}).exit_code, kUsage);
@@ -146,6 +150,7 @@ TEST_F(Cli, ClearAsksBeforeItRemoves) {
   EXPECT_EQ(Run({"stat", "cli/clear/a"}).exit_code, kNotFound);
 }
 
+// Features 8, 10.
 TEST_F(Cli, JsonHasTheFieldsThatScriptsRelyOn) {
   const auto put = Json({"put", "-", "cli/json"}, 0, "content");
   ASSERT_EQ(put.size(), 1U);
@@ -192,6 +197,7 @@ TEST_F(Cli, MembersShowRingNeighboursOfEachNode) {
   EXPECT_THAT(text.out, HasSubstr("alive"));
 }
 
+// Feature 6.
 TEST_F(Cli, LsHereNamesWhatTheNodeHolds) {
   EXPECT_EQ(Run({"put", "-", "cli/here"}, "content").exit_code, 0);
   ASSERT_OK(cluster().WaitFullyReplicated(1));
@@ -200,6 +206,7 @@ TEST_F(Cli, LsHereNamesWhatTheNodeHolds) {
   }
 }
 
+// Feature 14.
 TEST_F(Cli, UsageErrorsAreSixtyFour) {
   const std::vector<std::vector<std::string>> wrong = {
       {"no-such-verb"},       {"put"},       {"get"},
@@ -261,6 +268,7 @@ TEST_F(Cli, EndpointsComeFromTheEnvironmentToo) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
 }
 
+// Feature 51; defect "misleading benchmark".
 TEST_F(Cli, BenchReportsItsOperations) {
   const auto rows = Json({"bench", "--size=4096", "--count=20", "--concurrency=4", "--op=put,get"});
   ASSERT_GE(rows.size(), 2U);
@@ -278,6 +286,7 @@ TEST_F(Cli, BenchReportsItsOperations) {
 }
 
 // Any language, through the .proto files alone.
+// Feature 16.
 TEST_F(Cli, PythonExampleWorksAtEachNode) {
   for (int n = 1; n <= 3; ++n) {
     const auto result = RunCommand({"/usr/bin/python3",

@@ -38,7 +38,7 @@ class Files : public ThreeNodes {
   }
 };
 
-// FEATURES: stored bytes differ from sent bytes.
+// Feature 1; defect "stored bytes differ from sent bytes".
 TEST_F(Files, EverySizeHasEqualBytesOnEveryReplica) {
   const std::array<std::uint64_t, 11> sizes = {0,           1,        511,           512,
                                                1023,        1024,     1025,          kMiB + 1,
@@ -62,6 +62,7 @@ TEST_F(Files, EverySizeHasEqualBytesOnEveryReplica) {
          "have equal hashes on all 3 replicas");
 }
 
+// Feature 2; defect "stored bytes differ from sent bytes".
 TEST_F(Files, RangesAreExact) {
   const std::string content = MakeBytes(7, 3 * kMiB + 17);
   ASSERT_OK(Put(client(), "ranges", content));
@@ -81,6 +82,7 @@ TEST_F(Files, RangesAreExact) {
   EXPECT_EQ(GetRange("ranges", size + 1, 1).status().code(), absl::StatusCode::kOutOfRange);
 }
 
+// Features 2, 39.
 TEST_F(Files, RangeAcrossChunksIsExact) {
   constexpr std::uint64_t kSize = 64 * kMiB + 100;
   SeededSource source(9, kSize);
@@ -91,6 +93,7 @@ TEST_F(Files, RangeAcrossChunksIsExact) {
   EXPECT_TRUE(*got == content.substr(64 * kMiB - 50, 100));
 }
 
+// Feature 3.
 TEST_F(Files, OverwriteMakesANewVersionWithNewBytesOnly) {
   ASSERT_OK(Put(client(), "overwritten", MakeBytes(1, 100'000)));
   const auto first = client().Stat("overwritten");
@@ -107,6 +110,7 @@ TEST_F(Files, OverwriteMakesANewVersionWithNewBytesOnly) {
   }
 }
 
+// Feature 4.
 TEST_F(Files, RemovedFileIsGoneEverywhereAndOnceOnly) {
   ASSERT_OK(Put(client(), "removed", "content"));
   ASSERT_OK(client().Remove("removed").status());
@@ -137,6 +141,7 @@ TEST_F(Files, PreconditionsHold) {
   EXPECT_EQ(*got, "two");
 }
 
+// Feature 5.
 TEST_F(Files, ListIsInByteOrderAndTakesPrefixAfterAndLimit) {
   ASSERT_OK(client().Clear("list/").status());
   EXPECT_THAT(List({.prefix = "list/", .after = ""}), IsEmpty());
@@ -151,6 +156,7 @@ TEST_F(Files, ListIsInByteOrderAndTakesPrefixAfterAndLimit) {
               ElementsAre("list/a/x", "list/b"));
 }
 
+// Feature 5.
 TEST_F(Files, ListOfMoreThanOnePageIsComplete) {
   constexpr int kFiles = 1'100;  // a message holds 1,000
   ASSERT_OK(client().Clear("many/").status());
@@ -180,6 +186,7 @@ TEST_F(Files, ListOfMoreThanOnePageIsComplete) {
   EXPECT_THAT(List({.prefix = "many/", .after = ""}), IsEmpty());
 }
 
+// Features 7, 39.
 TEST_F(Files, LocateNamesThreeDistinctNodesForEachChunk) {
   SeededSource source(3, 64 * kMiB + 5);
   ASSERT_OK(client().Put("located", source).status());
@@ -201,7 +208,7 @@ TEST_F(Files, LocateNamesThreeDistinctNodesForEachChunk) {
   }
 }
 
-// FEATURES: path traversal, name collision, name length, UTF-8.
+// Features 31, 42; defect "path traversal, collision, length and UTF-8 of names".
 TEST_F(Files, NamesThatMustWork) {
   const std::vector<std::string> names = {
       "names/a/x", "names/b/x", "names/x", "names/with space", "names/\xF0\x9F\x98\x80",
@@ -219,6 +226,7 @@ TEST_F(Files, NamesThatMustWork) {
   Proved("names of 1,024 bytes, emoji, spaces, equal last components: each its own file");
 }
 
+// Defect "path traversal, collision, length and UTF-8 of names".
 TEST_F(Files, NamesThatMustBeRefused) {
   const std::vector<std::string> names = {
       "", "/", "/absolute", "trailing/", "a//b", ".", "..", "../escape", "a/../b", "a/./b", "a/..",
@@ -243,7 +251,7 @@ TEST_F(Files, NamesThatMustBeRefused) {
   Proved("names with .., absolute, NUL, control characters, bad UTF-8 or 1,025 bytes are refused");
 }
 
-// FEATURES: stale read after ack.
+// Defect "stale read after acknowledgement".
 TEST_F(Files, AcknowledgedWriteIsReadAtEveryNode) {
   constexpr int kRounds = 1'000;
   for (int i = 0; i < kRounds; ++i) {
@@ -260,7 +268,7 @@ TEST_F(Files, AcknowledgedWriteIsReadAtEveryNode) {
   Proved("1,000 acknowledged puts were read at once at each of 3 nodes, none stale");
 }
 
-// FEATURES: deadlock, wedged connection.
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Files, TransfersInBothDirectionsAtOnceAllEnd) {
   constexpr int kPairs = 6;
   constexpr std::uint64_t kSize = 12 * kMiB;

@@ -61,7 +61,8 @@ class Members : public ::testing::Test {
   ProcessCluster cluster_;
 };
 
-// Rows 26, 33: files put while there were fewer members reach 3 copies.
+// Files put while there were fewer members reach 3 copies.
+// Feature 26.
 TEST_F(Members, ClusterGrowsFromOneToThreeAndFilesFollow) {
   std::vector<std::string> names;
   const std::vector<std::uint64_t> sizes = {0, 1, 5'000, 400'000, 3 * kMiB};
@@ -90,6 +91,7 @@ TEST_F(Members, ClusterGrowsFromOneToThreeAndFilesFollow) {
   Proved("a cluster grown from 1 to 2 to 3 nodes: files put before have 3 verified copies");
 }
 
+// Features 18, 23.
 TEST_F(Members, MoreThanThreeNodesWork) {
   ASSERT_OK(cluster_.Up(5));
   client::FileClient client(cluster_.Endpoints());
@@ -194,7 +196,7 @@ class Roles : public ::testing::Test {
   std::vector<std::string> names_;
 };
 
-// Rows 17, 47: roles by flag.
+// Feature 17.
 TEST_F(Roles, GatewaysHoldNothingAndStorageNodesNeverVote) {
   ASSERT_OK(cluster_.Up(3));
   cluster_.Start(4, {"--role=gateway"});
@@ -242,6 +244,7 @@ TEST_F(Roles, GatewaysHoldNothingAndStorageNodesNeverVote) {
 }
 
 // As its older users start it: master and replica by flags, nothing else.
+// Features 17, 25.
 TEST_F(Roles, OldCommandLinesWorkAndARoleIsForGood) {
   ASSERT_OK(cluster_.Up(3));
   const Environment home = {{"XDG_STATE_HOME", cluster_.folder().path() + "/state"}};
@@ -302,7 +305,7 @@ TEST_F(Members, NodeOfAnotherClusterIsRefused) {
   EXPECT_EQ(Join(1, request).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
-// FEATURES: false failure detection.
+// Feature 28; defect "false failure detection".
 TEST_F(Members, IdleClusterChangesNothing) {
   ASSERT_OK(cluster_.Up(3));
   // What must not change: leader, term, states and incarnations as each node sees them.

@@ -19,7 +19,7 @@ namespace {
 
 class Network : public ThreeNodes {};
 
-// FEATURES: unframed messages over TCP.
+// Defect "unframed messages over TCP".
 TEST_F(Network, BytesOneByOneAndInAnyPiecesArriveRight) {
   const std::string content = MakeBytes(1, 30'000);
   for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{65'536}}) {
@@ -33,7 +33,7 @@ TEST_F(Network, BytesOneByOneAndInAnyPiecesArriveRight) {
   }
 }
 
-// FEATURES, section 5: a client leaves a black-holed endpoint within seconds.
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Network, ClientLeavesABlackHole) {
   ASSERT_OK(Put(client(), "black-hole", "content"));
   ByteProxy proxy(cluster().EndpointOf(1), 65'536);
@@ -68,7 +68,7 @@ class Memory : public ThreeNodes {
   }
 };
 
-// FEATURES: whole file in memory.
+// Feature 38; defect "whole file in memory".
 TEST_F(Memory, TransferOfAGigabyteAddsLittle) {
 #ifdef DFS_HAS_ADDRESS_SANITIZER
   GTEST_SKIP() << "the sanitizer keeps freed memory";
@@ -102,7 +102,7 @@ int Descriptors(pid_t pid) {
   return static_cast<int>(std::distance(begin(entries), end(entries)));
 }
 
-// FEATURES: leaks of descriptors.
+// Defect "data races, leaks of memory and descriptors".
 TEST_F(Memory, DescriptorsStayFlat) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets variables
   const int clients = std::getenv("DFS_TEST_NIGHTLY") != nullptr ? 250 : 40;

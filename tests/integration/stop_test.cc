@@ -72,6 +72,7 @@ TEST_F(Stop, HealthTellsWhetherALeaderIsKnown) {
 }
 
 // A client that sits there does not read the server's farewell.
+// Feature 46.
 TEST_F(Stop, IdleConnectionIsNotWaitedFor) {
   ASSERT_OK(cluster_.Up(1));
   const auto idle = grpc::CreateChannel(cluster_.EndpointOf(1), grpc::InsecureChannelCredentials());
@@ -90,6 +91,7 @@ TEST_F(Stop, IdleConnectionIsNotWaitedFor) {
       << log;
 }
 
+// Feature 46.
 TEST_F(Stop, RunningRequestIsAnsweredFirst) {
   ASSERT_OK(cluster_.Up(1));
   const auto channel = cluster_.ClientChannel(1);

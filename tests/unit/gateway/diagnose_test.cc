@@ -77,6 +77,7 @@ TEST(Diagnose, CertificatesThatEndAreSaidInTime) {
   EXPECT_EQ(reasons[1].severity(), api::HEALTH_WARN);
 }
 
+// Feature 10.
 TEST(Diagnose, WorstComesFirst) {
   auto status = HealthyCluster(3);
   status.set_leader_id(0);

@@ -137,6 +137,7 @@ TEST_F(Server, RequestsOfOneConnectionAreAnsweredInOrder) {
   EXPECT_LT(b, c);
 }
 
+// Defect "unframed messages over TCP".
 TEST_F(Server, ARequestMayComeByteByByte) {
   Listen(Echo);
   Client client(port());

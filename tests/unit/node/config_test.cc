@@ -38,6 +38,7 @@ TEST(Config, ReadsFlagsAndLists) {
   EXPECT_FALSE(parsed.config.bootstrap);
 }
 
+// Feature 17.
 TEST(Config, OldNamesAreAliases) {
   const auto parsed = Parse({"--storage-root=/d", "--listen=127.0.0.1:1", "--peer-listen=127.0.0.1:2",
                              "--peers=a:1"});
