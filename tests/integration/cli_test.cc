@@ -162,6 +162,9 @@ TEST_F(Cli, JsonHasTheFieldsThatScriptsRelyOn) {
   const auto stat = Json({"stat", "cli/json"});
   ASSERT_EQ(stat.size(), 1U);
   for (const char* field : {"name", "size", "version", "replicas"}) EXPECT_TRUE(stat[0].contains(field)) << field;
+  EXPECT_EQ(stat[0]["crc32c"], "61af7533");
+  EXPECT_EQ(stat[0]["content_hash"].get<std::string>().size(), 32U);
+  EXPECT_THAT(stat[0]["time"].get<std::string>(), ::testing::MatchesRegex("20..-..-..T.*Z"));
 
   const auto locate = Json({"locate", "cli/json"});
   ASSERT_EQ(locate.size(), 3U);
@@ -206,6 +209,21 @@ TEST_F(Cli, LsHereNamesWhatTheNodeHolds) {
   }
 }
 
+// Defect "path traversal, collision, length and UTF-8 of names".
+TEST_F(Cli, NamesOfAllKinds) {
+  for (const std::string& name :
+       {std::string("../escape"), std::string("/absolute"), std::string("a/../b"), std::string("a//b"), std::string("."),
+        std::string("line\nbreak"), std::string("bad utf8 \xFF"), std::string(1'025, 'n')}) {
+    EXPECT_EQ(Run({"put", "-", name}, "x").exit_code, kUsage) << name;
+    EXPECT_EQ(Run({"get", name, "-"}).exit_code, kUsage) << name;
+  }
+  const std::vector<std::string> names = {"cli/a/x", "cli/b/x", "cli/\xF0\x9F\x98\x80", "cli/with space", "cli/" + std::string(85, 'n'),
+                                          "cli/" + std::string(255, 'n')};
+  for (const std::string& name : names) EXPECT_EQ(Run({"put", "-", name}, "content of " + name).exit_code, 0) << name;
+  for (const std::string& name : names) EXPECT_EQ(Run({"get", name, "-"}).out, "content of " + name);
+}
+
+// Feature 14.
 // Feature 14.
 TEST_F(Cli, UsageErrorsAreSixtyFour) {
   const std::vector<std::vector<std::string>> wrong = {
@@ -281,6 +299,16 @@ TEST_F(Cli, BenchReportsItsOperations) {
       EXPECT_TRUE(row.contains(field)) << field;
     }
     EXPECT_EQ(row["errors"], 0);
+    // What the figures depend on is printed with them, so that nobody takes one kind for another.
+    EXPECT_EQ(row["durable"], true);
+    EXPECT_EQ(row["checksums_verified"], true);
+    EXPECT_EQ(row["client_cache"], "none");
+    if (row["op"] == "put") {
+      EXPECT_GE(row["replicas_durable_min"], 2);
+    } else {
+      EXPECT_THAT(row["server_cache"].get<std::string>(), HasSubstr("warm"));
+      EXPECT_EQ(row["consistency"], "strong");
+    }
   }
   EXPECT_THAT(operations, ElementsAre("put", "get"));
 }

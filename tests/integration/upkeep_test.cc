@@ -88,6 +88,10 @@ TEST_F(Upkeep, CopiesOfANodeThatStaysAwayAreMadeElsewhereAndItsReturnIsClean) {
   cluster_.Kill(gone);
   ASSERT_OK(WaitState(asked, "n" + std::to_string(gone), "out"));
   ExpectCopiesOn(others);
+  const auto repair = cluster_.Cli({"repair"});
+  EXPECT_EQ(repair.exit_code, 0) << repair.err;
+  EXPECT_THAT(repair.out, ::testing::ContainsRegex("[1-9][0-9]* copies, [1-9][0-9]* bytes since n")) << "what was made anew";
+  EXPECT_THAT(repair.out, HasSubstr("bytes/s, ETA "));
   cluster_.Start(gone);
   ASSERT_OK(cluster_.WaitReady({1, 2, 3, 4}));
   ASSERT_OK(WaitState(asked, "n" + std::to_string(gone), "alive"));

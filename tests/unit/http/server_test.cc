@@ -245,6 +245,7 @@ TEST_F(Server, MoreThanWasToldIsNotSent) {
   EXPECT_EQ(client.ReadAll().find("four"), std::string::npos);
 }
 
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Server, WhoSendsNoWholeHeadIsLeft) {
   Listen(Echo);
   Client half(port());
@@ -286,6 +287,7 @@ TEST_F(Server, TricklingAHeadHoldsNoThread) {
   }
 }
 
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Server, ABodyThatTricklesIsGivenUp) {
   Listen(Echo);
   Client client(port());
