@@ -477,6 +477,20 @@ TEST_F(TerminalTest, AsksBeforeItReplacesWhatAnotherClientWroteJustNow) {
   EXPECT_EQ(RunAtTerminal("--writer=ann put --force x", "").code, 0) << "no question";
 }
 
+// No answer within 30 s is a no.
+// Feature 35.
+TEST_F(TerminalTest, DoesNotWaitForAnAnswerForEver) {
+  if (std::getenv("DFS_TEST_NIGHTLY") == nullptr) GTEST_SKIP() << "takes half a minute: nightly";
+  WriteFile(folder / "x", "ann's");
+  ASSERT_EQ(Run("--writer=ann put x").code, 0);
+  WriteFile(folder / "x", "bob's");
+  const auto began = std::chrono::steady_clock::now();
+  const Result refused = RunAtTerminal("--writer=bob put x", "");
+  EXPECT_EQ(refused.code, 13) << refused.out;
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::seconds(29));
+  EXPECT_EQ(Run("get x -").out, "ann's");
+}
+
 // Feature 14.
 TEST_F(CliTest, ShellRunsLinesFromStandardInputAndStopsAtTheFirstThatFails) {
   WriteFile(folder / "x", "1");
