@@ -224,7 +224,6 @@ TEST_F(Cli, NamesOfAllKinds) {
 }
 
 // Feature 14.
-// Feature 14.
 TEST_F(Cli, UsageErrorsAreSixtyFour) {
   const std::vector<std::vector<std::string>> wrong = {
       {"no-such-verb"},       {"put"},       {"get"},

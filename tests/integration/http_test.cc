@@ -86,8 +86,7 @@ TEST_F(Http, UploadAndDownloadOnAnyNode) {
   Proved("feature 13: /upload on any node, equal bytes over HTTP and gRPC");
 }
 
-// Features 10, 45.
-// Feature 5.
+// Features 5, 10, 13, 45.
 TEST_F(Http, FilesStatusAndDelete) {
   EXPECT_EQ(At(1).Get("/files?prefix=none/").body, "[]\n");
   for (const char* name : {"list/b", "list/a", "list/%C3%BC%22", "list/c"}) {
