@@ -181,6 +181,7 @@ TEST_F(Gossip, EverySideTakesChangesAndAllBecomeEqual) {
   EXPECT_EQ(StatusAt(1).messages_dropped(), 0u);
 }
 
+// Feature 23.
 TEST_F(Gossip, AGetAsksThePeersForWhatTheNodeHasMissed) {
   ASSERT_OK(ProcessCluster::Await("node 6 to know all", kEqualTimeout, [] { return StatusAt(6).is_complete(); }));
   cluster().Kill(6);
