@@ -51,7 +51,7 @@ class ChangesTest : public ::testing::Test {
     bool is_sent = content.empty();
     return changes_.Put(std::move(header), [&]() -> absl::StatusOr<Slices> {
       return std::exchange(is_sent, true) ? Slices() : Slices::CopyOf(content);
-    }, nullptr);
+    });
   }
   absl::StatusOr<v1::RemoveResponse> Remove(const std::string& name) {
     v1::RemoveRequest request;
