@@ -127,14 +127,19 @@ void MeasureGets(Report& report, testing::ProcessCluster& cluster, client::FileC
   as_bytes.takes_files = false;
   client::FileClient reader({cluster.EndpointOf(1)}, as_bytes);
   client::Latencies mapped;
+  absl::Duration mapped_cpu;
   Gets handed;
   Gets sent;
   std::uint32_t sum = 0;
   for (int round = -1; round < rounds; ++round) {
     const bool counts = round >= 0;  // the first round warms up
+    const absl::Duration before = OwnCpu();
     const MonotonicTime start = SystemClock().Now();
     sum ^= MapAndSum(chunk_files);
-    if (counts) mapped.Add(SystemClock().Now() - start);
+    if (counts) {
+      mapped.Add(SystemClock().Now() - start);
+      mapped_cpu += OwnCpu() - before;
+    }
     handed.Run(cluster, taker, counts);
     if (counts && handed.handed != kBytes) handed.error = "NOT HANDED OVER: " + std::to_string(handed.handed) + " bytes";
     sent.Run(cluster, reader, counts);
@@ -144,6 +149,7 @@ void MeasureGets(Report& report, testing::ProcessCluster& cluster, client::FileC
               .raw = mapped.QuantileMs(0.5), .target = Target{Target::Sense::kAtMost, 1.5}, .note = handed.error});
   report.Add({.name = "the same (raw: through gRPC)", .value = handed.latencies.QuantileMs(0.5), .unit = "ms",
               .raw = sent.latencies.QuantileMs(0.5), .target = std::nullopt, .note = sent.error});
+  AddCpu(report, "CPU of mapping and summing", mapped_cpu, rounds);
   AddCpu(report, "CPU of a get handed over, client", handed.cpu.client, rounds);
   AddCpu(report, "CPU of a get handed over, its node", handed.cpu.nodes[0], rounds);
   AddCpu(report, "CPU of a get through gRPC, client", sent.cpu.client, rounds);
