@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "client/cli/text.h"
+#include "client/posix_partial_file.h"
 #include "common/checksum.h"
 #include "common/status_macros.h"
 
@@ -35,27 +35,6 @@ std::string CacheHome() {
   if (home != nullptr && home[0] == '/') return std::string(home) + "/.cache";
   return "";
 }
-
-// The checksums of what comes past.
-class Summer {
- public:
-  void Add(const Slices& bytes) {
-    for (const auto& piece : bytes.pieces()) {
-      crc_ = ExtendCrc32c(crc_, piece.begin(), piece.size());
-      hash_.Update(piece.begin(), piece.size());
-    }
-    length_ += bytes.size();
-  }
-  [[nodiscard]] bool IsOf(const v1::FileInfo& file) const {
-    return length_ == file.size() && crc_ == file.crc32c() &&
-           ToString(hash_.Digest()) == FormatHex(file.content_hash());
-  }
-
- private:
-  std::uint64_t length_ = 0;
-  std::uint32_t crc_ = 0;
-  Xxh3Stream hash_;
-};
 
 }  // namespace
 
@@ -84,7 +63,7 @@ absl::StatusOr<bool> GetCache::Fetch(const v1::FileInfo& file, ByteSink& sink) c
   const auto source = OpenFileSource(path);
   if (!source.ok()) return false;
   // Once for the checksums, and once more to hand it on: no byte goes out that was not verified.
-  Summer before;
+  ContentSums before;
   while (true) {
     auto bytes = (*source)->Read(kReadBytes);
     if (!bytes.ok()) return false;
@@ -95,7 +74,7 @@ absl::StatusOr<bool> GetCache::Fetch(const v1::FileInfo& file, ByteSink& sink) c
     ::unlink(path.c_str());
     return false;
   }
-  Summer after;
+  ContentSums after;
   DFS_RETURN_IF_ERROR(sink.Begin(file));
   while (true) {
     DFS_ASSIGN_OR_RETURN(const Slices bytes, (*source)->Read(kReadBytes));
