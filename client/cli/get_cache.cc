@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "client/posix_partial_file.h"
 #include "common/checksum.h"
 #include "common/status_macros.h"
@@ -83,8 +84,9 @@ absl::StatusOr<bool> GetCache::Fetch(const v1::FileInfo& file, ByteSink& sink) c
     DFS_RETURN_IF_ERROR(sink.Write(bytes));
   }
   if (!after.IsOf(file)) return LocalError("read (it changed meanwhile)", path, EIO);
-  // The time of its last use decides what goes first.
-  ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+  // The time of its last use decides what goes first. That of its modification stays: another program may be reading it.
+  const timespec times[] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
+  ::utimensat(AT_FDCWD, path.c_str(), times, 0);
   return true;
 }
 
@@ -96,7 +98,7 @@ std::unique_ptr<FileSink> GetCache::NewEntry(const v1::FileInfo& file) const {
 
 void GetCache::Shrink() const {
   struct Entry {
-    fs::file_time_type used;
+    absl::Time used;
     std::uint64_t bytes;
     fs::path path;
   };
@@ -106,8 +108,10 @@ void GetCache::Shrink() const {
   for (fs::directory_iterator it(folder_, error), end; it != end && !error; it.increment(error)) {
     std::error_code gone;  // another program may be at work here
     if (!it->is_regular_file(gone) || entries.size() == kEntriesMax) continue;
-    Entry entry{it->last_write_time(gone), it->file_size(gone), it->path()};
-    if (gone) continue;
+    struct stat status {};
+    if (::stat(it->path().c_str(), &status) != 0) continue;
+    const absl::Time used = std::max(absl::TimeFromTimespec(status.st_atim), absl::TimeFromTimespec(status.st_mtim));
+    Entry entry{used, static_cast<std::uint64_t>(status.st_size), it->path()};
     total += entry.bytes;
     entries.push_back(std::move(entry));
   }

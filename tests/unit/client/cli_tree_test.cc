@@ -110,6 +110,9 @@ TEST_F(TreeTest, RemoveOfAFolderIsThatOfNothingElse) {
   EXPECT_NE(removed.err.find("removed 3 files"), std::string::npos) << removed.err;
   EXPECT_EQ(Run("ls").out, "tree-2/a.txt\ntree/sub/deep/d.txt\n");
   EXPECT_EQ(Run("remove -r none").code, 12);
+  a.Inject("Remove", {Fault::kReplaceBefore});
+  EXPECT_EQ(Run("remove -r tree-2").code, 14) << "it is not what was listed any more";
+  EXPECT_EQ(Run("stat tree-2/a.txt").code, 0);
 }
 
 TEST_F(TreeTest, PartlyDoneSaysWhatFailed) {
@@ -183,6 +186,7 @@ TEST_F(TreeTest, SimulationSaysAllAndChangesNothing) {
   simulated("leave -n 1", "leave a");
   simulated("forget -n a", "forget a");
   simulated("replace --dry-run a", "replace a");
+  simulated("bench -n --count=3 --size=1K", "bench put 3 files of 1024 bytes");
   EXPECT_EQ(Run("remove -n none").code, 12);
   EXPECT_EQ(Run("mv -n none x").code, 12);
   EXPECT_EQ(Run("mv -n --if-absent tree/a.txt tree/b.bin").code, 13);

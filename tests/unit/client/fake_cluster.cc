@@ -250,6 +250,7 @@ grpc::Status FakeNode::Remove(grpc::ServerContext* context, const v1::RemoveRequ
   }
   const auto found = state_->files.find(request->name());
   if (found == state_->files.end()) return NotFound();
+  if (begun.fault == Fault::kReplaceBefore) found->second.info.set_version(++state_->version);
   if (request->has_if_version() && request->if_version() != found->second.info.version()) {
     return Answer(absl::StatusCode::kFailedPrecondition, "another version is current", ErrorDetail::PRECONDITION);
   }

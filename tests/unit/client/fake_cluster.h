@@ -32,6 +32,7 @@ enum class Fault {
   kHang,         // no answer until the call is cancelled
   kHangMidway,   // Get: after half of the bytes, until it is cancelled
   kSessionExpired,
+  kReplaceBefore,  // Remove: another client stores the file anew just before
   kDamage,  // Get: one byte is flipped; Put: answered as if one was
 };
 
