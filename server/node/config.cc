@@ -165,6 +165,13 @@ ParsedConfig ParseConfig(int argc, char** argv) {
               "names removed from gossip buckets are remembered at least so long; not less than a round takes");
   AddDuration(app, "--out-after", &config.out_after,
               "how long a node is dead before its copies are made anew elsewhere");
+  app.add_flag("--allow-test-faults", config.allow_test_faults,
+               "this node is for tests: permit --test-drop-percent")
+      ->group("Tests");
+  app.add_option("--test-drop-percent", config.test_drop_percent,
+                 "lose so many of a hundred messages to other nodes (ring, Raft, gossip) on purpose; status warns of it")
+      ->check(CLI::Range(0, 90))
+      ->group("Tests");
   app.add_option("--rebalance-slack", config.rebalance_slack,
                  "bytes that a node may lack of its part before copies are moved to it")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 50))
@@ -232,6 +239,10 @@ absl::Status CheckConfig(const Config& config) {
       return absl::InvalidArgumentError(
           absl::StrCat("--join address ", address, " is not host:port"));
     }
+  }
+  if (config.test_drop_percent > 0 && !config.allow_test_faults) {
+    return absl::InvalidArgumentError(
+        "--test-drop-percent makes this node lose messages: only for tests, with --allow-test-faults");
   }
   if (config.name.size() > 64 || config.zone.size() > 64) {
     return absl::InvalidArgumentError("--name and --zone: at most 64 bytes");

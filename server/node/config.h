@@ -48,6 +48,8 @@ struct Config {
   std::uint64_t rebalance_slack = std::uint64_t{16} << 20;
   absl::Duration gossip_every = absl::Seconds(1);  // a node compares its gossip buckets with those of another so often
   absl::Duration gossip_tombstone_age = absl::Minutes(1);  // names removed from gossip buckets are remembered at least so long
+  bool allow_test_faults = false;
+  std::uint32_t test_drop_percent = 0;  // of the messages to other nodes that are lost on purpose; needs allow_test_faults
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 

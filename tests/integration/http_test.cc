@@ -1,4 +1,4 @@
-// The HTTP door of real nodes. FEATURES rows 12, 13 and 44, and the table of its endpoints.
+// The HTTP door of real nodes. With all its endpoints.
 #include <signal.h>
 
 #include <algorithm>
@@ -55,10 +55,10 @@ class Http : public ::testing::Test {
   static inline std::map<int, std::unique_ptr<HttpClient>> https_;
 };
 
-TEST_F(Http, Row13UploadAndDownloadOnAnyNode) {
+TEST_F(Http, UploadAndDownloadOnAnyNode) {
   int node = 0;
   for (const std::size_t size : {0u, 1u, 511u, 1024u, 1025u, 262'144u, 262'145u, 1'048'577u}) {
-    const std::string name = "row13/" + std::to_string(size);
+    const std::string name = "any-node/" + std::to_string(size);
     const std::string content = MakeBytes(size, size);
     const int to = 1 + node++ % 3;
     const auto put = At(to).Ask(size % 2 == 0 ? "PUT" : "POST", "/upload/" + name, {}, content);
@@ -81,12 +81,13 @@ TEST_F(Http, Row13UploadAndDownloadOnAnyNode) {
     // The other doors hold the same bytes.
     EXPECT_EQ(Get(client(), name).value_or("error"), content);
   }
-  ASSERT_OK(Put(client(), "row13/by-grpc", "through the other door"));
-  EXPECT_EQ(At(2).Get("/upload/row13/by-grpc").body, "through the other door");
-  Proved("FEATURES row 13: /upload on any node, equal bytes over HTTP and gRPC");
+  ASSERT_OK(Put(client(), "any-node/by-grpc", "through the other door"));
+  EXPECT_EQ(At(2).Get("/upload/any-node/by-grpc").body, "through the other door");
+  Proved("feature 13: /upload on any node, equal bytes over HTTP and gRPC");
 }
 
-TEST_F(Http, Row13FilesStatusAndDelete) {
+// Features 5, 10, 13, 45.
+TEST_F(Http, FilesStatusAndDelete) {
   EXPECT_EQ(At(1).Get("/files?prefix=none/").body, "[]\n");
   for (const char* name : {"list/b", "list/a", "list/%C3%BC%22", "list/c"}) {
     ASSERT_EQ(At(1).Ask("PUT", std::string("/upload/") + name, {}, "x").code, 201);
@@ -146,10 +147,10 @@ TEST_F(Http, Row13FilesStatusAndDelete) {
                            "dfs_node_alive{node=\"n3\",state=\"alive\","}) {
     EXPECT_THAT(metrics.body, HasSubstr(line));
   }
-  Proved("FEATURES row 13: /files ordered, /status, DELETE; /metrics");
+  Proved("feature 13: /files ordered, /status, DELETE; /metrics");
 }
 
-TEST_F(Http, Row12FormsAndByname) {
+TEST_F(Http, FormsAndByname) {
   const std::string big = MakeBytes(12, 1'500'000);
   const auto part = [](const std::string& disposition, const std::string& content) {
     return "--B0\r\nContent-Disposition: form-data; " + disposition + "\r\n\r\n" + content + "\r\n";
@@ -157,34 +158,35 @@ TEST_F(Http, Row12FormsAndByname) {
   const HttpClient::Fields form = {{"Content-Type", "multipart/form-data; boundary=B0"}};
   const auto posted = At(1).Ask("POST", "/", form,
                                 part("name=\"note\"", "no file") +
-                                    part("name=\"f\"; filename=\"row12/\xC3\xBC big.bin\"", big) +
-                                    part("name=\"g\"; filename=\"row12/empty\"", "") + "--B0--\r\n");
+                                    part("name=\"f\"; filename=\"forms/\xC3\xBC big.bin\"", big) +
+                                    part("name=\"g\"; filename=\"forms/empty\"", "") + "--B0--\r\n");
   EXPECT_EQ(posted.code, 200) << posted.body;
-  EXPECT_THAT(posted.body, HasSubstr("row12/empty"));
-  const auto named = At(2).Get("/byname?filename=row12%2F%C3%BC+big.bin");
+  EXPECT_THAT(posted.body, HasSubstr("forms/empty"));
+  const auto named = At(2).Get("/byname?filename=forms%2F%C3%BC+big.bin");
   EXPECT_EQ(named.code, 200);
   EXPECT_TRUE(named.body == big);
   EXPECT_EQ(named.Field("content-type"), "application/octet-stream");
   EXPECT_EQ(named.Field("content-disposition"),
             "attachment; filename=\"__ big.bin\"; filename*=UTF-8''%C3%BC%20big.bin");
-  EXPECT_EQ(At(3).Get("/byname?filename=row12/empty").body, "");
-  EXPECT_EQ(At(3).Get("/byname?filename=row12/none").code, 404);
+  EXPECT_EQ(At(3).Get("/byname?filename=forms/empty").body, "");
+  EXPECT_EQ(At(3).Get("/byname?filename=forms/none").code, 404);
   EXPECT_EQ(At(3).Get("/byname").code, 400);
   EXPECT_EQ(At(3).Get("/byname?filename=../x").code, 400);
 
   // A part that fails: what came before it is stored and named, it itself is not there.
   const auto bad = At(3).Ask("POST", "/", form,
-                             part("name=a; filename=\"row12/good\"", "1") +
+                             part("name=a; filename=\"forms/good\"", "1") +
                                  part("name=b; filename=\"../bad\"", "2") + "--B0--\r\n");
   EXPECT_EQ(bad.code, 400);
-  EXPECT_THAT(bad.body, HasSubstr("\"stored\":[\"row12/good\"]"));
-  const auto cut = At(3).Ask("POST", "/", form, part("name=a; filename=\"row12/cut\"", "1"));
+  EXPECT_THAT(bad.body, HasSubstr("\"stored\":[\"forms/good\"]"));
+  const auto cut = At(3).Ask("POST", "/", form, part("name=a; filename=\"forms/cut\"", "1"));
   EXPECT_EQ(cut.code, 400);
-  EXPECT_EQ(At(1).Get("/upload/row12/cut").code, 404);
-  Proved("FEATURES row 12: POST / with several files, GET /byname");
+  EXPECT_EQ(At(1).Get("/upload/forms/cut").code, 404);
+  Proved("feature 12: POST / with several files, GET /byname");
 }
 
-TEST_F(Http, Row44LimitsMethodsAndTypes) {
+// Defect "path traversal, collision, length and UTF-8 of names".
+TEST_F(Http, LimitsMethodsAndTypes) {
   const auto typed = At(1).Ask("POST", "/", {{"Content-Type", "text/plain"}}, "x");
   EXPECT_EQ(typed.code, 400);
   EXPECT_EQ(typed.body, "{\"error\":\"Content-Type must be multipart/form-data\"}\n");
@@ -229,9 +231,10 @@ TEST_F(Http, Row44LimitsMethodsAndTypes) {
   EXPECT_EQ(At(1).Ask("PUT", "/upload/" + longest + "/%F0%9F%98%80", {}, "emoji").code, 201);
   EXPECT_EQ(At(2).Get("/upload/" + longest + "/%F0%9F%98%80").body, "emoji");
   EXPECT_EQ(At(1).Ask("PUT", "/upload/" + std::string(1'025, 'n'), {}, "x").code, 400);
-  Proved("FEATURES row 44: sizes, methods, types and names are checked");
+  Proved("feature 44: sizes, methods, types and names are checked");
 }
 
+// Features 13, 41.
 TEST_F(Http, RangesAndConditions) {
   const auto put = At(1).Ask("PUT", "/upload/ranges", {}, "0123456789");
   const std::string tag = put.Field("etag");
@@ -366,6 +369,7 @@ class Unsized final : public client::ByteSource {
   client::ByteSource* const source_;
 };
 
+// Feature 38; defect "whole file in memory".
 TEST_F(Http, AStreamedBodyAddsLittleMemory) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets variables
   const bool is_nightly = std::getenv("DFS_TEST_NIGHTLY") != nullptr;
@@ -419,6 +423,7 @@ class StoppingSource final : public client::ByteSource {
   int reads_ = 0;
 };
 
+// Feature 46.
 TEST_F(Http, AStoppingNodeLetsAPutEnd) {
   StoppingSource source(cluster().PidOf(3), cluster().HttpAddressOf(3), 3'000'000);
   const auto put = At(3).Send("PUT", "/upload/stopping", source);

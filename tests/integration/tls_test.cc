@@ -1,4 +1,4 @@
-// TLS on every port of a cluster of real processes. FEATURES: "unauthenticated internal endpoints".
+// TLS on every port of a cluster of real processes.
 #include <map>
 #include <string>
 #include <utility>
@@ -76,6 +76,7 @@ class TlsCluster : public ::testing::Test {
 };
 
 // Who does not show the right certificate gets no word out of any port, in the middle of normal life.
+// Defect "unauthenticated internal endpoints".
 TEST_F(TlsCluster, UnauthenticatedInternalEndpointsAreClosed) {
   CertificateFolder foreign(&PosixDisk(), cluster().folder().File("foreign"));
   ASSERT_OK(foreign.Init("test", ValidFor(-absl::Hours(1), absl::Hours(99))));
