@@ -23,6 +23,9 @@ std::vector<std::string> PartsOf(std::string_view text) {
   }
 }
 
+// Nothing in the cluster is called so: it is not to be taken for what stands before it.
+bool HasNul(std::string_view name) { return std::find(name.begin(), name.end(), '\0') != name.end(); }
+
 using Token = NamePattern::Token;
 
 std::vector<char32_t> CharactersOf(std::string_view text) {
@@ -167,13 +170,13 @@ bool NamePattern::MatchesParts(const std::vector<std::vector<char32_t>>& name, s
 }
 
 bool NamePattern::Matches(std::string_view name) const {
-  if (name.find('\0') != std::string_view::npos) return false;
+  if (HasNul(name)) return false;
   const auto parts = CharactersByPart(name);
   return MatchesParts(parts, parts.size());
 }
 
 bool NamePattern::MatchesAbove(std::string_view name) const {
-  if (name.find('\0') != std::string_view::npos) return false;
+  if (HasNul(name)) return false;
   const auto parts = CharactersByPart(name);
   for (std::size_t count = 1; count <= parts.size(); ++count) {
     if (MatchesParts(parts, count)) return true;
@@ -185,7 +188,7 @@ absl::StatusOr<std::vector<NameFilter::Rule>> NameFilter::RulesOf(const std::vec
   std::vector<Rule> out;
   for (const std::string& word : words) {
     DFS_ASSIGN_OR_RETURN(NamePattern pattern, NamePattern::Parse(word));
-    out.push_back({std::move(pattern), word.find('/') == std::string::npos});
+    out.push_back({std::move(pattern), PartsOf(word).size() == 1});
   }
   return out;
 }

@@ -61,9 +61,12 @@ absl::StatusOr<PutPlan> PlanPut(const std::vector<PutSource>& sources, const std
         plan.failed.emplace_back(file.path, status);
         continue;
       }
-      const auto [other, is_new] = taken.try_emplace(remote, file.path);
-      if (!is_new) {
-        return absl::InvalidArgumentError(other->second + " and " + file.path + " would both be called " + remote);
+      // Within one tree no name comes twice.
+      if (sources.size() > 1) {
+        const auto [other, is_new] = taken.try_emplace(remote, file.path);
+        if (!is_new) {
+          return absl::InvalidArgumentError(other->second + " and " + file.path + " would both be called " + remote);
+        }
       }
       plan.files.push_back({file.path, remote, file.size});
       plan.bytes += file.size;
@@ -76,7 +79,7 @@ absl::StatusOr<PutPlan> PlanPut(const std::vector<PutSource>& sources, const std
 }
 
 absl::Status CheckRelative(std::string_view relative) {
-  if (relative.find('\0') != std::string_view::npos) return absl::InvalidArgumentError("its name has a NUL");
+  if (std::find(relative.begin(), relative.end(), '\0') != relative.end()) return absl::InvalidArgumentError("its name has a NUL");
   for (std::string_view rest = relative;;) {
     const auto slash = rest.find('/');
     const std::string_view part = rest.substr(0, slash);
@@ -90,26 +93,33 @@ absl::Status CheckRelative(std::string_view relative) {
 
 absl::StatusOr<GetPlan> PlanGet(std::vector<RemoteFile> files) {
   GetPlan plan;
-  std::unordered_map<std::string, std::string> taken;
-  std::unordered_set<std::string> folders;
-  for (RemoteFile& file : files) {
-    if (const absl::Status status = CheckRelative(file.relative); !status.ok()) {
-      plan.failed.emplace_back(file.name, status);
+  plan.files.reserve(files.size());  // so that they stay where they are: the views below are of them
+  std::unordered_map<std::string_view, std::string_view> taken;
+  std::unordered_set<std::string_view> folders;
+  for (RemoteFile& one : files) {
+    if (const absl::Status status = CheckRelative(one.relative); !status.ok()) {
+      plan.failed.emplace_back(one.name, status);
       continue;
     }
+    const RemoteFile& file = plan.files.emplace_back(std::move(one));
     const auto [other, is_new] = taken.try_emplace(file.relative, file.name);
     if (!is_new) {
-      return absl::InvalidArgumentError(other->second + " and " + file.name + " would both be called " + file.relative);
+      return absl::InvalidArgumentError(std::string(other->second) + " and " + file.name + " would both be called " +
+                                        file.relative);
     }
-    for (auto slash = file.relative.rfind('/'); slash != std::string::npos && slash > 0;
-         slash = file.relative.rfind('/', slash - 1)) {
-      if (!folders.insert(file.relative.substr(0, slash)).second) break;  // nor are those above it new
+    const std::string_view path = file.relative;
+    for (auto slash = path.rfind('/'); slash != std::string_view::npos && slash > 0; slash = path.rfind('/', slash - 1)) {
+      if (!folders.insert(path.substr(0, slash)).second) break;  // nor are those above it new
     }
-    plan.files.push_back(std::move(file));
   }
+  std::vector<bool> is_folder;
+  for (const RemoteFile& file : plan.files) is_folder.push_back(folders.contains(file.relative));
+  // From here on the views are of nothing.
+  std::size_t at = 0;
   std::erase_if(plan.files, [&](const RemoteFile& file) {
-    if (!folders.contains(file.relative)) return false;
-    plan.failed.emplace_back(file.name, absl::InvalidArgumentError("there are files below this name, too: here it can only be a folder"));
+    if (!is_folder[at++]) return false;
+    plan.failed.emplace_back(file.name,
+                             absl::InvalidArgumentError("there are files below this name, too: here it can only be a folder"));
     return true;
   });
   for (const RemoteFile& file : plan.files) plan.bytes += file.size;

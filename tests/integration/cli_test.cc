@@ -378,6 +378,29 @@ TEST_F(Cli, TreeComesBackWholeThoughBothTransfersWereKilled) {
   Proved("a tree comes back byte for byte though the put and the get of it were killed; both went on where they stopped");
 }
 
+TEST_F(Cli, SimulationChangesNothing) {
+  EXPECT_EQ(Run({"put", "-", "cli/simulated"}, "12345").exit_code, 0);
+  const auto simulated = [&](const std::vector<std::string>& words, const std::string& line) {
+    const auto result = Run(words);
+    EXPECT_EQ(result.exit_code, 0) << words[0] << result.err;
+    EXPECT_THAT(result.out, HasSubstr("SIMULATION: would " + line));
+    EXPECT_THAT(result.err, HasSubstr("nothing was changed"));
+  };
+  simulated({"mb", "-n", "new"}, "mb new: mode quorum, 3 replicas");
+  simulated({"gc", "-n"}, "gc n1");
+  simulated({"scrub", "-n", "n2"}, "scrub n2: read and check");
+  simulated({"drain", "-n", "n2"}, "drain n2 (id 2, alive, holds");
+  simulated({"leave", "-n", "n3"}, "leave n3");
+  simulated({"forget", "-n", "n3"}, "forget n3");
+  simulated({"remove", "-n", "cli/simulated"}, "remove cli/simulated");
+  simulated({"clear", "-n", "cli/simulated"}, "clear \"cli/simulated\": 1 files, 5 bytes");
+  EXPECT_EQ(Run({"mb", "-n", "default"}).exit_code, kConflict);
+  EXPECT_EQ(Run({"rb", "-n", "default"}).exit_code, kConflict) << "it has files";
+  EXPECT_EQ(Run({"rb", "-n", "new"}).exit_code, kNotFound) << "it was not made";
+  EXPECT_EQ(Run({"get", "cli/simulated", "-"}).out, "12345");
+  for (const auto& row : Json({"members"})) EXPECT_EQ(row["state"], "alive") << row;
+}
+
 TEST_F(Cli, ServerRefusesWhatItCannotDo) {
   const auto server = [&](const std::vector<std::string>& flags) {
     std::vector<std::string> command = {ProcessCluster::ServerBinary()};
