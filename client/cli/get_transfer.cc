@@ -75,8 +75,10 @@ absl::Status WithNote(const absl::Status& status, const std::string& note) {
   return out;
 }
 
-// The version that was begun with is not there any more.
-bool IsAboutTheVersion(const absl::Status& status) { return absl::IsNotFound(status) || absl::IsAborted(status); }
+// The version that was begun with is not there any more, or not as it was.
+bool IsAboutTheVersion(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsAborted(status) || absl::IsOutOfRange(status);
+}
 
 // One try. `*taken_over`: how many bytes were taken over that an earlier get had left; null: none are to be.
 absl::StatusOr<Got> TryToFile(FileClient& client, const std::string& remote, const std::string& local,
