@@ -165,7 +165,8 @@ int PutMany(Session& session, const PutFlags& flags, const PutPlan& plan) {
   std::string note;
   if (!plan.skipped.empty()) note = std::to_string(plan.skipped.size()) + " skipped";
   if (plan.empty_folders > 0) {
-    note += (note.empty() ? "" : "; ") + std::to_string(plan.empty_folders) + " empty folders are not kept";
+    if (!note.empty()) note += "; ";
+    note.append(std::to_string(plan.empty_folders)).append(" empty folders are not kept");
   }
   return board.Finish(note);
 }
