@@ -63,6 +63,16 @@ void AddRoleFlag(CLI::App& app, std::optional<rpc::NodeRole>* role) {
       ->check(CLI::IsMember(kRoles));
 }
 
+void AddLogFlags(CLI::App& app, Config* config) {
+  static const std::map<std::string, int> kLevels = {{"info", 0}, {"warning", 1}, {"error", 2}};
+  app.add_option("--v", config->log_verbosity, "what the log tells: 1, each operation of a client with its times (0)")
+      ->check(CLI::Range(0, 9));
+  app.add_option_function<std::string>(
+         "--log-level", [config](const std::string& name) { config->log_level = kLevels.at(name); },
+         "what is less than this is not written to the log (info)")
+      ->check(CLI::IsMember(kLevels));
+}
+
 absl::Status CheckRequired(const Config& config) {
   for (const auto& [flag, value] : {std::pair{"--data-dir", config.data_dir}, std::pair{"--listen", config.listen},
                                     std::pair{"--peer-listen", config.peer_listen}}) {
@@ -136,6 +146,7 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_flag("--insecure", config.insecure,
                "allow addresses that other machines reach, without encryption");
   AddTlsFlags(app, &config.tls_files);
+  AddLogFlags(app, &config);
   app.add_flag("--recover-as-voter", config.recover_as_voter,
                "once, on the second of two members, when the only voter is lost for good: this node becomes the only "
                "member and voter. Refused while anything answers at the voter's or a --join address");

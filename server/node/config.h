@@ -33,6 +33,8 @@ struct Config {
   std::optional<TlsIdentity> tls;  // what LoadTls found in them; without it everything is in plaintext
   std::optional<rpc::NodeRole> role;  // absent: as the data directory joined; a new one: ORDINARY
   bool recover_as_voter = false;  // rule R6: the only voter is lost for good
+  std::optional<int> log_verbosity;  // 1: each operation of a client with its times; absent: glog's own (GLOG_v)
+  std::optional<int> log_level;      // of glog: nothing below it is written; absent: glog's own (GLOG_minloglevel)
 
   // The long waits, settable for tests.
   absl::Duration trash_time = absl::Hours(24);        // removed files are kept so long (undelete); the leader's counts

@@ -8,7 +8,9 @@
 
 #include "absl/strings/escaping.h"
 #include "client/retry_policy.h"
+#include "common/clock.h"
 #include "common/executor.h"
+#include "common/sync.h"
 #include "proto/wire_status.h"
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/copy_bytes.h"
@@ -72,6 +74,27 @@ class Files : public ThreeNodes {
     return Get(client(), name, options);
   }
 };
+
+// A loop that never waits takes a processor; all else that an idle node does is a twentieth of one.
+TEST_F(Files, NobodyIsBusyWithNothingToDo) {
+  constexpr double kShareMax = 0.5;  // of one processor, all nodes together
+  const auto used = [] {
+    absl::Duration sum;
+    for (const int n : kAllNodes) sum += ProcessorTime(cluster().PidOf(n));
+    return sum;
+  };
+  double share = 1;
+  EXPECT_OK(ProcessCluster::Await("two seconds in which three nodes are idle", absl::Seconds(60), [&] {
+    const MonotonicTime begin = SystemClock().Now();
+    const absl::Duration before = used();
+    Event never;
+    never.WaitFor(absl::Seconds(2));
+    share = absl::FDivDuration(used() - before, SystemClock().Now() - begin);
+    return share < kShareMax;
+  }));
+  EXPECT_LT(share, kShareMax);
+  EXPECT_GT(share, 0) << "they do not even send heartbeats";
+}
 
 // Feature 1; defect "stored bytes differ from sent bytes".
 TEST_F(Files, EverySizeHasEqualBytesOnEveryReplica) {

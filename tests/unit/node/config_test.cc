@@ -38,6 +38,15 @@ TEST(Config, ReadsFlagsAndLists) {
   EXPECT_FALSE(parsed.config.bootstrap);
 }
 
+TEST(Config, TheLogsLevelIsAWord) {
+  const auto parsed = Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2", "--v=1", "--log-level=warning"});
+  ASSERT_EQ(parsed.exit_code, -1);
+  EXPECT_EQ(parsed.config.log_verbosity, 1);
+  EXPECT_EQ(parsed.config.log_level, 1);
+  EXPECT_FALSE(Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2"}).config.log_verbosity);
+  EXPECT_EQ(Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2", "--log-level=loud"}).exit_code, 64);
+}
+
 // Feature 17.
 TEST(Config, OldNamesAreAliases) {
   const auto parsed = Parse({"--storage-root=/d", "--listen=127.0.0.1:1", "--peer-listen=127.0.0.1:2",
