@@ -67,8 +67,11 @@ absl::StatusOr<Slices> ReadInto(std::size_t bytes_max, const std::string& name, 
 
 class RegularFileSource final : public ByteSource {
  public:
-  RegularFileSource(int descriptor, std::string path, std::uint64_t bytes)
-      : descriptor_(descriptor), path_(std::move(path)), size_(bytes) {}
+  RegularFileSource(int descriptor, std::string path, const struct stat& status)
+      : descriptor_(descriptor),
+        path_(std::move(path)),
+        size_(static_cast<std::uint64_t>(status.st_size)),
+        modified_(status.st_mtim) {}
 
   [[nodiscard]] std::optional<std::uint64_t> size() const override { return size_; }
 
@@ -81,6 +84,8 @@ class RegularFileSource final : public ByteSource {
     if (!out.ok()) return out;
     at_ += out->size();
     if (out->size() < wanted) return LocalError("read (it became shorter)", path_, ESTALE);
+    // Its last bytes are not handed out if the first ones may be of another content.
+    if (at_ == size_ && HasChanged()) return LocalError("read (it changed meanwhile)", path_, ESTALE);
     return out;
   }
 
@@ -90,9 +95,16 @@ class RegularFileSource final : public ByteSource {
   }
 
  private:
+  [[nodiscard]] bool HasChanged() const {
+    struct stat now {};
+    return ::fstat(descriptor_.number(), &now) != 0 || static_cast<std::uint64_t>(now.st_size) != size_ ||
+           now.st_mtim.tv_sec != modified_.tv_sec || now.st_mtim.tv_nsec != modified_.tv_nsec;
+  }
+
   const Descriptor descriptor_;
   const std::string path_;
   const std::uint64_t size_;
+  const timespec modified_;
   std::uint64_t at_ = 0;
 };
 
@@ -199,17 +211,6 @@ class SpecialFileSink final : public FileSink {
   const std::string none_;
 };
 
-// The file that a symbolic link leads to, so that the link itself survives the rename.
-std::string FollowLink(const std::string& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
-  char* real = ::realpath(path.c_str(), nullptr);
-  if (real == nullptr) return path;
-  std::string out(real);
-  std::free(real);
-  return out;
-}
-
 class PartialFileSink final : public FileSink {
  public:
   PartialFileSink(int descriptor, std::string path, std::string partial)
@@ -267,8 +268,7 @@ absl::StatusOr<std::unique_ptr<ByteSource>> OpenFileSource(const std::string& pa
     return std::make_unique<DescriptorSource>(descriptor, true, path);
   }
   ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
-  return std::make_unique<RegularFileSource>(descriptor, path,
-                                             static_cast<std::uint64_t>(status.st_size));
+  return std::make_unique<RegularFileSource>(descriptor, path, status);
 }
 
 std::unique_ptr<ByteSource> MakeDescriptorSource(int descriptor, std::string name) {
@@ -277,6 +277,16 @@ std::unique_ptr<ByteSource> MakeDescriptorSource(int descriptor, std::string nam
 
 std::unique_ptr<ByteSink> MakeDescriptorSink(int descriptor, std::string name) {
   return std::make_unique<DescriptorSink>(descriptor, std::move(name));
+}
+
+std::string FollowLink(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
+  char* real = ::realpath(path.c_str(), nullptr);
+  if (real == nullptr) return path;
+  std::string out(real);
+  std::free(real);
+  return out;
 }
 
 std::string PartialPath(const std::string& path, std::string_view tag) {

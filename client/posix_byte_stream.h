@@ -14,8 +14,9 @@ namespace dfs::client {
 absl::Status LocalError(std::string_view action, std::string_view path, int error_number);
 [[nodiscard]] bool IsLocalError(const absl::Status& status);
 
-// A regular file, or anything else that can be opened; only the former can be repeated. Its length
-// must not change meanwhile: it is what it was at Open.
+// A regular file, or anything else that can be opened; only the former can be repeated. It must not
+// change meanwhile: if its length or its time of modification is not what it was at Open any more,
+// the read that would hand out its last bytes is a local error.
 absl::StatusOr<std::unique_ptr<ByteSource>> OpenFileSource(const std::string& path);
 
 // A descriptor that cannot be rewound, for example a pipe; it is not closed. Keeps the first
@@ -37,6 +38,9 @@ class FileSink : public ByteSink {
 
 // In the same folder, hidden, at most 255 bytes: ".NAME.<tag>.partial".
 std::string PartialPath(const std::string& path, std::string_view tag);
+
+// The file that a symbolic link leads to, so that the link itself survives a rename; `path` if it is none.
+std::string FollowLink(const std::string& path);
 
 // A descriptor, for example standard output; it is not closed.
 std::unique_ptr<ByteSink> MakeDescriptorSink(int descriptor, std::string name);

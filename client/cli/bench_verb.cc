@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/simulation.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
 #include "client/load.h"
@@ -25,6 +26,7 @@ struct BenchFlags {
   std::uint64_t count = 100;
   std::uint64_t concurrency = 1;
   bool keeps_files = false;
+  bool is_dry_run = false;
 };
 
 struct BenchPlan {
@@ -170,6 +172,13 @@ void CleanUp(Session& session, const BenchPlan& plan) {
 int RunBench(Session& session, const BenchFlags& flags) {
   const auto plan = PlanOf(flags);
   if (!plan.ok()) return session.Fail(plan.status());
+  if (flags.is_dry_run) {
+    Simulation simulation(session);
+    simulation.Would("bench", "put " + std::to_string(plan->count) + " files of " + std::to_string(plan->size) + " bytes below " +
+                                  plan->prefix + (flags.keeps_files ? "" : ", and remove them"),
+                     Json{{"op", flags.ops}, {"count", plan->count}, {"size", plan->size}}, plan->count * plan->size);
+    return simulation.Finish();
+  }
   const Slices pattern = RandomPattern();
   int code = kExitOk;
   bool has_files = false;
@@ -217,6 +226,7 @@ Verb BenchVerb() {
             app.add_option("--count", flags->count, "files")->capture_default_str();
             app.add_option("--concurrency", flags->concurrency, "threads")->capture_default_str();
             app.add_flag("--keep", flags->keeps_files, "do not remove the files");
+            AddDryRunFlag(app, flags->is_dry_run);
             return [flags](Session& session) { return RunBench(session, *flags); };
           }};
 }

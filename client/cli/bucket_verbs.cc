@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "client/cli/interrupt.h"
+#include "client/cli/simulation.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
 #include "common/status_macros.h"
@@ -25,6 +26,7 @@ struct MbFlags {
   std::string quota_bytes;
   std::uint64_t quota_files = 0;
   std::string conflict_window;
+  bool is_dry_run = false;
 };
 
 absl::StatusOr<v1::BucketOptions> OptionsOf(const MbFlags& flags) {
@@ -76,9 +78,33 @@ std::string KindOf(const v1::BucketInfo& bucket) {
          " R=" + std::to_string(bucket.read_quorum_now());
 }
 
+// Null: there is none of this name. The result points into `buckets`.
+const v1::BucketInfo* FindBucket(const v1::ListBucketsResponse& buckets, const std::string& name) {
+  for (const auto& bucket : buckets.buckets()) {
+    if (bucket.name() == name) return &bucket;
+  }
+  return nullptr;
+}
+
+int SimulateMb(Session& session, const MbFlags& flags, const v1::BucketOptions& options) {
+  const auto buckets = session.client().Buckets();
+  if (!buckets.ok()) return session.Fail(buckets.status(), flags.bucket);
+  if (FindBucket(*buckets, flags.bucket) != nullptr) {
+    return session.Fail(absl::AlreadyExistsError("there is a bucket of this name"), flags.bucket);
+  }
+  const std::string copies = options.all_members() || options.mode() == v1::GOSSIP
+                                 ? "a replica on every member"
+                                 : std::to_string(options.replicas()) + " replicas";
+  Simulation simulation(session);
+  simulation.Would("mb", flags.bucket + ": mode " + flags.mode + ", " + copies + " (the leader checks its name and options)",
+                   Json{{"bucket", flags.bucket}, {"mode", flags.mode}});
+  return simulation.Finish();
+}
+
 int RunMb(Session& session, const MbFlags& flags) {
   const auto options = OptionsOf(flags);
   if (!options.ok()) return session.Fail(options.status(), flags.bucket);
+  if (flags.is_dry_run) return SimulateMb(session, flags, *options);
   absl::StatusOr<v1::BucketInfo> made;
   {
     const ChangeInProgress change;
@@ -95,6 +121,25 @@ int RunMb(Session& session, const MbFlags& flags) {
   return kExitOk;
 }
 
+absl::Status NotEmpty(absl::StatusCode code, const std::string& text, const std::string& bucket) {
+  return ErrorWithReason(code, text + " (dfs-cli --bucket=" + bucket + " clear removes its files)",
+                         v1::ErrorDetail::NOT_EMPTY);
+}
+
+int SimulateRb(Session& session, const std::string& name) {
+  const auto buckets = session.client().Buckets();
+  if (!buckets.ok()) return session.Fail(buckets.status(), name);
+  const v1::BucketInfo* bucket = FindBucket(*buckets, name);
+  if (bucket == nullptr) return session.Fail(absl::NotFoundError("there is no such bucket"), name);
+  if (bucket->files() + bucket->old_versions() > 0) {
+    return session.Fail(NotEmpty(absl::StatusCode::kFailedPrecondition, "the bucket has files", name), name);
+  }
+  Simulation simulation(session);
+  simulation.Would("rb", name + ", which has no files; what is in its trash can be taken back no more",
+                   Json{{"bucket", name}});
+  return simulation.Finish();
+}
+
 int RunRb(Session& session, const std::string& bucket) {
   absl::Status removed;
   {
@@ -102,10 +147,7 @@ int RunRb(Session& session, const std::string& bucket) {
     removed = session.client().RemoveBucket(bucket);
   }
   if (ReasonOf(removed) == v1::ErrorDetail::NOT_EMPTY) {
-    removed = ErrorWithReason(removed.code(),
-                              std::string(removed.message()) + " (dfs-cli --bucket=" + bucket +
-                                  " clear removes its files)",
-                              v1::ErrorDetail::NOT_EMPTY);
+    removed = NotEmpty(removed.code(), std::string(removed.message()), bucket);
   }
   if (!removed.ok()) return session.Fail(removed, bucket);
   if (session.is_json()) {
@@ -186,6 +228,7 @@ Verb MbVerb() {
             app.add_option("--conflict-window", flags->conflict_window,
                            "refuse a put over what another client wrote less than this ago, for "
                            "programs too; 0: never (default: 60s for dfs-cli only)");
+            AddDryRunFlag(app, flags->is_dry_run);
             return [flags](Session& session) { return RunMb(session, *flags); };
           }};
 }
@@ -198,8 +241,12 @@ Verb RbVerb() {
           {"dfs-cli rb logs", "dfs-cli --bucket=logs clear --yes"},
           [](CLI::App& app) -> RunVerb {
             auto bucket = std::make_shared<std::string>();
+            auto is_dry_run = std::make_shared<bool>(false);
             app.add_option("BUCKET", *bucket, "its name")->required();
-            return [bucket](Session& session) { return RunRb(session, *bucket); };
+            AddDryRunFlag(app, *is_dry_run);
+            return [bucket, is_dry_run](Session& session) {
+              return *is_dry_run ? SimulateRb(session, *bucket) : RunRb(session, *bucket);
+            };
           }};
 }
 

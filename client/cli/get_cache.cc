@@ -12,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "client/cli/text.h"
+#include "absl/time/time.h"
+#include "client/posix_partial_file.h"
 #include "common/checksum.h"
 #include "common/status_macros.h"
 
@@ -35,27 +36,6 @@ std::string CacheHome() {
   if (home != nullptr && home[0] == '/') return std::string(home) + "/.cache";
   return "";
 }
-
-// The checksums of what comes past.
-class Summer {
- public:
-  void Add(const Slices& bytes) {
-    for (const auto& piece : bytes.pieces()) {
-      crc_ = ExtendCrc32c(crc_, piece.begin(), piece.size());
-      hash_.Update(piece.begin(), piece.size());
-    }
-    length_ += bytes.size();
-  }
-  [[nodiscard]] bool IsOf(const v1::FileInfo& file) const {
-    return length_ == file.size() && crc_ == file.crc32c() &&
-           ToString(hash_.Digest()) == FormatHex(file.content_hash());
-  }
-
- private:
-  std::uint64_t length_ = 0;
-  std::uint32_t crc_ = 0;
-  Xxh3Stream hash_;
-};
 
 }  // namespace
 
@@ -84,7 +64,7 @@ absl::StatusOr<bool> GetCache::Fetch(const v1::FileInfo& file, ByteSink& sink) c
   const auto source = OpenFileSource(path);
   if (!source.ok()) return false;
   // Once for the checksums, and once more to hand it on: no byte goes out that was not verified.
-  Summer before;
+  ContentSums before;
   while (true) {
     auto bytes = (*source)->Read(kReadBytes);
     if (!bytes.ok()) return false;
@@ -95,7 +75,7 @@ absl::StatusOr<bool> GetCache::Fetch(const v1::FileInfo& file, ByteSink& sink) c
     ::unlink(path.c_str());
     return false;
   }
-  Summer after;
+  ContentSums after;
   DFS_RETURN_IF_ERROR(sink.Begin(file));
   while (true) {
     DFS_ASSIGN_OR_RETURN(const Slices bytes, (*source)->Read(kReadBytes));
@@ -104,8 +84,9 @@ absl::StatusOr<bool> GetCache::Fetch(const v1::FileInfo& file, ByteSink& sink) c
     DFS_RETURN_IF_ERROR(sink.Write(bytes));
   }
   if (!after.IsOf(file)) return LocalError("read (it changed meanwhile)", path, EIO);
-  // The time of its last use decides what goes first.
-  ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+  // The time of its last use decides what goes first. That of its modification stays: another program may be reading it.
+  const timespec times[] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
+  ::utimensat(AT_FDCWD, path.c_str(), times, 0);
   return true;
 }
 
@@ -117,7 +98,7 @@ std::unique_ptr<FileSink> GetCache::NewEntry(const v1::FileInfo& file) const {
 
 void GetCache::Shrink() const {
   struct Entry {
-    fs::file_time_type used;
+    absl::Time used;
     std::uint64_t bytes;
     fs::path path;
   };
@@ -127,8 +108,10 @@ void GetCache::Shrink() const {
   for (fs::directory_iterator it(folder_, error), end; it != end && !error; it.increment(error)) {
     std::error_code gone;  // another program may be at work here
     if (!it->is_regular_file(gone) || entries.size() == kEntriesMax) continue;
-    Entry entry{it->last_write_time(gone), it->file_size(gone), it->path()};
-    if (gone) continue;
+    struct stat status {};
+    if (::stat(it->path().c_str(), &status) != 0) continue;
+    const absl::Time used = std::max(absl::TimeFromTimespec(status.st_atim), absl::TimeFromTimespec(status.st_mtim));
+    Entry entry{used, static_cast<std::uint64_t>(status.st_size), it->path()};
     total += entry.bytes;
     entries.push_back(std::move(entry));
   }

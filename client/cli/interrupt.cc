@@ -13,10 +13,11 @@ namespace {
 
 // Only what a signal handler may touch.
 constexpr std::size_t kPathBytesMax = 4096;
-char g_partial_path[kPathBytesMax];
-std::atomic<bool> g_has_partial = false;
+enum class Slot : int { kFree, kBeingWritten, kInUse };
+char g_paths[kRemovalsMax][kPathBytesMax];
+std::atomic<Slot> g_slots[kRemovalsMax];
 std::atomic<int> g_changes = 0;
-static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+static_assert(std::atomic<Slot>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
 template <std::size_t N>
 void WriteToStderr(const char (&text)[N]) {
@@ -24,7 +25,9 @@ void WriteToStderr(const char (&text)[N]) {
 }
 
 extern "C" void HandleSignal(int) {
-  if (g_has_partial.load()) ::unlink(g_partial_path);
+  for (int i = 0; i < kRemovalsMax; ++i) {
+    if (g_slots[i].load() == Slot::kInUse) ::unlink(g_paths[i]);
+  }
   if (g_changes.load() > 0) {
     WriteToStderr("\ndfs-cli: interrupted; the change may or may not have happened\n");
   } else {
@@ -47,11 +50,19 @@ void HandleInterrupts() {
 
 RemoveOnInterrupt::RemoveOnInterrupt(const std::string& path) {
   if (path.empty() || path.size() >= kPathBytesMax) return;
-  std::memcpy(g_partial_path, path.c_str(), path.size() + 1);
-  g_has_partial.store(true);
+  for (int i = 0; i < kRemovalsMax; ++i) {
+    Slot expected = Slot::kFree;
+    if (!g_slots[i].compare_exchange_strong(expected, Slot::kBeingWritten)) continue;
+    std::memcpy(g_paths[i], path.c_str(), path.size() + 1);
+    g_slots[i].store(Slot::kInUse);
+    slot_ = i;
+    return;
+  }
 }
 
-RemoveOnInterrupt::~RemoveOnInterrupt() { g_has_partial.store(false); }
+RemoveOnInterrupt::~RemoveOnInterrupt() {
+  if (slot_ >= 0) g_slots[slot_].store(Slot::kFree);
+}
 
 ChangeInProgress::ChangeInProgress() { g_changes.fetch_add(1); }
 

@@ -3,8 +3,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "client/cli/remote_selection.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
 #include "common/status_macros.h"
@@ -38,19 +40,67 @@ class Table {
 };
 
 struct LsFlags {
+  std::string prefix;
+  SelectionFlags selection;
   ListOptions list;
   bool is_long = false;
   std::string consistency = "strong";
+};
+
+// Which of the names that begin with the prefix are meant.
+class LsFilter {
+ public:
+  // Sets the prefix of `list`.
+  static absl::StatusOr<LsFilter> Make(const LsFlags& flags, ListOptions& list) {
+    LsFilter out;
+    DFS_ASSIGN_OR_RETURN(out.filter_, NameFilter::Make(flags.selection.includes, flags.selection.excludes));
+    out.is_recursive_ = flags.selection.is_recursive;
+    out.takes_all_ = flags.selection.includes.empty() && flags.selection.excludes.empty();
+    list.prefix = flags.prefix;
+    while (out.is_recursive_ && list.prefix.ends_with('/')) list.prefix.pop_back();
+    if (!flags.selection.is_literal && HasPattern(flags.prefix)) {
+      DFS_ASSIGN_OR_RETURN(out.pattern_, NamePattern::Parse(list.prefix));
+      list.prefix = out.pattern_->prefix();
+      out.folder_bytes_ = out.pattern_->folder().size();
+      out.takes_all_ = false;
+    } else if (out.is_recursive_ && !list.prefix.empty()) {
+      list.prefix += '/';
+      out.folder_bytes_ = list.prefix.size();
+    }
+    return out;
+  }
+  // Whatever begins with the prefix.
+  [[nodiscard]] bool takes_all() const { return takes_all_; }
+  [[nodiscard]] bool Takes(const std::string& name) const {
+    if (takes_all_) return true;
+    if (name.size() < folder_bytes_ || !filter_.Takes(name.substr(folder_bytes_))) return false;
+    return !pattern_ || (is_recursive_ ? pattern_->MatchesAbove(name) : pattern_->Matches(name));
+  }
+
+ private:
+  NameFilter filter_;
+  std::optional<NamePattern> pattern_;
+  std::size_t folder_bytes_ = 0;
+  bool is_recursive_ = false;
+  bool takes_all_ = true;
 };
 
 int RunLs(Session& session, LsFlags flags) {
   auto consistency = ParseConsistency(flags.consistency);
   if (!consistency.ok()) return session.Fail(consistency.status());
   flags.list.consistency = *consistency;
+  const auto filter = LsFilter::Make(flags, flags.list);
+  if (!filter.ok()) return session.Fail(filter.status());
+  // How many of those that are listed are meant is not known there.
+  const std::uint64_t limit = filter->takes_all() ? 0 : std::exchange(flags.list.limit, 0);
+  std::uint64_t taken = 0;
   absl::Status status;
   {
     Table table(session, ">><<<");
-    status = session.client().List(flags.list, [&](const v1::FileInfo& file) {
+    status = session.client().ListWhile(flags.list, [&](const v1::FileInfo& file) {
+      if (!filter->Takes(file.name())) return true;
+      // The older versions of the last one belong to it.
+      if (!file.is_old() && limit > 0 && ++taken > limit) return false;
       if (session.is_json()) {
         session.PrintJson(JsonOf(file));
       } else if (flags.is_long) {
@@ -63,6 +113,7 @@ int RunLs(Session& session, LsFlags flags) {
       } else {
         session.Print(file.name() + "\n");
       }
+      return true;
     });
   }
   return status.ok() ? kExitOk : session.Fail(status);
@@ -195,10 +246,13 @@ Verb LsVerb() {
           "ls [PREFIX]",
           "list files, ordered by name",
           {"dfs-cli ls", "dfs-cli ls -l archive/", "dfs-cli ls -l -h",
-           "dfs-cli ls --versions -l report"},
+           "dfs-cli ls --versions -l report", "dfs-cli ls 'logs/*.txt'", "dfs-cli ls -r --exclude=*.tmp archive"},
           [](CLI::App& app) -> RunVerb {
             auto flags = std::make_shared<LsFlags>();
-            app.add_option("PREFIX", flags->list.prefix, "only names that begin so");
+            app.add_option("PREFIX", flags->prefix,
+                           "only names that begin so, or that match this pattern (*, ?, [a-z], ** for any folders; quoted)");
+            AddSelectionFlags(app, flags->selection,
+                              "PREFIX is a folder, or the pattern of one: all below it (a list is never cut at a folder)");
             app.add_flag("-l,--long", flags->is_long,
                          "size, version, time (UTC), health (copies ok / wanted), name");
             app.add_flag("--versions", flags->list.old_versions,

@@ -42,8 +42,11 @@ ProgressLine::ProgressLine(const Session& session, std::string name)
       began_(SystemClock().Now()),
       drawn_(began_) {}
 
-ProgressLine::~ProgressLine() {
+ProgressLine::~ProgressLine() { Clear(); }
+
+void ProgressLine::Clear() {
   if (is_drawn_ && style_ == ProgressStyle::kBar) std::fputs("\r\x1B[K", stderr);
+  is_drawn_ = false;
 }
 
 void ProgressLine::Update(std::uint64_t bytes, std::uint64_t total) {

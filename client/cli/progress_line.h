@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "client/cli/session.h"
 #include "common/clock.h"
@@ -33,10 +34,14 @@ class ProgressLine {
   ProgressLine& operator=(const ProgressLine&) = delete;
 
   void Update(std::uint64_t bytes, std::uint64_t total);
+  // Another name, for the reports from now on.
+  void Rename(std::string name) { name_ = std::move(name); }
+  // Makes room on the terminal for a line of something else.
+  void Clear();
 
  private:
   const ProgressStyle style_;
-  const std::string name_;
+  std::string name_;
   const MonotonicTime began_;
   MonotonicTime drawn_;
   bool is_drawn_ = false;

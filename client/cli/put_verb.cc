@@ -1,140 +1,183 @@
-// put: and the question whether to write over what somebody else wrote just now.
-#include <unistd.h>
+// put: a file, several, or a tree of them.
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "client/cli/interrupt.h"
+#include "client/cli/name_pattern.h"
 #include "client/cli/progress_line.h"
-#include "client/cli/terminal.h"
+#include "client/cli/put_transfer.h"
+#include "client/cli/simulation.h"
 #include "client/cli/text.h"
+#include "client/cli/transfer_board.h"
+#include "client/cli/transfer_plan.h"
 #include "client/cli/verbs.h"
-#include "client/posix_byte_stream.h"
-#include "proto/wire_status.h"
+#include "common/status_macros.h"
 
 namespace dfs::client::cli {
 namespace {
 
-// Where the bucket says nothing else. Programs (gRPC, HTTP) have no window unless the bucket sets
-// one.
-constexpr std::uint32_t kConflictWindowS = 60;
-constexpr absl::Duration kPatience = absl::Seconds(30);
-constexpr std::uint64_t kWorthALook = std::uint64_t{8} << 20;  // bytes; takes longer than the look
-
 struct PutFlags {
-  std::string local;
-  std::string remote;
-  std::optional<std::uint64_t> if_version;
-  bool is_if_absent = false;
-  bool is_forced = false;
+  std::vector<std::string> words;
+  PutSettings settings;
+  std::vector<std::string> includes;
+  std::vector<std::string> excludes;
+  bool is_recursive = false;
+  bool follows_links = false;
+  bool is_dry_run = false;
+  std::size_t jobs = kJobsDefault;
+
+  [[nodiscard]] std::string target() const { return words.size() > 1 ? words.back() : ""; }
+  [[nodiscard]] std::vector<std::string> sources() const {
+    return {words.begin(), words.size() > 1 ? words.end() - 1 : words.end()};
+  }
+  [[nodiscard]] bool has_input() const { return words[0] == "-"; }  // standard input
 };
 
-absl::StatusOr<std::unique_ptr<ByteSource>> OpenSource(const std::string& local) {
-  if (local == "-") return MakeDescriptorSource(STDIN_FILENO, "standard input");
-  return OpenFileSource(local);
-}
-
-absl::StatusOr<v1::PutResponse> PutOnce(Session& session, const std::string& remote,
-                                        ByteSource& source, const PutOptions& options) {
-  const ChangeInProgress change;
-  return session.client().Put(remote, source, options);
-}
-
-// The entry of the log decides; but many bytes are not sent for a condition that does not hold now.
-absl::Status LookBeforehand(Session& session, const std::string& remote, const ByteSource& source,
-                            const PutOptions& options) {
-  const bool has_condition = options.if_absent || options.if_version.has_value();
-  if (!has_condition || source.size().value_or(0) < kWorthALook) return absl::OkStatus();
-  const auto current = session.client().Stat(remote);
-  if (!current.ok() && !absl::IsNotFound(current.status())) return current.status();
-  const std::uint64_t version = current.ok() ? current->version() : 0;
-  if (options.if_absent && version != 0) {
-    return ErrorWithReason(absl::StatusCode::kAlreadyExists, "there is a file of this name",
-                           v1::ErrorDetail::PRECONDITION);
+// What does not go together, by the words alone.
+std::string UsageErrorOf(const PutFlags& flags) {
+  const auto sources = flags.sources();
+  if (flags.words.size() > 2 && !flags.target().ends_with('/')) {
+    return "the last of several is the folder to put them into, and ends with a slash";
   }
-  if (options.if_version.value_or(version) == version) return absl::OkStatus();
-  return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "the current version is another",
-                         v1::ErrorDetail::PRECONDITION);
-}
-
-absl::Status WithAdvice(const absl::Status& conflict) {
-  return ErrorWithReason(
-      conflict.code(),
-      std::string(conflict.message()) +
-          "; --force stores it all the same, --if-version=V only over that version",
-      v1::ErrorDetail::CONFLICT);
-}
-
-// Another writer wrote the name just now. Whoever sits at the terminal says whether to go on; the
-// put then names the version that was asked about, so that a third writer is not overrun unseen.
-absl::StatusOr<v1::PutResponse> AskAndPut(Session& session, const std::string& remote,
-                                          ByteSource& source, PutOptions options,
-                                          const absl::Status& conflict) {
-  if (!HasTerminal() || session.is_json()) return WithAdvice(conflict);
-  const auto current = session.client().Stat(remote);
-  if (!current.ok() && !absl::IsNotFound(current.status())) return current.status();
-  options.if_version = current.ok() ? current->version() : 0;
-  const std::string who =
-      !current.ok() || current->writer().empty() ? "another client" : current->writer();
-  const std::string question = current.ok() ? remote + ": " + who + " wrote version " +
-                                                  std::to_string(current->version()) + " at " +
-                                                  FormatTime(current->time_us()) + ". Replace it?"
-                                            : remote + ": it was removed just now. Store it?";
-  if (!IsConfirmed(question, kPatience)) {
-    session.Say("nothing was stored");
-    return conflict;
+  const bool has_input = std::find(sources.begin(), sources.end(), "-") != sources.end();
+  if (has_input && (sources.size() > 1 || flags.is_recursive)) return "standard input is one file";
+  if (has_input && (flags.target().empty() || flags.target().ends_with('/'))) return "put - needs a REMOTE name";
+  if (flags.settings.if_version && (sources.size() > 1 || flags.is_recursive)) {
+    return "--if-version is of one file";
   }
-  if (!source.Rewind()) return WithAdvice(conflict);
-  auto put = PutOnce(session, remote, source, options);
-  if (ReasonOf(put.status()) != v1::ErrorDetail::PRECONDITION) return put;
-  return ErrorWithReason(absl::StatusCode::kAborted, "it was written once more meanwhile",
-                         v1::ErrorDetail::CONFLICT);
+  return "";
+}
+
+PutSource SourceOf(const std::string& word, const PutFlags& flags) {
+  PutSource source;
+  source.word = word;
+  struct stat status {};
+  if (::stat(word.c_str(), &status) != 0) {
+    source.tree.failed.emplace_back(word, LocalError("open", word, errno));
+  } else if (S_ISDIR(status.st_mode) && !flags.is_recursive) {
+    source.tree.failed.emplace_back(word, LocalError("read (-r puts what is in it)", word, EISDIR));
+  } else if (S_ISDIR(status.st_mode)) {
+    source.is_folder = true;
+    source.tree = ReadTree(word, flags.follows_links);
+  } else {
+    const auto size = S_ISREG(status.st_mode) ? static_cast<std::uint64_t>(status.st_size) : std::uint64_t{0};
+    source.tree.files.push_back({word, BaseName(word), size});
+  }
+  return source;
+}
+
+absl::StatusOr<PutPlan> PlanOf(const PutFlags& flags) {
+  if (flags.has_input()) {
+    PutPlan plan;
+    plan.files.push_back({"-", flags.target(), 0});
+    return plan;
+  }
+  DFS_ASSIGN_OR_RETURN(const NameFilter filter, NameFilter::Make(flags.includes, flags.excludes));
+  std::vector<PutSource> sources;
+  for (const std::string& word : flags.sources()) sources.push_back(SourceOf(word, flags));
+  return PlanPut(sources, flags.target(), filter);
+}
+
+// What has one of these names now.
+absl::StatusOr<std::map<std::string, v1::FileInfo>> CurrentFiles(Session& session, const std::vector<PutPlan::File>& files) {
+  std::map<std::string, v1::FileInfo> out;
+  if (files.empty()) return out;
+  ListOptions options;
+  options.prefix = files[0].remote;
+  for (const auto& file : files) {
+    out.try_emplace(file.remote);
+    const auto differ = std::mismatch(options.prefix.begin(), options.prefix.end(), file.remote.begin(), file.remote.end());
+    options.prefix.erase(differ.first, options.prefix.end());
+  }
+  DFS_RETURN_IF_ERROR(session.client().List(options, [&](const v1::FileInfo& file) {
+    if (const auto found = out.find(file.name()); found != out.end()) found->second = file;
+  }));
+  return out;
+}
+
+int Simulate(Session& session, const PutFlags& flags, const PutPlan& plan) {
+  const auto current = CurrentFiles(session, plan.files);
+  if (!current.ok()) return session.Fail(current.status());
+  Simulation simulation(session);
+  int failure = kExitOk;
+  bool has_success = false;
+  for (const auto& [name, status] : plan.failed) failure = session.Fail(status, name);
+  for (const auto& file : plan.files) {
+    const v1::FileInfo& now = current->at(file.remote);
+    absl::Status status = CheckConditions(flags.settings, now.version());
+    if (status.ok() && !flags.has_input()) status = OpenSource(file.local).status();
+    if (!status.ok()) {
+      failure = session.Fail(status, file.local);
+      continue;
+    }
+    has_success = true;
+    const std::string replaced = now.version() == 0 ? "" : ", in place of version " + std::to_string(now.version());
+    simulation.Would("put", file.local + " -> " + file.remote + "  " + FormatBytes(file.size, session.flags().is_human) +
+                                " bytes" + replaced,
+                     Json{{"local", file.local}, {"name", file.remote}, {"size", file.size}, {"replaces", now.version()}},
+                     file.size);
+  }
+  return simulation.Finish(failure != kExitOk && has_success ? kExitPartly : failure);
+}
+
+int PutSingle(Session& session, const PutFlags& flags, const PutPlan::File& file) {
+  PutSettings settings = flags.settings;
+  settings.may_ask = true;
+  absl::StatusOr<Stored> stored;
+  {
+    ProgressLine progress(session, file.remote);
+    stored = PutFile(session, file.local, file.remote, settings,
+                     [&](std::uint64_t bytes, std::uint64_t total) { progress.Update(bytes, total); });
+  }
+  if (!stored.ok()) return session.Fail(stored.status(), file.remote);
+  if (session.is_json()) {
+    session.PrintJson(JsonOf(*stored));
+  } else if (!session.is_quiet()) {
+    session.Print(LineOf(*stored, session.flags().is_human) + "\n");
+  }
+  return kExitOk;
+}
+
+int PutMany(Session& session, const PutFlags& flags, const PutPlan& plan) {
+  TransferBoard board(session, "stored", plan.files.size(), plan.bytes);
+  board.Fail(plan.failed);
+  for (const auto& [path, why] : plan.skipped) session.Say("skipped " + path + ": " + why);
+  board.Run(
+      flags.jobs,
+      [&](std::size_t index, const OnProgress& on_progress) -> absl::StatusOr<FileDone> {
+        const PutPlan::File& file = plan.files[index];
+        DFS_ASSIGN_OR_RETURN(const Stored stored, PutFile(session, file.local, file.remote, flags.settings, on_progress));
+        FileDone done;
+        done.line = LineOf(stored, session.flags().is_human);
+        done.is_data = true;
+        done.json = JsonOf(stored);
+        done.bytes = stored.put.info().size();
+        done.was_there = stored.was_there;
+        return done;
+      },
+      [&](std::size_t index) { return plan.files[index].local; });
+  std::string note;
+  if (!plan.skipped.empty()) note = std::to_string(plan.skipped.size()) + " skipped";
+  if (plan.empty_folders > 0) {
+    if (!note.empty()) note += "; ";
+    note.append(std::to_string(plan.empty_folders)).append(" empty folders are not kept");
+  }
+  return board.Finish(note);
 }
 
 int RunPut(Session& session, const PutFlags& flags) {
-  std::string remote = flags.remote;
-  if (remote.empty() && flags.local == "-") {
-    return session.Fail(absl::InvalidArgumentError("put - needs a REMOTE name"));
-  }
-  if (remote.empty()) remote = BaseName(flags.local);
-  auto source = OpenSource(flags.local);
-  if (!source.ok()) return session.Fail(source.status(), remote);
-  PutOptions options;
-  options.if_version = flags.if_version;
-  options.if_absent = flags.is_if_absent;
-  options.conflict_window_s = kConflictWindowS;
-  options.ignores_conflict = flags.is_forced;
-  if (const absl::Status look = LookBeforehand(session, remote, **source, options); !look.ok()) {
-    return session.Fail(look, remote);
-  }
-  ProgressLine progress(session, remote);
-  options.on_progress = [&](std::uint64_t bytes, std::uint64_t total) {
-    progress.Update(bytes, total);
-  };
-  auto put = PutOnce(session, remote, **source, options);
-  if (ReasonOf(put.status()) == v1::ErrorDetail::CONFLICT) {
-    put = AskAndPut(session, remote, **source, options, put.status());
-  }
-  if (!put.ok()) {
-    const bool exists =
-        flags.is_if_absent && ReasonOf(put.status()) == v1::ErrorDetail::PRECONDITION;
-    return session.Fail(
-        exists ? ErrorWithReason(absl::StatusCode::kAlreadyExists, "there is a file of this name",
-                                 v1::ErrorDetail::PRECONDITION)
-               : put.status(),
-        remote);
-  }
-  if (session.is_json()) {
-    session.PrintJson(JsonOf(*put));
-  } else if (!session.is_quiet()) {
-    session.Print(put->info().name() + "  " +
-                  FormatBytes(put->info().size(), session.flags().is_human) + " bytes  version " +
-                  std::to_string(put->info().version()) + "  " + std::to_string(put->replicas()) +
-                  " replicas" + FormatFreshness(put->info()) + "\n");
-  }
-  return kExitOk;
+  const auto plan = PlanOf(flags);
+  if (!plan.ok()) return session.Fail(plan.status());
+  if (flags.is_dry_run) return Simulate(session, flags, *plan);
+  if (flags.is_recursive || flags.sources().size() > 1) return PutMany(session, flags, *plan);
+  if (!plan->failed.empty()) return session.Fail(plan->failed[0].second, plan->failed[0].first);
+  return plan->files.empty() ? kExitOk : PutSingle(session, flags, plan->files[0]);
 }
 
 }  // namespace
@@ -142,23 +185,42 @@ int RunPut(Session& session, const PutFlags& flags) {
 Verb PutVerb() {
   return {"put",
           {},
-          "put LOCAL [REMOTE]",
-          "store a file as a new version",
+          "put LOCAL... [REMOTE]",
+          "store a file as a new version, several below REMOTE/, or with -r all that is in a folder",
           {"dfs-cli put report.pdf", "dfs-cli put report.pdf archive/2026/report.pdf",
            "tar c src | dfs-cli put - src.tar", "dfs-cli put --if-absent lock.txt locks/build",
-           "dfs-cli put --if-version=17 report.pdf"},
+           "dfs-cli put --if-version=17 report.pdf", "dfs-cli put a.txt b.txt archive/",
+           "dfs-cli put -r src backup/src", "dfs-cli put -r --exclude=.git --jobs=8 src",
+           "dfs-cli put -r --resume src backup/src", "dfs-cli put -r -n src"},
           [](CLI::App& app) -> RunVerb {
             auto flags = std::make_shared<PutFlags>();
-            app.add_option("LOCAL", flags->local, "file to store; - is standard input")->required();
-            app.add_option("REMOTE", flags->remote, "its name in the cluster (default: base name)");
-            auto* version = app.add_option("--if-version", flags->if_version,
+            app.add_option("LOCAL", flags->words,
+                           "files to store, - is standard input; the last of two or more is the name in the cluster: of one "
+                           "file (default: base name); ending with a slash, the folder for all of them under their names. With "
+                           "-r: what is in one folder goes below it (default: its base name)")
+                ->required();
+            auto* version = app.add_option("--if-version", flags->settings.if_version,
                                            "only if this is the current version (0: none)");
-            app.add_flag("--if-absent", flags->is_if_absent, "only if there is no such file")
+            app.add_flag("--if-absent", flags->settings.if_absent, "only if there is no such file")
                 ->excludes(version);
-            app.add_flag("--force", flags->is_forced,
+            app.add_flag("--force", flags->settings.is_forced,
                          "also if another client wrote it less than 60 s ago (or what the bucket "
                          "says); without it this asks, or fails with 13")
                 ->excludes(version);
+            app.add_flag("-r,-R,--recursive", flags->is_recursive,
+                         "folders with all that is in them (not: empty folders, symbolic links, devices)");
+            app.add_flag("-L,--follow-links", flags->follows_links, "with -r: what symbolic links lead to");
+            app.add_option("--include", flags->includes, "with -r: only what matches this pattern (may be repeated)")
+                ->allow_extra_args(false);
+            app.add_option("--exclude", flags->excludes, "with -r: not what matches this pattern (may be repeated)")
+                ->allow_extra_args(false);
+            app.add_flag("--resume", flags->settings.resumes,
+                         "go on after an interruption: files that are there with the same bytes are not sent again");
+            AddJobsFlag(app, flags->jobs);
+            AddDryRunFlag(app, flags->is_dry_run);
+            app.callback([flags] {
+              if (const std::string error = UsageErrorOf(*flags); !error.empty()) throw CLI::ValidationError(error);
+            });
             return [flags](Session& session) { return RunPut(session, *flags); };
           }};
 }

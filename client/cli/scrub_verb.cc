@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "client/cli/progress_line.h"
+#include "client/cli/simulation.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
 #include "common/clock.h"
@@ -19,6 +20,7 @@ struct ScrubFlags {
   std::string node;
   bool only_shows = false;
   bool waits = false;
+  bool is_dry_run = false;
 };
 
 std::string TextOfTime(std::int64_t micros) {
@@ -89,9 +91,21 @@ int Wait(Session& session, const std::string& node) {
   }
 }
 
+int Simulate(Session& session, const v1::ScrubResponse& response) {
+  Simulation simulation(session);
+  for (const auto& node : response.nodes()) {
+    if (!node.error().empty()) continue;
+    simulation.Would("scrub", node.node() + ": read and check " +
+                                  FormatBytes(node.stored_bytes(), session.flags().is_human) + " bytes",
+                     Json{{"node", node.node()}, {"bytes", node.stored_bytes()}}, node.stored_bytes());
+  }
+  return simulation.Finish();
+}
+
 int RunScrub(Session& session, const ScrubFlags& flags) {
-  const auto response = session.client().Scrub(flags.node, !flags.only_shows);
+  const auto response = session.client().Scrub(flags.node, !flags.only_shows && !flags.is_dry_run);
   if (!response.ok()) return session.Fail(response.status(), flags.node);
+  if (flags.is_dry_run) return Simulate(session, *response);
   return flags.waits ? Wait(session, flags.node) : Print(session, *response);
 }
 
@@ -108,6 +122,7 @@ Verb ScrubVerb() {
             app.add_option("NODE", flags->node, "name or number; without: every node");
             app.add_flag("--show", flags->only_shows, "start nothing, only show");
             app.add_flag("--wait", flags->waits, "until all is checked and what was bad is healed");
+            AddDryRunFlag(app, flags->is_dry_run);
             return [flags](Session& session) { return RunScrub(session, *flags); };
           }};
 }

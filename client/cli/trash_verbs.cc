@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client/cli/interrupt.h"
+#include "client/cli/simulation.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
 #include "proto/wire_status.h"
@@ -18,9 +19,31 @@ struct UndeleteFlags {
   std::string remote;
   std::optional<std::uint64_t> version;
   bool replaces = false;
+  bool is_dry_run = false;
 };
 
+absl::Status ThereIsAFile() {
+  return ErrorWithReason(absl::StatusCode::kAlreadyExists,
+                         "there is a file of this name; --replace puts it into the trash instead",
+                         v1::ErrorDetail::PRECONDITION);
+}
+
+// The cluster does not tell what is in its trash.
+int SimulateUndelete(Session& session, const UndeleteFlags& flags) {
+  const auto current = session.client().Stat(flags.remote);
+  if (!current.ok() && !absl::IsNotFound(current.status())) return session.Fail(current.status(), flags.remote);
+  if (current.ok() && !flags.replaces) return session.Fail(ThereIsAFile(), flags.remote);
+  const std::string which = flags.version ? "version " + std::to_string(*flags.version) : "the newest version in the trash";
+  const std::uint64_t replaced = current.ok() ? current->version() : 0;
+  Simulation simulation(session);
+  simulation.Would("undelete", flags.remote + ": take back " + which + ", if it is there" +
+                                   (replaced == 0 ? "" : ", in place of version " + std::to_string(replaced)),
+                   Json{{"name", flags.remote}, {"version", flags.version.value_or(0)}, {"replaces", replaced}});
+  return simulation.Finish();
+}
+
 int RunUndelete(Session& session, const UndeleteFlags& flags) {
+  if (flags.is_dry_run) return SimulateUndelete(session, flags);
   absl::StatusOr<v1::FileInfo> file;
   {
     const ChangeInProgress change;
@@ -28,12 +51,7 @@ int RunUndelete(Session& session, const UndeleteFlags& flags) {
   }
   if (!file.ok()) {
     const bool exists = ReasonOf(file.status()) == v1::ErrorDetail::PRECONDITION;
-    return session.Fail(exists ? ErrorWithReason(absl::StatusCode::kAlreadyExists,
-                                                 "there is a file of this name; --replace puts it "
-                                                 "into the trash instead",
-                                                 v1::ErrorDetail::PRECONDITION)
-                               : file.status(),
-                        flags.remote);
+    return session.Fail(exists ? ThereIsAFile() : file.status(), flags.remote);
   }
   if (session.is_json()) {
     session.PrintJson(JsonOf(*file));
@@ -51,7 +69,31 @@ struct GcFlags {
   std::string node;
   bool only_shows = false;
   bool confirms = false;
+  bool is_dry_run = false;
 };
+
+int SimulateCollection(Session& session, const GcFlags& flags, const v1::CollectResponse& response) {
+  Simulation simulation(session);
+  std::size_t silent = 0;
+  for (const auto& node : response.nodes()) {
+    if (!node.error().empty()) {
+      ++silent;
+      session.Fail(absl::UnavailableError(node.error()), node.node());
+      continue;
+    }
+    const std::uint64_t withheld = flags.confirms ? node.withheld_bytes() : 0;
+    simulation.Would("gc", node.node() + ": of " + std::to_string(node.trash_chunks()) + " chunks, " +
+                               FormatBytes(node.trash_bytes(), session.flags().is_human) +
+                               " bytes in the trash what no file needs" +
+                               (withheld == 0 ? "" : ", and " + FormatBytes(withheld, session.flags().is_human) +
+                                                         " bytes that it withholds"),
+                     Json{{"node", node.node()}, {"trash_chunks", node.trash_chunks()},
+                          {"trash_bytes", node.trash_bytes()}, {"withheld_bytes", node.withheld_bytes()}},
+                     node.trash_bytes() + withheld);
+  }
+  const bool is_silent = silent > 0 && silent == static_cast<std::size_t>(response.nodes_size());
+  return simulation.Finish(is_silent ? kExitUnreachable : (silent > 0 ? kExitPartly : kExitOk));
+}
 
 int PrintCollection(Session& session, const v1::CollectResponse& response) {
   const bool is_human = session.flags().is_human;
@@ -94,10 +136,11 @@ int PrintCollection(Session& session, const v1::CollectResponse& response) {
 int RunGc(Session& session, const GcFlags& flags) {
   v1::CollectRequest request;
   request.set_node(flags.node);
-  request.set_start(!flags.only_shows);
-  request.set_confirm(flags.confirms);
+  request.set_start(!flags.only_shows && !flags.is_dry_run);
+  request.set_confirm(flags.confirms && !flags.is_dry_run);
   const auto response = session.client().Collect(request);
   if (!response.ok()) return session.Fail(response.status(), flags.node);
+  if (flags.is_dry_run) return SimulateCollection(session, flags, *response);
   return PrintCollection(session, *response);
 }
 
@@ -116,6 +159,7 @@ Verb GcVerb() {
             app.add_flag("--confirm", flags->confirms,
                          "what a node withholds, because it is so much at once, may go")
                 ->excludes(show);
+            AddDryRunFlag(app, flags->is_dry_run);
             return [flags](Session& session) { return RunGc(session, *flags); };
           }};
 }
@@ -134,6 +178,7 @@ Verb UndeleteVerb() {
                            "this version (default: the newest in the trash)");
             app.add_flag("--replace", flags->replaces,
                          "also if there is a file of this name: that one goes to the trash");
+            AddDryRunFlag(app, flags->is_dry_run);
             return [flags](Session& session) { return RunUndelete(session, *flags); };
           }};
 }

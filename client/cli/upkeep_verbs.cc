@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/simulation.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
 #include "common/clock.h"
@@ -190,6 +191,7 @@ struct ChangeFlags {
   bool is_confirmed = false;
   bool is_undo = false;
   bool does_not_wait = false;
+  bool is_dry_run = false;
 };
 
 bool IsConfirmed(const std::string& question) {
@@ -209,7 +211,53 @@ Json JsonOf(const v1::ChangeMemberResponse& response) {
               {"bytes_left", response.bytes_left()}};
 }
 
+std::string EffectOf(Change::Change change) {
+  switch (change) {
+    case Change::LEAVE:
+      return "it hands over its copies and its vote, and is a member no longer";
+    case Change::DRAIN:
+      return "its copies go to other nodes";
+    case Change::UNDRAIN:
+      return "it may have copies again";
+    case Change::REPLACE:
+      return "another takes over its name and zone; its id is never used again";
+    default:
+      return "it is a member no longer; its id is never used again, and its copies are made anew";
+  }
+}
+
+// The leader may refuse for reasons that only it knows.
+int SimulateChange(Session& session, Change::Change change, const ChangeFlags& flags) {
+  const auto members = session.client().Members();
+  if (!members.ok()) return session.Fail(members.status(), flags.node);
+  for (const auto& node : members->nodes()) {
+    if (node.name() != flags.node && std::to_string(node.node_id()) != flags.node) continue;
+    std::uint64_t chunks = 0;
+    std::uint64_t bytes = 0;
+    const absl::Status listed = session.client().ListHere(node.node_id(), [&](const std::string&, const v1::HereChunk& chunk) {
+      ++chunks;
+      bytes += chunk.size();
+    });
+    const std::string holds = listed.ok() ? "holds " + std::to_string(chunks) + " chunks, " +
+                                                FormatBytes(bytes, session.flags().is_human) + " bytes"
+                                          : "does not say what it holds";
+    Json fields = {{"node", node.name()}, {"node_id", node.node_id()}, {"state", node.state()}};
+    if (listed.ok()) fields.update(Json{{"chunks", chunks}, {"bytes", bytes}});
+    Simulation simulation(session);
+    const std::string verb = change == Change::LEAVE     ? "leave"
+                             : change == Change::FORGET  ? "forget"
+                             : change == Change::REPLACE ? "replace"
+                                                         : "drain";
+    simulation.Would(verb, node.name() + " (id " + std::to_string(node.node_id()) + ", " + node.state() + ", " + holds +
+                               "): " + EffectOf(change),
+                     fields, change == Change::UNDRAIN ? 0 : bytes);
+    return simulation.Finish();
+  }
+  return session.Fail(absl::NotFoundError("there is no such member"), flags.node);
+}
+
 int RunChange(Session& session, Change::Change change, const ChangeFlags& flags) {
+  if (flags.is_dry_run) return SimulateChange(session, change, flags);
   v1::ChangeMemberRequest request;
   request.set_change(change);
   request.set_node(flags.node);
@@ -238,7 +286,7 @@ int RunChange(Session& session, Change::Change change, const ChangeFlags& flags)
 
 int RunForDead(Session& session, Change::Change change, const ChangeFlags& flags) {
   const std::string what = change == Change::FORGET ? "forget" : "replace";
-  if (!flags.is_confirmed) {
+  if (!flags.is_confirmed && !flags.is_dry_run) {
     const std::string effect = "its id is never used again, and what only it holds is lost";
     if (::isatty(STDIN_FILENO) != 1) {
       return session.Fail(absl::InvalidArgumentError(what + " " + flags.node + ": " + effect +
@@ -292,6 +340,7 @@ std::shared_ptr<ChangeFlags> AddChangeFlags(CLI::App& app, bool has_force) {
     app.add_flag("--force", flags->is_forced, "also if files will have fewer copies, or none");
   }
   app.add_flag("--no-wait", flags->does_not_wait, "return at once; it goes on by itself");
+  AddDryRunFlag(app, flags->is_dry_run);
   return flags;
 }
 

@@ -1,5 +1,9 @@
 // dfs-cli as scripts use it: exit codes, what goes to standard output, JSON.
+#include <sys/stat.h>
+
+#include <csignal>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -324,6 +328,77 @@ TEST_F(Cli, PythonExampleWorksAtEachNode) {
     EXPECT_THAT(result.out, HasSubstr("equal"));
   }
   Proved("a Python client made from the .proto files puts, gets and removes at each node");
+}
+
+// The put is killed between two files: at a pipe that nobody writes to. The get is killed within one: where the file would
+// become longer than the process may write.
+TEST_F(Cli, TreeComesBackWholeThoughBothTransfersWereKilled) {
+  constexpr std::uint64_t kWritable = std::uint64_t{10} << 20;
+  const std::map<std::string, std::string> content = {
+      {"one/a/small.txt", "small"},        {"one/empty", ""},           {"one/large", MakeBytes(7, 24'000'000)},
+      {"one/\xC3\xA9 b/c.txt", "two words"}, {"two/late.txt", "late"}, {"two/more/d", MakeBytes(8, 300'000)}};
+  for (const auto& [name, bytes] : content) {
+    std::filesystem::create_directories(std::filesystem::path(folder_.File("src/" + name)).parent_path());
+    WriteFile(folder_.File("src/" + name), bytes);
+  }
+  ASSERT_EQ(::mkfifo(folder_.File("pipe").c_str(), 0600), 0);
+  const std::vector<std::string> command = {ProcessCluster::CliBinary(), "--endpoints=" + cluster().EndpointList()};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), command.begin(), command.end());
+    return words;
+  };
+  {
+    ChildProcess put(with({"put", "-r", "--jobs=1", folder_.File("src/one"), folder_.File("pipe"), folder_.File("src/two"), "cli/tree/"}), {});
+    ASSERT_OK(ProcessCluster::Await("the first folder is stored", absl::Minutes(1),
+                                    [&] { return Lines(Run({"ls", "-r", "cli/tree/one"}).out).size() == 4; }));
+    put.Kill();
+  }
+  EXPECT_EQ(Run({"ls", "-r", "cli/tree/two"}).out, "");
+  const auto again = Json({"put", "-r", "--resume", folder_.File("src/one"), folder_.File("src/two"), "cli/tree/"});
+  ASSERT_EQ(again.size(), content.size());
+  for (const auto& line : again) {
+    EXPECT_EQ(line.contains("was_there"), line["name"].get<std::string>().starts_with("cli/tree/one/")) << line;
+  }
+
+  std::vector<std::string> limited = with({"get", "-r", "--jobs=1", "cli/tree", folder_.File("copy")});
+  limited.insert(limited.begin(), {"prlimit", "--core=0", "--fsize=" + std::to_string(kWritable)});
+  EXPECT_EQ(RunCommand(limited).exit_code, 128 + SIGXFSZ);
+  EXPECT_FALSE(std::filesystem::exists(folder_.File("copy/one/large")));
+  for (const auto& line : Json({"get", "-r", "cli/tree", folder_.File("copy")})) {
+    if (line["name"] == "cli/tree/one/large") EXPECT_EQ(line["resumed_from"], kWritable) << line;
+  }
+  std::map<std::string, std::string> copied;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.File("copy"))) {
+    if (!entry.is_regular_file()) continue;
+    copied[std::filesystem::relative(entry.path(), folder_.File("copy")).string()] = ReadFile(entry.path().string());
+  }
+  EXPECT_TRUE(copied == content);
+  EXPECT_EQ(Run({"remove", "-r", "--max-delete=" + std::to_string(content.size()), "cli/tree"}).exit_code, 0);
+  EXPECT_EQ(Run({"ls", "cli/tree"}).out, "");
+  Proved("a tree comes back byte for byte though the put and the get of it were killed; both went on where they stopped");
+}
+
+TEST_F(Cli, SimulationChangesNothing) {
+  EXPECT_EQ(Run({"put", "-", "cli/simulated"}, "12345").exit_code, 0);
+  const auto simulated = [&](const std::vector<std::string>& words, const std::string& line) {
+    const auto result = Run(words);
+    EXPECT_EQ(result.exit_code, 0) << words[0] << result.err;
+    EXPECT_THAT(result.out, HasSubstr("SIMULATION: would " + line));
+    EXPECT_THAT(result.err, HasSubstr("nothing was changed"));
+  };
+  simulated({"mb", "-n", "new"}, "mb new: mode quorum, 3 replicas");
+  simulated({"gc", "-n"}, "gc n1");
+  simulated({"scrub", "-n", "n2"}, "scrub n2: read and check");
+  simulated({"drain", "-n", "n2"}, "drain n2 (id 2, alive, holds");
+  simulated({"leave", "-n", "n3"}, "leave n3");
+  simulated({"forget", "-n", "n3"}, "forget n3");
+  simulated({"remove", "-n", "cli/simulated"}, "remove cli/simulated");
+  simulated({"clear", "-n", "cli/simulated"}, "clear \"cli/simulated\": 1 files, 5 bytes");
+  EXPECT_EQ(Run({"mb", "-n", "default"}).exit_code, kConflict);
+  EXPECT_EQ(Run({"rb", "-n", "default"}).exit_code, kConflict) << "it has files";
+  EXPECT_EQ(Run({"rb", "-n", "new"}).exit_code, kNotFound) << "it was not made";
+  EXPECT_EQ(Run({"get", "cli/simulated", "-"}).out, "12345");
+  for (const auto& row : Json({"members"})) EXPECT_EQ(row["state"], "alive") << row;
 }
 
 TEST_F(Cli, ServerRefusesWhatItCannotDo) {

@@ -45,7 +45,8 @@ class Sink {
   [[nodiscard]] virtual bool Rewind() { return false; }
 };
 
-// A local file, as long as it is now; it must not change meanwhile. What is no regular file is read to its end. kLocal.
+// A local file, as it is now; kLocal also if its length or its time of modification changes meanwhile. What is no regular file is
+// read to its end.
 Result<std::unique_ptr<Source>> FromFile(const std::string& path);
 // A descriptor that is read from where it stands to its end; it is not closed.
 std::unique_ptr<Source> FromDescriptor(int descriptor);

@@ -6,83 +6,15 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <memory>
-#include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "tests/unit/client/fake_cluster.h"
+#include "tests/unit/client/cli_fixture.h"
 
 namespace dfs::client {
 namespace {
-
-using Json = nlohmann::json;
-namespace fs = std::filesystem;
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
-void WriteFile(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-struct Result {
-  int code = -1;
-  std::string out;
-  std::string err;
-  [[nodiscard]] std::vector<Json> Lines() const {
-    std::vector<Json> lines;
-    std::istringstream in(out);
-    for (std::string line; std::getline(in, line);) lines.push_back(Json::parse(line));
-    return lines;
-  }
-};
-
-class CliTest : public ::testing::Test {
- protected:
-  CliTest() {
-    std::string pattern = (fs::temp_directory_path() / "dfs_cli_XXXXXX").string();
-    folder = ::mkdtemp(pattern.data());
-  }
-  ~CliTest() override { fs::remove_all(folder); }
-
-  // Runs `dfs-cli ARGUMENTS` by a shell, in `folder`.
-  Result Run(const std::string& arguments, const std::string& before = "") const {
-    const std::string endpoints = a.address() + "," + b.address();
-    const std::string command = "cd " + folder.string() + " && " + before +
-                                " DFS_ENDPOINTS=" + endpoints + " " DFS_CLI_PATH " " + arguments +
-                                " >.out 2>.err";
-    const int status = std::system(command.c_str());
-    Result result;
-    result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    result.out = ReadFile(folder / ".out");
-    result.err = ReadFile(folder / ".err");
-    return result;
-  }
-  int PartialFiles() const {
-    int count = 0;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().string().ends_with(".partial")) ++count;
-    }
-    return count;
-  }
-
-  std::shared_ptr<FakeState> state = std::make_shared<FakeState>();
-  mutable FakeNode a{"a", state};
-  mutable FakeNode b{"b", state};
-  fs::path folder;
-};
 
 TEST_F(CliTest, FileGoesInAndComesOut) {
   std::string bytes(3'000'000, '\0');
@@ -366,7 +298,7 @@ TEST_F(CliTest, BashCompletesVerbsFlagsChoicesAndRemoteNames) {
   EXPECT_EQ(complete("stat rep"), "reports/a\\ b\n") << "as the shell would have to be told";
   EXPECT_EQ(complete("put loc"), "local\n");
   const std::string page = Run("help --man").out;
-  EXPECT_NE(page.find(".SS put LOCAL [REMOTE]"), std::string::npos);
+  EXPECT_NE(page.find(".SS put LOCAL... [REMOTE]"), std::string::npos);
   EXPECT_NE(page.find("\\-\\-if\\-absent"), std::string::npos);
   EXPECT_EQ(Run("completion tcsh").code, 64);
 }

@@ -273,7 +273,8 @@ TEST(ShellWords, AreCompletedByVerbFlagAndName) {
   EXPECT_EQ(complete("sta").common, "stat");
   EXPECT_EQ(complete("cert ").candidates, (Words{"init", "issue", "show"}));
   EXPECT_EQ(complete("put --if-a").candidates, Words{"--if-absent"});
-  EXPECT_EQ(complete("put --j").candidates, Words{"--json"});
+  EXPECT_EQ(complete("stat --j").candidates, Words{"--json"});
+  EXPECT_EQ(complete("put --j").candidates, (Words{"--jobs", "--json"}));
   EXPECT_EQ(complete("drain ").candidates, (Words{"n1", "n2"}));
   const Completion remote = complete("stat a");
   EXPECT_EQ(remote.candidates, (Words{"a/c", "a\\ b"}));

@@ -226,6 +226,12 @@ grpc::Status FakeNode::Get(grpc::ServerContext* context, const v1::GetRequest* r
     writer->Write(response);
     response.Clear();
     at += piece.size();
+    MutexLock lock(&mutex_);
+    bytes_sent_ += piece.size();
+    while (begun.fault == Fault::kHangMidway && at * 2 >= bytes.size() && !is_killed_ && !context->IsCancelled()) {
+      changed_.WaitFor(&mutex_, absl::Milliseconds(20));
+    }
+    if (is_killed_ || context->IsCancelled()) return Broken();
     if (begun.fault == Fault::kBreakMidway) return Broken();
   } while (at < bytes.size());
   return grpc::Status::OK;
@@ -244,6 +250,10 @@ grpc::Status FakeNode::Remove(grpc::ServerContext* context, const v1::RemoveRequ
   }
   const auto found = state_->files.find(request->name());
   if (found == state_->files.end()) return NotFound();
+  if (begun.fault == Fault::kReplaceBefore) found->second.info.set_version(++state_->version);
+  if (request->has_if_version() && request->if_version() != found->second.info.version()) {
+    return Answer(absl::StatusCode::kFailedPrecondition, "another version is current", ErrorDetail::PRECONDITION);
+  }
   response->set_version(found->second.info.version());
   state_->files.erase(found);
   v1::SettleResponse& result = state_->results[key];
@@ -442,6 +452,11 @@ grpc::Status FakeNode::Members(grpc::ServerContext* context, const v1::MembersRe
   if (!begun.status.ok()) return begun.status;
   response->set_answered_by(name_);
   return Fill(response->add_nodes());
+}
+
+std::uint64_t FakeNode::bytes_sent() {
+  MutexLock lock(&mutex_);
+  return bytes_sent_;
 }
 
 void FakeNode::SayOfRepair(std::deque<v1::RepairProgress> answers) {

@@ -30,7 +30,9 @@ enum class Fault {
   kBreakAfter,   // it happened, and the connection breaks before the answer
   kBreakMidway,  // Put: after the first message; Get: after one data message
   kHang,         // no answer until the call is cancelled
+  kHangMidway,   // Get: after half of the bytes, until it is cancelled
   kSessionExpired,
+  kReplaceBefore,  // Remove: another client stores the file anew just before
   kDamage,  // Get: one byte is flipped; Put: answered as if one was
 };
 
@@ -62,6 +64,8 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   // The next calls of "Put", "Get", … meet these, one after another.
   void Inject(const std::string& method, std::vector<Fault> faults) ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] int calls(const std::string& method) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of all gets.
+  [[nodiscard]] std::uint64_t bytes_sent() ABSL_LOCKS_EXCLUDED(mutex_);
   // What Repair answers, one after another; the last of them from then on. At least one.
   void SayOfRepair(std::deque<v1::RepairProgress> answers) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddEndpoint(const std::string& address) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -117,6 +121,7 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   std::map<std::string, std::deque<Fault>> faults_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> endpoints_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t bytes_sent_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<v1::RepairProgress> repair_ ABSL_GUARDED_BY(mutex_) = {v1::RepairProgress()};
 };
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -69,6 +70,22 @@ TEST_F(PosixByteStreamTest, FileThatBecameShorterIsAnError) {
   fs::resize_file(Path("f"), 5'000);
   const auto rest = (*source)->Read(8192);
   EXPECT_TRUE(IsLocalError(rest.status())) << rest.status();
+}
+
+// The length is the same: the time of its modification tells.
+TEST_F(PosixByteStreamTest, FileThatWasWrittenMeanwhileIsAnError) {
+  WriteFile("f", std::string(10'000, 'x'));
+  fs::last_write_time(Path("f"), fs::file_time_type::clock::now() - std::chrono::hours(1));
+  const auto source = OpenFileSource(Path("f"));
+  ASSERT_TRUE(source.ok());
+  ASSERT_TRUE((*source)->Read(4096).ok());
+  WriteFile("f", std::string(10'000, 'y'));
+  EXPECT_TRUE(IsLocalError((*source)->Read(8192).status()));
+  WriteFile("empty", "");
+  const auto empty = OpenFileSource(Path("empty"));
+  ASSERT_TRUE(empty.ok());
+  WriteFile("empty", "grown");
+  EXPECT_TRUE(IsLocalError((*empty)->Read(4096).status())) << "a put of it would store nothing";
 }
 
 TEST_F(PosixByteStreamTest, WhatCannotBeReadIsALocalError) {

@@ -1,0 +1,120 @@
+#include "client/cli/transfer_board.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "client/cli/text.h"
+#include "common/executor.h"
+
+namespace dfs::client::cli {
+
+void AddJobsFlag(CLI::App& app, std::size_t& jobs) {
+  app.add_option("-j,--jobs", jobs, "files that are moved at once")
+      ->capture_default_str()
+      ->check(CLI::Range(std::size_t{1}, kJobsMax));
+}
+
+TransferBoard::TransferBoard(Session& session, std::string verb, std::size_t count, std::uint64_t bytes)
+    : verb_(std::move(verb)), count_(count), bytes_(bytes), session_(session), line_(session, "0/" + std::to_string(count)) {}
+
+void TransferBoard::Run(std::size_t jobs, const Operation& operation, const NameOf& name_of) {
+  const std::size_t workers = std::min(jobs, count_);
+  {
+    MutexLock lock(&mutex_);
+    moving_.assign(workers, 0);
+  }
+  std::vector<Event> done(workers);
+  ThreadPool threads("transfer", workers);
+  for (std::size_t worker = 0; worker < workers; ++worker) {
+    threads.Post([&, worker] {
+      Work(worker, operation, name_of);
+      done[worker].Set();
+    });
+  }
+  for (auto& event : done) event.Wait();
+  threads.Stop();
+}
+
+void TransferBoard::Work(std::size_t worker, const Operation& operation, const NameOf& name_of) {
+  for (std::size_t index = Next(); index < count_; index = Next()) {
+    const auto done = operation(index, [this, worker](std::uint64_t bytes, std::uint64_t) { Progress(worker, bytes); });
+    if (done.ok()) {
+      Record(worker, *done);
+      continue;
+    }
+    MutexLock lock(&mutex_);
+    moving_[worker] = 0;
+    RecordFailure(name_of(index), done.status());
+  }
+}
+
+std::size_t TransferBoard::Next() {
+  MutexLock lock(&mutex_);
+  return has_given_up_ || next_ == count_ ? count_ : next_++;
+}
+
+void TransferBoard::Progress(std::size_t worker, std::uint64_t bytes) {
+  MutexLock lock(&mutex_);
+  moving_[worker] = bytes;
+  std::uint64_t all = bytes_done_;
+  for (const std::uint64_t one : moving_) all += one;
+  line_.Update(std::min(all, std::max(bytes_, bytes_done_)), bytes_);
+}
+
+void TransferBoard::Record(std::size_t worker, const FileDone& done) {
+  MutexLock lock(&mutex_);
+  moving_[worker] = 0;
+  ++done_;
+  bytes_done_ += done.bytes;
+  if (done.was_there) ++were_there_;
+  if (!done.was_there) bytes_moved_ += done.bytes;
+  hopeless_ = 0;
+  line_.Rename(std::to_string(done_ + failed_) + "/" + std::to_string(count_));
+  line_.Update(bytes_done_, bytes_);
+  if (session_.is_json()) {
+    session_.PrintJson(done.json);
+  } else if (!session_.is_quiet()) {
+    line_.Clear();
+    if (done.is_data) {
+      session_.Print(done.line + "\n");
+    } else {
+      session_.Say(done.line);
+    }
+  }
+}
+
+void TransferBoard::RecordFailure(const std::string& name, const absl::Status& status) {
+  line_.Clear();
+  ++failed_;
+  const int code = session_.Fail(status, name);
+  if (first_failure_ == kExitOk) first_failure_ = code;
+  const bool is_hopeless = code == kExitNoQuorum || code == kExitTryAgain || code == kExitUnknownOutcome;
+  hopeless_ = is_hopeless ? hopeless_ + 1 : 0;
+  if (code == kExitUnreachable || code == kExitDenied || hopeless_ >= kHopelessMax) has_given_up_ = true;
+}
+
+void TransferBoard::Fail(const Failures& failures) {
+  MutexLock lock(&mutex_);
+  for (const auto& [name, status] : failures) {
+    RecordFailure(name, status);
+    has_given_up_ = false;
+    hopeless_ = 0;
+  }
+}
+
+int TransferBoard::Finish(const std::string& note) {
+  MutexLock lock(&mutex_);
+  line_.Clear();
+  const std::size_t untried = count_ - next_;
+  std::string text = verb_ + " " + std::to_string(done_ - were_there_) + " files, " +
+                     FormatBytes(bytes_moved_, session_.flags().is_human) + " bytes";
+  if (were_there_ > 0) text += "; " + std::to_string(were_there_) + " were there already";
+  if (failed_ > 0) text += "; " + std::to_string(failed_) + " failed";
+  if (untried > 0) text += "; gave up: " + std::to_string(untried) + " not tried";
+  session_.Say(text + (note.empty() ? "" : "; " + note));
+  if (first_failure_ == kExitOk) return kExitOk;
+  return done_ > 0 ? kExitPartly : first_failure_;
+}
+
+}  // namespace dfs::client::cli
