@@ -77,7 +77,9 @@ void SimWorkload::Remove(const std::string& bucket) {
   DecidedChange change = Of(bucket);
   const std::uint64_t condition = random_.Below(6);
   if (condition == 0) change.if_version = client_->KnownVersion(bucket, change.name, 2);
-  if (condition == 1) change.version = client_->KnownVersion(bucket, change.name, kVersionsBack);
+  if (condition == 1 || (condition == 2 && bucket != kDefault)) {
+    change.version = client_->KnownVersion(bucket, change.name, kVersionsBack);
+  }
   client_->Remove(std::move(change));
 }
 
@@ -130,7 +132,7 @@ void SimWorkload::Read(const std::string& bucket) {
   const std::uint64_t kind = random_.Below(10);
   const auto level = kind < 2 ? api::EVENTUAL : kind < 4 ? api::LEADER : api::STRONG;
   std::optional<std::uint64_t> version;
-  if (random_.OneIn(1, 4)) version = client_->KnownVersion(bucket, name, kVersionsBack);
+  if (random_.OneIn(1, bucket == kDefault ? 10 : 3)) version = client_->KnownVersion(bucket, name, kVersionsBack);
   client_->Get(bucket, name, level, version, client_->AnyMachine());
 }
 
@@ -160,7 +162,7 @@ api::BucketOptions SimWorkload::DrawOptions() {
     options.set_allow_no_overlap(random_.OneIn(1, 2));
   }
   if (options.all_members() && options.write_quorum() != 0) options.set_allow_no_overlap(true);
-  if (random_.OneIn(1, 2)) options.set_versions_kept(1 + static_cast<std::uint32_t>(random_.Below(4)));
+  if (random_.OneIn(3, 4)) options.set_versions_kept(2 + static_cast<std::uint32_t>(random_.Below(4)));
   if (random_.OneIn(1, 3)) options.set_quota_files(2 + random_.Below(4));
   if (random_.OneIn(1, 3)) options.set_quota_bytes(3'000 + random_.Below(12'000));
   return options;
