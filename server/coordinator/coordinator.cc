@@ -42,7 +42,9 @@ absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& pa
                                                                  api::Consistency consistency,
                                                                  absl::Duration lag_max) {
   const bool is_mistaken = DFS_MUTANT(810, "a strong read does not ask the leader (rule R10)");
-  if (consistency == api::EVENTUAL || is_mistaken) {
+  const bool asks_nobody =
+      consistency == api::LEADER && DFS_MUTANT(1204, "a read as of the leader does not ask the leader");
+  if (consistency == api::EVENTUAL || is_mistaken || asks_nobody) {
     auto view = parts.machine->View();
     // There never was a state without any bucket that somebody could have seen.
     if (!view->cluster_id()) {

@@ -267,7 +267,7 @@ absl::Status Compare(const ReferenceFiles& files, const SeenState& seen) {
 absl::Status OrderedHistory::Check(const std::optional<SeenState>& last) const {
   const Order order(changes_);
   DFS_RETURN_IF_ERROR(order.Check());
-  ReferenceFiles files;
+  ReferenceFiles files(of_default_);
   Timelines lines;
   for (std::size_t i = 0; i < order.changes().size(); ++i) {
     DFS_RETURN_IF_ERROR(files.Apply(order.changes()[i]));

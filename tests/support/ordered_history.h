@@ -58,6 +58,8 @@ struct SeenState {
 // Not thread-safe.
 class OrderedHistory {
  public:
+  // What the bucket "default" promises.
+  explicit OrderedHistory(const BucketPromise& of_default = {}) : of_default_(of_default) {}
   // A time that no other event has.
   std::int64_t Tick() { return next_time_++; }
   void Record(DecidedChange change) { changes_.push_back(std::move(change)); }
@@ -68,6 +70,7 @@ class OrderedHistory {
   [[nodiscard]] absl::Status Check(const std::optional<SeenState>& last) const;
 
  private:
+  BucketPromise of_default_;
   std::int64_t next_time_ = 1;
   std::vector<DecidedChange> changes_;
   std::vector<SeenRead> reads_;

@@ -191,7 +191,10 @@ std::uint64_t Bucket::kept_bytes() const {
   return bytes;
 }
 
-ReferenceFiles::ReferenceFiles() { buckets_["default"].id = 1; }
+ReferenceFiles::ReferenceFiles(const BucketPromise& of_default) {
+  buckets_["default"].id = 1;
+  buckets_["default"].promise = of_default;
+}
 
 Verdict ReferenceFiles::VerdictOf(const DecidedChange& change, Bucket* bucket) const {
   std::optional<Verdict> refused;
@@ -254,6 +257,9 @@ absl::Status ReferenceFiles::Put(const DecidedChange& change, Bucket& bucket) {
   FileVersion version = change.content;
   version.number = ++last_version_;
   if (change.answered != version) return Wrong(change, absl::StrCat("must be ", ToText(version)));
+  if (change.count < bucket.promise.copies_least) {
+    return Wrong(change, absl::StrCat("with ", change.count, " copies, must be ", bucket.promise.copies_least));
+  }
   WriteOver(bucket, change.name, version);
   touched_ = {change.name};
   return absl::OkStatus();

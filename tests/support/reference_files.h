@@ -18,6 +18,7 @@ struct BucketPromise {
   std::uint32_t versions_kept = 1;  // the current one included
   std::uint64_t quota_bytes = 0;    // 0: none
   std::uint64_t quota_files = 0;
+  std::uint64_t copies_least = 0;   // durable before a put is answered
 };
 
 struct FileVersion {
@@ -56,7 +57,8 @@ struct DecidedChange {
   Verdict verdict = Verdict::kDone;
   std::uint64_t log_index = 0;              // of the entry that decided
   FileVersion answered;                     // what was put, moved, brought back (as it is now) or removed (as it was)
-  std::uint64_t count = 0;                  // of a clear: files; of a move: the number before; of a new bucket: its id
+  std::uint64_t count = 0;                  // of a clear: files; of a move: the number before; of a new bucket: its id; of
+                                            // a put: copies that were durable
 };
 std::string ToText(const DecidedChange& change);
 
@@ -74,7 +76,8 @@ class ReferenceFiles {
     [[nodiscard]] std::uint64_t kept_bytes() const;
   };
 
-  ReferenceFiles();  // with the bucket "default"
+  // There is the bucket "default".
+  explicit ReferenceFiles(const BucketPromise& of_default);
   // kFailedPrecondition: this change cannot have had that answer here. The state is of no use then.
   absl::Status Apply(const DecidedChange& change);
   [[nodiscard]] const std::map<std::string, Bucket>& buckets() const { return buckets_; }

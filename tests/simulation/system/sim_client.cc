@@ -39,6 +39,13 @@ bool NeedsNoPermission(const api::BucketOptions& options) {
   return write + read > replicas;
 }
 
+// Durable before a put is answered, whoever is there: one quorum cannot be greater than the members.
+std::uint64_t CopiesLeast(const api::BucketOptions& options, std::uint64_t members) {
+  if (options.write_quorum() != 0) return std::min<std::uint64_t>(options.write_quorum(), members);
+  if (options.all_members()) return members / 2 + 1;
+  return std::min<std::uint64_t>(options.replicas() / 2 + 1, members);
+}
+
 const char* NameOf(const DecidedChange& change) {
   switch (change.kind) {
     case Kind::kPut:
@@ -61,10 +68,11 @@ const char* NameOf(const DecidedChange& change) {
 
 }  // namespace
 
-SimClient::SimClient(int number, int machines, FiberScheduler* scheduler, SimWire* wire,
+SimClient::SimClient(int number, int machines, std::uint64_t members_least, FiberScheduler* scheduler, SimWire* wire,
                      SimHistory* history, std::uint64_t* next_value, ClientCounts* counts)
     : number_(number),
       machines_(machines),
+      members_least_(members_least),
       scheduler_(scheduler),
       wire_(wire),
       history_(history),
@@ -229,6 +237,7 @@ bool SimClient::Put(DecidedChange change, std::size_t size) {
           rpc::CommandResult done;
           done.set_code(rpc::CommandResult::DONE);
           done.set_applied_index(response->info().commit_index());
+          done.set_replicas(response->replicas());
           done.mutable_version()->set_number(response->info().version());
           done.mutable_version()->set_size(response->info().size());
           done.mutable_version()->set_crc32c(response->info().crc32c());
@@ -302,7 +311,8 @@ bool SimClient::MakeBucket(DecidedChange change, const api::BucketOptions& optio
   make.set_name(change.bucket);
   *make.mutable_options() = options;
   change.kind = Kind::kMakeBucket;
-  change.promise = {std::max(options.versions_kept(), 1u), options.quota_bytes(), options.quota_files()};
+  change.promise = {std::max(options.versions_kept(), 1u), options.quota_bytes(), options.quota_files(),
+                    CopiesLeast(options, members_least_)};
   const std::string name = change.bucket;
   const bool is_done = SubmitTo(make.request_id(), std::move(change), command);
   if (is_done && !NeedsNoPermission(options) && !options.allow_no_overlap()) {

@@ -23,8 +23,8 @@ using ClientCounts = std::map<std::string, std::uint64_t>;
 
 class SimClient {
  public:
-  // `next_value` is shared by all clients of a run.
-  SimClient(int number, int machines, FiberScheduler* scheduler, SimWire* wire, SimHistory* history,
+  // `next_value` is shared by all clients of a run. `members_least`: so many the cluster has at any time.
+  SimClient(int number, int machines, std::uint64_t members_least, FiberScheduler* scheduler, SimWire* wire, SimHistory* history,
             std::uint64_t* next_value, ClientCounts* counts);
 
   // Each of these makes one change, or tries to. Bucket, names and conditions of `change` are the caller's, the rest is filled
@@ -64,6 +64,7 @@ class SimClient {
 
   const int number_;
   const int machines_;
+  const std::uint64_t members_least_;
   FiberScheduler* const scheduler_;
   SimWire* const wire_;
   SimHistory* const history_;

@@ -55,6 +55,7 @@ bool TakeVerdict(const rpc::CommandResult& result, DecidedChange* change) {
   }
   change->log_index = result.applied_index();
   change->count = result.has_bucket() ? result.bucket().id() : result.count();
+  if (change->kind == DecidedChange::Kind::kPut) change->count = result.replicas();
   return true;
 }
 

@@ -41,6 +41,9 @@ class SimHistory {
   };
   using Name = std::pair<std::string, std::string>;  // bucket, file
 
+  // `of_default`: what the bucket "default" promises.
+  explicit SimHistory(const testing::BucketPromise& of_default) : ordered_(of_default) {}
+
   // A time that no other event has.
   std::int64_t Tick() { return ordered_.Tick(); }
   // With the result of the entry that decided it.

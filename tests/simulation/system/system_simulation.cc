@@ -26,6 +26,8 @@ constexpr int kConvergeSeconds = 180;  // for all to be well again, garbage incl
 constexpr std::int64_t kAuditEvery = kSecond / 2;
 constexpr int kSpares = 2;             // machines that may join later
 constexpr int kClients = 5;
+constexpr std::uint64_t kMembersLeast = 3;
+constexpr testing::BucketPromise kDefaultPromise{.copies_least = 2};
 
 class SystemRun {
  public:
@@ -82,6 +84,10 @@ class SystemRun {
   }
 
  private:
+  // Whoever runs the cluster lets it have three at least.
+  [[nodiscard]] std::uint64_t MembersLeast() const {
+    return has_operator_ ? kMembersLeast : cluster_.members();
+  }
   static absl::Status Failed(const std::string& what, const absl::Status& status) {
     return absl::Status(status.code(), absl::StrCat(what, ": ", std::string(status.message())));
   }
@@ -115,7 +121,7 @@ class SystemRun {
 
   void StartClients(std::int64_t end) {
     for (int number = 1; number <= kClients; ++number) {
-      auto client = std::make_shared<SimClient>(number, cluster_.machines(), scheduler_,
+      auto client = std::make_shared<SimClient>(number, cluster_.machines(), MembersLeast(), scheduler_,
                                                 &cluster_.wire(), &history_, &next_value_, &counts_);
       ++clients_running_;
       scheduler_->Spawn(nullptr, [this, client, end, number] {
@@ -171,7 +177,7 @@ class SystemRun {
   }
 
   absl::Status SettleAndReadAll() {
-    SimClient client(kClients + 1, cluster_.machines(), scheduler_, &cluster_.wire(), &history_,
+    SimClient client(kClients + 1, cluster_.machines(), MembersLeast(), scheduler_, &cluster_.wire(), &history_,
                      &next_value_, &counts_);
     if (!client.SettleAll()) return absl::DataLossError("a change cannot be settled");
     SimNode* asked = nullptr;
@@ -218,7 +224,7 @@ class SystemRun {
   SimOperator operator_;
   bool has_operator_ = false;
   bool may_lose_disks_ = false;
-  SimHistory history_;
+  SimHistory history_{kDefaultPromise};
   SeenState last_;  // when all was well again
   std::uint64_t next_value_ = 0;
   ClientCounts counts_;

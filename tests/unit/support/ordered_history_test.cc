@@ -210,6 +210,18 @@ TEST_F(OrderedHistories, ARefusalWhereThereIsRoomIsRefused) {
   EXPECT_THAT(Judge(), HasSubstr("must be done"));
 }
 
+TEST_F(OrderedHistories, APutWithFewerCopiesThanPromisedIsRefused) {
+  MakeBucket(2, {.copies_least = 2});
+  DecidedChange put = Ask(Kind::kPut, "x", "b");
+  put.content = {0, 1, 10};
+  Answer(put, Verdict::kDone, {1, 1, 10}, 2);
+  EXPECT_EQ(Judge(), "OK");
+  put = Ask(Kind::kPut, "x", "b");
+  put.content = {0, 2, 10};
+  Answer(put, Verdict::kDone, {2, 2, 10}, 1);
+  EXPECT_THAT(Judge(), HasSubstr("with 1 copies, must be 2"));
+}
+
 TEST_F(OrderedHistories, WhatWasNeverRemovedIsNotBroughtBack) {
   Put("x", 1);
   DecidedChange back = Ask(Kind::kUndelete, "y");
