@@ -160,7 +160,7 @@ void Caller::RecordFailure(std::size_t index, const absl::Status& status, Reach 
 
 absl::Status Caller::Explained(const absl::Status& error) const {
   if (!IsUnreachable(error)) return error;
-  return ExplainUnreachable(Addresses(), options_.dialer, error);
+  return ExplainUnreachable(Addresses(), options_.dialer, options_.tls_words, error);
 }
 
 void Caller::Pause(absl::Duration wait) {

@@ -20,6 +20,7 @@
 #include "common/grpc_credentials.h"
 #include "common/random.h"
 #include "common/sync.h"
+#include "common/tls_identity.h"
 
 namespace dfs::client {
 
@@ -34,7 +35,7 @@ absl::Status Unreachable(const std::string& address);
 // `error`, an Unreachable; or kUnauthenticated, with what to do, if one of the addresses is there and it is about TLS: one
 // side speaks it and the other does not, or one wants none of the other's certificate. Blocks, 1.5 s at most.
 absl::Status ExplainUnreachable(const std::vector<std::string>& addresses, const Dialer& dialer,
-                                absl::Status error);
+                                const TlsWords& words, absl::Status error);
 
 struct CallerOptions {
   std::string cluster_id;  // 32 hexadecimal digits; empty: that of the endpoint that answers first
@@ -44,6 +45,7 @@ struct CallerOptions {
   WatchLimits watch;
   // In plaintext, unless it is Dialer(identity, TlsDoor::kServer) of an identity that LoadTlsIdentity read.
   Dialer dialer;
+  TlsWords tls_words;  // for what errors say
 };
 
 // Thread-safe.

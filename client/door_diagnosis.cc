@@ -12,7 +12,6 @@ namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Milliseconds(300);
 constexpr absl::Duration kTimeout = absl::Milliseconds(1'500);  // for all addresses
-constexpr char kFlags[] = "--tls-cert, --tls-key and --tls-ca (or DFS_TLS_CERT, DFS_TLS_KEY and DFS_TLS_CA)";
 
 // What is wrong with the certificate of a server that would let this client in. Empty: nothing that shows here.
 std::string WrongWith(const std::string& pem, const TlsIdentity& own, const std::string& address) {
@@ -26,7 +25,8 @@ std::string WrongWith(const std::string& pem, const TlsIdentity& own, const std:
 }
 
 // Empty: TLS is not the reason, as far as can be seen.
-std::string Diagnosis(const std::string& address, const TlsIdentity* own, absl::Duration timeout) {
+std::string Diagnosis(const std::string& address, const TlsIdentity* own, const TlsWords& words,
+                      absl::Duration timeout) {
   using Door = TlsDoorReport::Door;
   TlsDoorProbe probe;
   probe.address = address;
@@ -36,11 +36,11 @@ std::string Diagnosis(const std::string& address, const TlsIdentity* own, absl::
   const TlsDoorReport report = ProbeTlsDoor(probe);
   if (own == nullptr) {
     if (report.door != Door::kTls) return "";
-    return absl::StrCat(address, " speaks TLS only: pass ", kFlags);
+    return absl::StrCat(address, " speaks TLS only: pass ", words.All());
   }
   if (report.door == Door::kNotTls) {
-    return absl::StrCat(address, " does not speak TLS: start it with --tls-cert, --tls-key and --tls-ca, or leave them "
-                        "(and DFS_TLS_CERT, DFS_TLS_KEY, DFS_TLS_CA) out here");
+    return absl::StrCat(address, " does not speak TLS: start it with --tls-cert, --tls-key and --tls-ca, or leave out ",
+                        words.All(), " here");
   }
   if (report.door != Door::kTls) return "";
   if (report.is_open) {
@@ -54,12 +54,12 @@ std::string Diagnosis(const std::string& address, const TlsIdentity* own, absl::
 }  // namespace
 
 absl::Status ExplainUnreachable(const std::vector<std::string>& addresses, const Dialer& dialer,
-                                absl::Status error) {
+                                const TlsWords& words, absl::Status error) {
   const MonotonicTime end = SystemClock().Now() + kTimeout;
   for (const auto& address : addresses) {
     const absl::Duration left = end - SystemClock().Now();
     if (left <= absl::ZeroDuration()) break;
-    const std::string why = Diagnosis(address, dialer.identity(), left);
+    const std::string why = Diagnosis(address, dialer.identity(), words, left);
     if (!why.empty()) {
       return ErrorWithReason(absl::StatusCode::kUnauthenticated, why, v1::ErrorDetail::REASON_UNSPECIFIED);
     }

@@ -1,18 +1,15 @@
 #include "client/download.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
-#include "client/posix_byte_stream.h"
+#include "client/handed_copy.h"
 #include "common/checksum.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
 
 namespace dfs::client {
 namespace {
-
-constexpr std::uint64_t kCopyBytes = std::uint64_t{1} << 20;  // at a time; whole blocks
 
 std::uint32_t Crc32cOf(const Slices& bytes) {
   std::uint32_t crc = 0;
@@ -62,51 +59,22 @@ absl::Status Download::TakeHanded(const v1::HandedChunks& handed, CallWatch::Gua
                                   BytesReceived moved) {
   handover_ = Handover::kRefused;
   DFS_ASSIGN_OR_RETURN(const HandedFiles files, HandedFiles::TakeOver(handed));
-  for (std::size_t i = 0; i < static_cast<std::size_t>(handed.chunks_size()); ++i) {
-    const v1::HandedChunk& chunk = handed.chunks(static_cast<int>(i));
-    const std::uint64_t at = wanted_.offset() + received_;
-    const bool fits = chunk.file_offset() <= at && at < chunk.file_offset() + chunk.size() &&
-                      BlockChecksums::BlockCount(chunk.size()) == static_cast<std::size_t>(chunk.table_size());
-    if (!fits) return Damaged("was handed chunks of another place of the file");
-    while (!has_all() && wanted_.offset() + received_ < chunk.file_offset() + chunk.size()) {
-      const absl::Status copied = CopyPiece(files, i, chunk);
-      if (copied.code() == absl::StatusCode::kDataLoss) handover_ = Handover::kDamaged;
-      // Of the sink: nothing that another attempt would mend.
-      if (IsLocalError(copied)) handover_ = Handover::kCopied;
-      DFS_RETURN_IF_ERROR(copied);
-      moved(received_, expected_);
-      guard.RecordProgress();
-    }
-    if (has_all()) break;
+  DFS_ASSIGN_OR_RETURN(const auto copy, HandedCopy::Begin(files, handed, wanted_.offset() + received_,
+                                                          wanted_.offset() + expected_));
+  while (true) {
+    const auto piece = copy->Next();
+    if (absl::IsDataLoss(piece.status())) handover_ = Handover::kDamaged;
+    if (!piece.ok()) return piece.status();
+    if (piece->data.empty()) break;
+    const absl::Status taken = Deliver(piece->data, piece->crc);
+    // Of the sink: nothing that another attempt would mend.
+    if (!taken.ok()) handover_ = Handover::kCopied;
+    DFS_RETURN_IF_ERROR(taken);
+    bytes_handed_over_ += piece->data.size();
+    moved(received_, expected_);
+    guard.RecordProgress();
   }
   handover_ = Handover::kCopied;
-  return absl::OkStatus();
-}
-
-absl::Status Download::CopyPiece(const HandedFiles& files, std::size_t index, const v1::HandedChunk& chunk) {
-  const std::uint64_t from = wanted_.offset() + received_ - chunk.file_offset();
-  const std::uint64_t block = from / BlockChecksums::kBlockBytes * BlockChecksums::kBlockBytes;
-  const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kCopyBytes, chunk.size() - block));
-  auto* const buffer = static_cast<char*>(std::malloc(bytes));
-  if (buffer == nullptr) return absl::UnavailableError("out of memory");
-  Slices whole;
-  whole.Append(grpc::Slice(buffer, bytes, [](void* memory) { std::free(memory); }, buffer));
-  DFS_RETURN_IF_ERROR(files.Read(index, chunk.data_offset() + block, buffer, bytes));
-  RawGetResponse piece;
-  piece.message.set_offset(wanted_.offset() + received_);
-  piece.message.set_crc32c(BlockChecksums::CrcOf({chunk.table().data(), static_cast<std::size_t>(chunk.table_size())},
-                                                 block, bytes));
-  const auto skip = static_cast<std::size_t>(from - block);
-  const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(bytes - skip, expected_ - received_));
-  if (take < bytes) {
-    // Whole blocks have sums, parts of them have none.
-    if (Crc32cOf(whole) != piece.message.crc32c()) return Damaged("a file that was handed over is damaged");
-    whole = whole.Range(skip, take);
-    piece.message.set_crc32c(Crc32cOf(whole));
-  }
-  piece.data = std::move(whole);
-  DFS_RETURN_IF_ERROR(TakeMessage(piece));
-  bytes_handed_over_ += take;
   return absl::OkStatus();
 }
 
@@ -148,6 +116,10 @@ absl::Status Download::TakeMessage(const RawGetResponse& response) {
       bytes.size() > expected_ - received_) {
     return Damaged("received bytes of another place of the file");
   }
+  return Deliver(bytes, crc);
+}
+
+absl::Status Download::Deliver(const Slices& bytes, std::uint32_t crc) {
   DFS_RETURN_IF_ERROR(sink_.Write(bytes));
   crc_ = CombineCrc32c(crc_, crc, bytes.size());
   received_ += bytes.size();

@@ -54,8 +54,8 @@ class Download {
   [[nodiscard]] v1::GetRequest NextRequest() const;
   absl::Status TakeMessage(const RawGetResponse& response);
   absl::Status TakeHanded(const v1::HandedChunks& handed, CallWatch::Guard& guard, BytesReceived moved);
-  // The next bytes of one chunk, 1 MiB at most.
-  absl::Status CopyPiece(const HandedFiles& files, std::size_t index, const v1::HandedChunk& chunk);
+  // Verified bytes to the sink.
+  absl::Status Deliver(const Slices& bytes, std::uint32_t crc);
   absl::Status Begin(const v1::FileInfo& file);
   [[nodiscard]] absl::Status CheckEnd() const;
   [[nodiscard]] bool IsWhole() const { return wanted_.offset() == 0 && expected_ == file_->size(); }

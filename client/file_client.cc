@@ -1,12 +1,17 @@
 #include "client/file_client.h"
 
+#include <google/protobuf/message.h>
+
 #include <algorithm>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/download.h"
 #include "client/posix_byte_stream.h"
 #include "client/upload.h"
 #include "common/status_macros.h"
+#include "common/utf8.h"
 #include "proto/wire_status.h"
 
 namespace dfs::client {
@@ -36,6 +41,20 @@ absl::Status OfRead(const absl::Status& status) {
   return status.ok() ? status : WithOutcome(status, ErrorDetail::NOTHING_CHANGED);
 }
 
+// A message with text that is not UTF-8 is no message: gRPC would say that this node is broken, and all others as well.
+absl::Status CheckText(const google::protobuf::Message& request) {
+  const google::protobuf::Reflection& fields = *request.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> set;
+  fields.ListFields(request, &set);
+  for (const auto* field : set) {
+    if (field->type() != google::protobuf::FieldDescriptor::TYPE_STRING || field->is_repeated()) continue;
+    if (IsUtf8(fields.GetString(request, field))) continue;
+    return WithOutcome(absl::InvalidArgumentError(absl::StrCat("the ", field->name(), " is not valid UTF-8")),
+                       ErrorDetail::NOTHING_CHANGED);
+  }
+  return absl::OkStatus();
+}
+
 std::uint64_t TotalOf(const ByteSource& source) { return source.size().value_or(0); }
 
 }  // namespace
@@ -61,6 +80,7 @@ absl::StatusOr<Response> FileClient::CallOnce(const std::shared_ptr<Connection>&
 template <class Request, class Response>
 absl::StatusOr<Response> FileClient::Read(const Request& request,
                                           UnaryCall<Request, Response> call) {
+  DFS_RETURN_IF_ERROR(CheckText(request));
   RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
   absl::StatusOr<Response> out = Response();
   const absl::Status status =
@@ -180,6 +200,7 @@ absl::Status FileClient::ListWhile(const ListOptions& options,
   request.set_limit(options.limit);
   request.set_consistency(options.consistency);
   request.set_old_versions(options.old_versions);
+  DFS_RETURN_IF_ERROR(CheckText(request));
   std::uint64_t taken = 0;
   RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
   return OfRead(caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
@@ -265,6 +286,7 @@ absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& si
   request.set_offset(options.offset);
   if (options.length.has_value()) request.set_length(*options.length);
   if (options.version.has_value()) request.set_version(*options.version);
+  DFS_RETURN_IF_ERROR(CheckText(request));
   Download download(std::move(request), sink);
   RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
   const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
@@ -402,6 +424,7 @@ absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSourc
 template <class Request, class Response>
 absl::StatusOr<Response> FileClient::ChangeOnce(Request request, UnaryCall<Request, Response> call,
                                                 const Response& (*take)(const v1::SettleResponse&)) {
+  DFS_RETURN_IF_ERROR(CheckText(request));
   Response out;
   const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
                            const v1::RequestId& id, RetryPolicy&) {

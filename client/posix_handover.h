@@ -17,7 +17,7 @@ namespace dfs::client {
 // Whether "host:port" is on this machine for certain.
 [[nodiscard]] bool IsOnThisMachine(const std::string& address);
 
-// The files of one answer. Not thread-safe.
+// The files of one answer. Read may be called by several threads at once.
 class HandedFiles {
  public:
   // Asks the server's socket for all of them. Blocks, a second at most. kUnavailable: they were not given.

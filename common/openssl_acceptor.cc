@@ -1,5 +1,4 @@
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -9,23 +8,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/openssl_handles.h"
 #include "common/tls_acceptor.h"
 
 namespace dfs {
 namespace {
 
-template <auto Free>
-struct Deleter {
-  template <class T>
-  void operator()(T* owned) const {
-    Free(owned);
-  }
-};
-using Context = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX_free>>;
-using Session = std::unique_ptr<SSL, Deleter<SSL_free>>;
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
+using openssl::Context;
+using openssl::Session;
 
 std::string Complaint() {
   const unsigned long last = ERR_peek_last_error();
@@ -94,7 +84,7 @@ class Acceptor final : public TlsAcceptor {
     SSL_CTX_set_app_data(context, this);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, &Acceptor::Verify);
     SSL_CTX_set_alpn_select_cb(context, &Acceptor::Select, this);
-    return Use(identity);
+    return openssl::UseIdentity(identity, context);
   }
 
   std::unique_ptr<TlsConnection> Accept(int descriptor) override {
@@ -105,25 +95,6 @@ class Acceptor final : public TlsAcceptor {
   }
 
  private:
-  bool Use(const TlsIdentity& identity) {
-    const Bio chain(BIO_new_mem_buf(identity.certificate_pem.data(), SizeOf(identity.certificate_pem.size())));
-    const Bio secret(BIO_new_mem_buf(identity.key_pem.data(), SizeOf(identity.key_pem.size())));
-    const Bio roots(BIO_new_mem_buf(identity.ca_pem.data(), SizeOf(identity.ca_pem.size())));
-    const Certificate own(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
-    const Key key(PEM_read_bio_PrivateKey(secret.get(), nullptr, nullptr, nullptr));
-    if (own == nullptr || key == nullptr) return false;
-    while (X509* between = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) {
-      if (SSL_CTX_add_extra_chain_cert(context_.get(), between) != 1) X509_free(between);
-    }
-    while (const Certificate root{PEM_read_bio_X509(roots.get(), nullptr, nullptr, nullptr)}) {
-      X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), root.get());
-      SSL_CTX_add_client_CA(context_.get(), root.get());
-    }
-    ERR_clear_error();
-    return SSL_CTX_use_certificate(context_.get(), own.get()) == 1 &&
-           SSL_CTX_use_PrivateKey(context_.get(), key.get()) == 1;
-  }
-
   // After authority and dates, for each certificate of the chain; the holder's comes last.
   static int Verify(int is_well, X509_STORE_CTX* store) {
     if (is_well != 1 || X509_STORE_CTX_get_error_depth(store) != 0) return is_well;
@@ -135,11 +106,7 @@ class Acceptor final : public TlsAcceptor {
     return 0;
   }
   [[nodiscard]] bool Admits(X509* certificate) const {
-    const Bio bio(BIO_new(BIO_s_mem()));
-    if (PEM_write_bio_X509(bio.get(), certificate) != 1) return false;
-    const char* data = nullptr;
-    const long size = BIO_get_mem_data(bio.get(), &data);
-    const auto read = ReadTlsCertificate(std::string_view(data, static_cast<std::size_t>(size)));
+    const auto read = ReadTlsCertificate(openssl::PemOf(certificate));
     return read.ok() && CheckTlsPeer(door_, own_, read->name).ok();
   }
 

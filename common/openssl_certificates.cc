@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/certificate_authority.h"
 #include "common/mutant.h"
+#include "common/openssl_handles.h"
 #include "common/status_macros.h"
 #include "common/tls_identity.h"
 
@@ -28,22 +29,16 @@ constexpr std::size_t kHostBytesMax = 253;
 constexpr long kVersion3 = 2;  // as X.509 counts
 constexpr int kSerialBits = 127;
 
-template <auto Free>
-struct Deleter {
-  template <class T>
-  void operator()(T* owned) const {
-    Free(owned);
-  }
-};
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Store = std::unique_ptr<X509_STORE, Deleter<X509_STORE_free>>;
-using StoreContext = std::unique_ptr<X509_STORE_CTX, Deleter<X509_STORE_CTX_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
-using Name = std::unique_ptr<GENERAL_NAME, Deleter<GENERAL_NAME_free>>;
-using Address = std::unique_ptr<ASN1_OCTET_STRING, Deleter<ASN1_OCTET_STRING_free>>;
-using Number = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
+using openssl::Bio;
+using openssl::BioOf;
+using openssl::Certificate;
+using openssl::Key;
+using Store = openssl::Owned<X509_STORE, X509_STORE_free>;
+using StoreContext = openssl::Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
+using Names = openssl::Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
+using Name = openssl::Owned<GENERAL_NAME, GENERAL_NAME_free>;
+using Address = openssl::Owned<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free>;
+using Number = openssl::Owned<BIGNUM, BN_free>;
 
 // What OpenSSL last complained of; empties its queue.
 std::string Complaint() {
@@ -55,10 +50,6 @@ std::string Complaint() {
 
 absl::Status Failed(const char* what) {
   return absl::InternalError(absl::StrCat("OpenSSL cannot ", what, ": ", Complaint()));
-}
-
-Bio BioOf(std::string_view text) {
-  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
 // All certificates of a PEM text, in order.
@@ -191,11 +182,9 @@ absl::StatusOr<Certificate> BeginCertificate(EVP_PKEY* key, const Validity& vali
 
 absl::StatusOr<std::string> SignAndWrite(X509* certificate, EVP_PKEY* key) {
   if (X509_sign(certificate, key, EVP_sha256()) == 0) return Failed("sign a certificate");
-  const Bio bio(BIO_new(BIO_s_mem()));
-  if (PEM_write_bio_X509(bio.get(), certificate) != 1) return Failed("write a certificate");
-  const char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return std::string(data, static_cast<std::size_t>(size));
+  std::string pem = openssl::PemOf(certificate);
+  if (pem.empty()) return Failed("write a certificate");
+  return pem;
 }
 
 // Owns what `value` points to from here on.

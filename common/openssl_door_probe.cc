@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include <system_error>
 
 #include "common/clock.h"
+#include "common/openssl_handles.h"
 #include "common/tls_door_probe.h"
 
 namespace dfs {
@@ -21,18 +21,9 @@ namespace {
 
 using Door = TlsDoorReport::Door;
 
-template <auto Free>
-struct Deleter {
-  template <class T>
-  void operator()(T* owned) const {
-    Free(owned);
-  }
-};
-using Context = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX_free>>;
-using Session = std::unique_ptr<SSL, Deleter<SSL_free>>;
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
+using openssl::Context;
+using openssl::PemOf;
+using openssl::Session;
 
 constexpr unsigned char kHttp2[] = {2, 'h', '2'};  // gRPC closes on those that do not offer it
 
@@ -119,21 +110,8 @@ int Connect(const std::string& address, MonotonicTime end, Socket* out) {
 }
 
 bool Use(SSL_CTX* context, const TlsIdentity& identity) {
-  const Bio chain(BIO_new_mem_buf(identity.certificate_pem.data(), static_cast<int>(identity.certificate_pem.size())));
-  const Bio secret(BIO_new_mem_buf(identity.key_pem.data(), static_cast<int>(identity.key_pem.size())));
-  const Bio roots(BIO_new_mem_buf(identity.ca_pem.data(), static_cast<int>(identity.ca_pem.size())));
-  const Certificate own(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
-  const Key key(PEM_read_bio_PrivateKey(secret.get(), nullptr, nullptr, nullptr));
-  if (own == nullptr || key == nullptr) return false;
-  while (X509* between = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) {
-    if (SSL_CTX_add_extra_chain_cert(context, between) != 1) X509_free(between);
-  }
-  while (const Certificate root{PEM_read_bio_X509(roots.get(), nullptr, nullptr, nullptr)}) {
-    X509_STORE_add_cert(SSL_CTX_get_cert_store(context), root.get());
-  }
-  ERR_clear_error();
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  return SSL_CTX_use_certificate(context, own.get()) == 1 && SSL_CTX_use_PrivateKey(context, key.get()) == 1;
+  return openssl::UseIdentity(identity, context);
 }
 
 // Goes on with `step` (as SSL_do_handshake) until it ends. Its last error.
@@ -169,14 +147,6 @@ Door DoorOf(SSL* session, unsigned long error) {
   if (has_answered_hello || is_alert) return Door::kTls;
   const bool is_end = !is_of_tls || ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   return is_end ? Door::kClosed : Door::kNotTls;
-}
-
-std::string PemOf(X509* certificate) {
-  const Bio bio(BIO_new(BIO_s_mem()));
-  if (certificate == nullptr || PEM_write_bio_X509(bio.get(), certificate) != 1) return "";
-  const char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
 }
 
 TlsDoorReport Handshake(SSL* session, const std::string& words, MonotonicTime end) {

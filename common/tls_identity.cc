@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kFileBytesMax = std::size_t{1} << 20;  // hundreds of certificates
 
 // Symbolic links are followed: that is how secrets are mounted into containers.
-absl::StatusOr<std::string> ReadPem(const char* flag, const std::string& path, bool is_secret) {
+absl::StatusOr<std::string> ReadPem(const std::string& flag, const std::string& path, bool is_secret) {
   const auto error = [&](const std::string& why) {
     return absl::InvalidArgumentError(absl::StrCat(flag, "=", path, ": ", why));
   };
@@ -61,14 +61,14 @@ absl::Status CheckDates(const TlsFiles& files, const TlsCertificate& own, absl::
 
 }  // namespace
 
-absl::StatusOr<TlsIdentity> LoadTlsIdentity(const TlsFiles& files, absl::Time now) {
+absl::StatusOr<TlsIdentity> LoadTlsIdentity(const TlsFiles& files, absl::Time now, const TlsWords& words) {
   if (files.cert.empty() || files.key.empty() || files.ca.empty()) {
     return absl::InvalidArgumentError(
-        "TLS takes all three of --tls-cert, --tls-key and --tls-ca");
+        absl::StrCat("TLS takes all three of ", words.cert, ", ", words.key, " and ", words.ca));
   }
-  DFS_ASSIGN_OR_RETURN(std::string certificate, ReadPem("--tls-cert", files.cert, false));
-  DFS_ASSIGN_OR_RETURN(std::string key, ReadPem("--tls-key", files.key, true));
-  DFS_ASSIGN_OR_RETURN(std::string ca, ReadPem("--tls-ca", files.ca, false));
+  DFS_ASSIGN_OR_RETURN(std::string certificate, ReadPem(words.cert, files.cert, false));
+  DFS_ASSIGN_OR_RETURN(std::string key, ReadPem(words.key, files.key, true));
+  DFS_ASSIGN_OR_RETURN(std::string ca, ReadPem(words.ca, files.ca, false));
   auto identity = MakeTlsIdentity(std::move(certificate), std::move(key), std::move(ca));
   if (!identity.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(files.cert, ", ", files.key, ", ", files.ca, ": ",

@@ -44,11 +44,21 @@ struct TlsFiles {
   [[nodiscard]] bool has_any() const { return !cert.empty() || !key.empty() || !ca.empty(); }
 };
 
-// Reads and checks. The message names the file and says what to do.
+// What the user calls these three, for sentences that say what to do.
+struct TlsWords {
+  std::string cert = "--tls-cert";
+  std::string key = "--tls-key";
+  std::string ca = "--tls-ca";
+  std::string rest = " (or DFS_TLS_CERT, DFS_TLS_KEY and DFS_TLS_CA)";  // comes behind the three
+
+  [[nodiscard]] std::string All() const { return cert + ", " + key + " and " + ca + rest; }
+};
+
+// Reads and checks. The message names the file, in the user's words, and says what to do.
 //   kInvalidArgument  one of the three is missing, cannot be read, is not what it should be, does not belong to the
 //                     others, or others than owner and group may read the key
 //   kUnauthenticated  the certificate is not valid at `now`
-absl::StatusOr<TlsIdentity> LoadTlsIdentity(const TlsFiles& files, absl::Time now);
+absl::StatusOr<TlsIdentity> LoadTlsIdentity(const TlsFiles& files, absl::Time now, const TlsWords& words = {});
 
 }  // namespace dfs
 

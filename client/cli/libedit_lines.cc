@@ -13,6 +13,7 @@ namespace {
 constexpr int kHistoryLines = 1'000;
 constexpr char kPrompt[] = "dfs> ";
 constexpr char kTabFunction[] = "dfs-complete";
+constexpr wchar_t kTabFunctionWide[] = L"dfs-complete";
 
 class Plain final : public LineSource {
  public:
@@ -47,7 +48,8 @@ class Edited final : public LineSource {
     el_set(line_, EL_EDITOR, "emacs");
     el_set(line_, EL_SIGNAL, 1);
     el_set(line_, EL_HIST, history, history_);
-    el_set(line_, EL_ADDFN, kTabFunction, "completes the word", &Edited::Tab);
+    // Wide, and so kept as they are: el_set makes copies of both and loses them.
+    el_wset(line_, EL_ADDFN, kTabFunctionWide, L"completes the word", &Edited::Tab);
     el_set(line_, EL_BIND, "^I", kTabFunction, nullptr);
     el_source(line_, nullptr);  // ~/.editrc
     return true;

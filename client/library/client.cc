@@ -58,9 +58,10 @@ Result<Client> Client::Open(const ClientOptions& options) {
   out.bucket = options.bucket;
   out.writer = options.writer;
   out.calls.retry.timeout = absl::FromChrono(options.timeout);
+  out.calls.tls_words = {"tls_certificate", "tls_key", "tls_authority", " of dfs::ClientOptions"};
   const TlsFiles tls{options.tls_certificate, options.tls_key, options.tls_authority};
   if (tls.has_any()) {
-    const auto identity = LoadTlsIdentity(tls, SystemClock().WallNow());
+    const auto identity = LoadTlsIdentity(tls, SystemClock().WallNow(), out.calls.tls_words);
     if (!identity.ok()) return ToPublic(identity.status());
     out.calls.dialer = Dialer(*identity, TlsDoor::kServer);
   }

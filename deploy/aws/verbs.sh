@@ -159,6 +159,18 @@ need_quiet() {
   fi
 }
 # What an interrupted grow has not finished counts: --to=N is how many there are to be.
+# What create has made, for a new instance of a cluster that is there.
+find_what_nodes_need() {
+  ensure_account
+  find_parameter_key
+  find_vpc
+  find_subnets
+  find_groups
+  find_parameters
+  find_roles
+  find_template
+}
+
 verb_grow() {
   local target n list
   need_quiet
@@ -177,14 +189,7 @@ The cluster then moves copies to it by itself."
   find_nodes
   need_speaker
   set_settings nodes "$list"
-  ensure_account
-  find_parameter_key
-  find_vpc
-  find_subnets
-  find_groups
-  find_parameters
-  find_roles
-  find_template
+  find_what_nodes_need
   ensure_new_nodes
   need_on_node "$speaker" "$member_seconds" "$node_program wait $member_seconds ${settings[nodes]}"
   mark_used
@@ -248,14 +253,7 @@ over to the new one, so it comes back as the same node with everything it holds.
     fi
     set_settings replacing "$node:${instances[$node]:-none}"
   fi
-  ensure_account
-  find_parameter_key
-  find_vpc
-  find_subnets
-  find_groups
-  find_parameters
-  find_roles
-  find_template
+  find_what_nodes_need
   # After an interruption the new one may be there already.
   if [[ ${settings[replacing]#*:} == "${instances[$node]:-}" ]]; then terminate "$node"; fi
   ensure_node "$node"

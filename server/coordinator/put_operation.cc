@@ -71,8 +71,9 @@ struct PutOperation::OpenChunk {
   std::vector<std::pair<NodeId, std::shared_ptr<ReplicaWriter>>> writers;
 };
 
-PutOperation::PutOperation(const Parts& parts)
+PutOperation::PutOperation(const Parts& parts, PhaseTimer* phases)
     : parts_(parts),
+      phases_(phases),
       started_(parts.clock->Now()),
       progress_(std::make_shared<PutProgress>(parts.leader)) {}
 
@@ -89,6 +90,7 @@ PutOperation::~PutOperation() {
 }
 
 absl::Status PutOperation::Begin(const api::PutHeader& header) {
+  const InPhase phase(phases_, Phase::kBegin);
   DFS_RETURN_IF_ERROR(CheckFileName(header.name()));
   DFS_RETURN_IF_ERROR(CheckRequestId(header.request_id()));
   if (header.if_absent() && header.if_version() != 0) {
@@ -105,6 +107,7 @@ absl::Status PutOperation::Begin(const api::PutHeader& header) {
 }
 
 absl::Status PutOperation::BeginTransaction() {
+  const InPhase phase(phases_, Phase::kBegin);
   auto txn = parts_.leader->Begin(BucketId(bucket_.id()), {}, {}, kQuorumTimeout);
   if (absl::IsNotFound(txn.status())) return BucketIsGone();
   if (!txn.ok()) return txn.status();
@@ -156,7 +159,10 @@ absl::Status PutOperation::Split(const Slices& data, std::uint32_t crc) {
     if (open_chunk_ == nullptr) {
       const std::uint32_t index = progress_->chunk_count();
       if (index >= kChunksMax) return absl::OutOfRangeError("file too large: at most 256 GiB");
-      if (index >= kChunksInFlight) DFS_RETURN_IF_ERROR(WaitForChunk(index - kChunksInFlight));
+      if (index >= kChunksInFlight) {
+        const InPhase phase(phases_, Phase::kQueue);
+        DFS_RETURN_IF_ERROR(WaitForChunk(index - kChunksInFlight));
+      }
       OpenNextChunk();
     }
     const std::uint64_t room = parts_.chunk_bytes - open_chunk_->sums.length();
@@ -334,6 +340,7 @@ absl::Status PutOperation::WaitForRoom() {
     if (slowest_needed <= kBacklogMax) return absl::OkStatus();
     if (slowest_needed < last_backlog) give_up = parts_.clock->Now() + patience;
     last_backlog = slowest_needed;
+    const InPhase phase(phases_, Phase::kQueue);
     progress_->AwaitChange(seen, absl::Seconds(1));
   }
   return LostQuorum(open_chunk_->index);
@@ -402,6 +409,7 @@ void PutOperation::AskReplica(std::uint32_t index, NodeId node, const chunk::Chu
 }
 
 absl::Status PutOperation::StoreSmall() {
+  const InPhase phase(phases_, Phase::kSync);
   const chunk::ChunkInfo info{ChunkId{FromWire(txn_.txn()), 0}, received_bytes_,
                               BlockChecksums::HashOf(received_bytes_, small_sums_.Table())};
   const std::uint32_t index = progress_->AddChunk(quorum_, targets_);
@@ -432,6 +440,7 @@ absl::Status PutOperation::StoreSmall() {
 }
 
 absl::Status PutOperation::StoreRest() {
+  const InPhase phase(phases_, Phase::kSync);
   if (open_chunk_ != nullptr) SealChunk();
   const std::uint32_t count = progress_->chunk_count();
   for (std::uint32_t i = 0; i < count; ++i) DFS_RETURN_IF_ERROR(WaitForChunk(i));
@@ -473,6 +482,7 @@ rpc::Command PutOperation::MakeCommit() const {
 }
 
 absl::StatusOr<api::PutResponse> PutOperation::Commit() {
+  const InPhase phase(phases_, Phase::kCommit);
   const MonotonicTime end = parts_.clock->Now() + kQuorumTimeout;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     const absl::Duration left = end - parts_.clock->Now();

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "common/checksum.h"
 #include "common/ids.h"
+#include "common/operation_metrics.h"
 #include "dfs/v1/files.pb.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/put_progress.h"
@@ -30,7 +31,8 @@ namespace dfs::coordinator {
 // and nothing of it is ever visible.
 class PutOperation {
  public:
-  explicit PutOperation(const Parts& parts);
+  // `phases`, if there is one, outlives the operation.
+  explicit PutOperation(const Parts& parts, PhaseTimer* phases = nullptr);
   ~PutOperation();
   PutOperation(const PutOperation&) = delete;
   PutOperation& operator=(const PutOperation&) = delete;
@@ -72,6 +74,7 @@ class PutOperation {
   absl::Status LostQuorum(std::uint32_t index);
 
   const Parts& parts_;
+  PhaseTimer* const phases_;
   const MonotonicTime started_;
   api::PutHeader header_;
   rpc::BucketRow bucket_;

@@ -201,7 +201,8 @@ grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
         std::max(response->under_replicated(), response->repair().files_short()));
   }
   response->set_health(api::HEALTH_OK);
-  for (auto& reason : Diagnose(*response, parts_.store->Health(), parts_.clock->WallNow())) {
+  for (auto& reason : Diagnose(*response, parts_.store->Health(), parts_.clock->WallNow(),
+                              parts_.test_faults ? parts_.test_faults() : "")) {
     response->set_health(std::max(response->health(), reason.severity()));
     *response->add_reasons() = std::move(reason);
   }
@@ -254,7 +255,7 @@ grpc::Status ClusterService::Scrub(grpc::ServerContext* /*context*/,
 }
 
 std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const absl::Status& store_health,
-                                        absl::Time now) {
+                                        absl::Time now, std::string_view test_faults) {
   std::vector<api::HealthReason> reasons;
   const auto add = [&](std::string code, api::Health severity, std::string text,
                        std::string advice) {
@@ -264,6 +265,11 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const
     reason.set_text(std::move(text));
     reason.set_advice(std::move(advice));
   };
+  if (!test_faults.empty()) {
+    add("TEST_FAULTS", api::HEALTH_WARN,
+        absl::StrCat(status.answered_by(), " was started for a test and ON PURPOSE ", std::string(test_faults)),
+        "start it again without --allow-test-faults");
+  }
   if (!store_health.ok()) {
     add("DISK_FAILED", api::HEALTH_ERR,
         absl::StrCat(status.answered_by(), " refuses writes: ", std::string(store_health.message())),

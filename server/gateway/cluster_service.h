@@ -32,6 +32,8 @@ struct ClusterParts {
   const Clock* clock = nullptr;
   std::string server_version;
   std::int64_t certificate_not_after_s = 0;  // since 1970; 0: no TLS
+  // What this node does wrong on purpose, for a test; empty: nothing. Never blocks. May be null.
+  std::function<std::string()> test_faults;
   // Gossip buckets on this node. Never blocks. Null: there are none.
   std::function<api::GossipStatus()> gossip;
 };
@@ -66,9 +68,10 @@ class ClusterService final : public api::Cluster::Service {
 };
 
 // The reasons why the cluster is not well, worst first, each with the next command to type. Pure. `now`: what certificates
-// that end are held against; without it they are not.
+// that end are held against; without it they are not. `test_faults`: what the answering node
+// does wrong on purpose.
 std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const absl::Status& store_health,
-                                        absl::Time now = absl::InfinitePast());
+                                        absl::Time now = absl::InfinitePast(), std::string_view test_faults = {});
 
 }  // namespace dfs::gateway
 

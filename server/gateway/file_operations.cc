@@ -77,14 +77,20 @@ absl::Status FileOperations::Read(
 }
 
 absl::Status FileOperations::Get(const grpc::ServerContext* context, const api::GetRequest& request,
-                                 const GetSink& sink) {
+                                 const GetSink& sink, PhaseTimer* phases) {
+  const InPhase phase(phases, Phase::kResolve);
+  bool has_first = false;
+  const GetSink timed = [&](const WithData<api::GetResponse>& message) {
+    if (phases != nullptr && !std::exchange(has_first, true)) phases->Enter(Phase::kRest);
+    return sink(message);
+  };
   if (const auto bucket = gossip_files_.BucketOf(request.bucket())) {
-    return gossip_files_.Get(*bucket, request, sink);
+    return gossip_files_.Get(*bucket, request, timed);
   }
-  return Read([&](absl::Duration lag_max) { return reads_.Get(request, lag_max, sink); },
+  return Read([&](absl::Duration lag_max) { return reads_.Get(request, lag_max, timed, phases); },
               [&](NodeId node) -> std::optional<absl::Status> {
-                if (context != nullptr) return relay_.Get(node, context, request, sink);
-                return GetChecked(node, request, sink);
+                if (context != nullptr) return relay_.Get(node, context, request, timed);
+                return GetChecked(node, request, timed);
               });
 }
 

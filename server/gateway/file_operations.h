@@ -36,14 +36,15 @@ class FileOperations {
   FileOperations(const coordinator::Parts& parts, PeerChannels* channels,
                  gossip_store::GossipHost* gossip = nullptr);
 
-  // Not begun. This outlives it.
-  [[nodiscard]] FilePut NewPut() { return {parts_, &gossip_files_, gossip_}; }
+  // Not begun. This and `phases` (may be null) outlive it.
+  [[nodiscard]] FilePut NewPut(PhaseTimer* phases) { return {parts_, &gossip_files_, gossip_, phases}; }
 
   // Reads (rule R10): this node's state as of a read index or, if that lags, the leader's answer. `context` is the
   // client's call, with which a call to the leader ends; null if the client has not come by gRPC. An error after the
-  // sink has taken a message is the end of an answer that is not complete.
+  // sink has taken a message is the end of an answer that is not complete. `phases` may be null; of an answer that another node
+  // gives, what comes before its first message is kResolve.
   absl::Status Get(const grpc::ServerContext* context, const api::GetRequest& request,
-                   const GetSink& sink);
+                   const GetSink& sink, PhaseTimer* phases);
   absl::Status Stat(const grpc::ServerContext* context, const api::StatRequest& request,
                     api::StatResponse* response);
   absl::Status Locate(const grpc::ServerContext* context, const api::LocateRequest& request,

@@ -9,9 +9,10 @@
 namespace dfs::gateway {
 
 absl::Status FileReads::Get(const api::GetRequest& request, absl::Duration lag_max,
-                            const GetSink& sink) {
+                            const GetSink& sink, PhaseTimer* phases) {
   coordinator::GetOperation get(parts_);
   DFS_ASSIGN_OR_RETURN(api::FileInfo info, get.Begin(request, lag_max));
+  if (phases != nullptr) phases->Enter(Phase::kFirstByte);
   // The first message carries the first bytes too: one message for a small file.
   WithData<api::GetResponse> response;
   *response.message.mutable_info() = std::move(info);

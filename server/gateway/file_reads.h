@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/operation_metrics.h"
 #include "dfs/v1/files.pb.h"
 #include "proto/data_message.h"
 #include "server/coordinator/coordinator.h"
@@ -38,7 +39,9 @@ class FileReads {
     socket_ = std::move(socket);
   }
 
-  absl::Status Get(const api::GetRequest& request, absl::Duration lag_max, const GetSink& sink);
+  // `phases`, if there is one, is told when the version is known.
+  absl::Status Get(const api::GetRequest& request, absl::Duration lag_max, const GetSink& sink,
+                   PhaseTimer* phases = nullptr);
   absl::Status Stat(const api::StatRequest& request, absl::Duration lag_max,
                     api::StatResponse* response);
   absl::Status Locate(const api::LocateRequest& request, absl::Duration lag_max,

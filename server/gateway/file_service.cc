@@ -57,16 +57,17 @@ grpc::Status FileService::Put(grpc::ServerContext* context,
   const Admission::Ticket ticket(&streams_);
   if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
   OperationTimer timer = Timer(Operation::kPut);
-  const absl::Status status = PutStream(context, reader, response, &timer.bytes_in);
+  const absl::Status status = PutStream(context, reader, response, &timer);
   return ToGrpc(timer.End(status));
 }
 
 absl::Status FileService::PutStream(grpc::ServerContext* context,
                                     grpc::ServerReader<WithData<api::PutRequest>>* reader,
-                                    api::PutResponse* response, std::uint64_t* received) {
+                                    api::PutResponse* response, OperationTimer* timer) {
+  const InPhase phase(&timer->phases, Phase::kTransfer);
   ProgressGuard::Watch watch(&guard_, kStallTimeout, [context] { context->TryCancel(); });
   WithData<api::PutRequest> request;
-  FilePut put = operations_->NewPut();
+  FilePut put = operations_->NewPut(&timer->phases);
   bool is_first = true;
   while (true) {
     watch.Begin();
@@ -77,18 +78,21 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
     if (is_first != message.has_header()) {
       return absl::InvalidArgumentError("the first message, and no other, must have a header");
     }
-    if (is_first) DFS_RETURN_IF_ERROR(put.Begin(message.header()));
+    if (is_first) {
+      timer->About(message.header().bucket(), message.header().name());
+      DFS_RETURN_IF_ERROR(put.Begin(message.header()));
+    }
     is_first = false;
     if (!request.data.empty()) {
       if (request.data.size() > kDataBytesMax) {
         return absl::InvalidArgumentError("data longer than 2 MiB in one message");
       }
-      if (message.offset() != *received) {
+      if (message.offset() != timer->bytes_in) {
         return absl::InvalidArgumentError(
-            absl::StrCat("data at offset ", message.offset(), ", expected ", *received));
+            absl::StrCat("data at offset ", message.offset(), ", expected ", timer->bytes_in));
       }
       DFS_RETURN_IF_ERROR(put.Append(request.data, message.crc32c()));
-      *received += request.data.size();
+      timer->bytes_in += request.data.size();
       request.data.Clear();
     }
     if (message.has_finish()) {
@@ -103,30 +107,32 @@ grpc::Status FileService::Get(grpc::ServerContext* context, const api::GetReques
                               grpc::ServerWriter<WithData<api::GetResponse>>* writer) {
   const Admission::Ticket ticket(&streams_);
   if (!ticket.is_admitted()) return ToGrpc(TooManyStreams());
-  OperationTimer timer = Timer(Operation::kGet);
+  OperationTimer timer = Timer(Operation::kGet, *request);
   StreamSink<WithData<api::GetResponse>> sink(&guard_, context, writer);
-  return ToGrpc(timer.End(
-      operations_->Get(context, *request, [&](const WithData<api::GetResponse>& message) {
-        timer.bytes_out += message.data.size();
-        return sink(message);
-      })));
+  const auto counted = [&](const WithData<api::GetResponse>& message) {
+    timer.bytes_out += message.data.size();
+    for (const auto& chunk : message.message.handed().chunks()) metrics_->RecordHandover(chunk.size());
+    return sink(message);
+  };
+  return ToGrpc(timer.End(operations_->Get(context, *request, counted, &timer.phases)));
 }
 
 grpc::Status FileService::Stat(grpc::ServerContext* context, const api::StatRequest* request,
                                api::StatResponse* response) {
-  OperationTimer timer = Timer(Operation::kStat);
+  OperationTimer timer = Timer(Operation::kStat, *request);
   return ToGrpc(timer.End(operations_->Stat(context, *request, response)));
 }
 
 grpc::Status FileService::Locate(grpc::ServerContext* context, const api::LocateRequest* request,
                                  api::LocateResponse* response) {
-  OperationTimer timer = Timer(Operation::kLocate);
+  OperationTimer timer = Timer(Operation::kLocate, *request);
   return ToGrpc(timer.End(operations_->Locate(context, *request, response)));
 }
 
 grpc::Status FileService::List(grpc::ServerContext* context, const api::ListRequest* request,
                                grpc::ServerWriter<api::ListResponse>* writer) {
   OperationTimer timer = Timer(Operation::kList);
+  timer.About(request->bucket(), request->prefix());
   StreamSink<api::ListResponse> sink(&guard_, context, writer);
   return ToGrpc(timer.End(operations_->List(context, *request, std::ref(sink))));
 }
@@ -134,13 +140,14 @@ grpc::Status FileService::List(grpc::ServerContext* context, const api::ListRequ
 grpc::Status FileService::Remove(grpc::ServerContext* /*context*/,
                                  const api::RemoveRequest* request,
                                  api::RemoveResponse* response) {
-  OperationTimer timer = Timer(Operation::kRemove);
+  OperationTimer timer = Timer(Operation::kRemove, *request);
   return Answer(timer, operations_->Remove(*request), response);
 }
 
 grpc::Status FileService::Move(grpc::ServerContext* /*context*/, const api::MoveRequest* request,
                                api::MoveResponse* response) {
   OperationTimer timer = Timer(Operation::kMove);
+  timer.About(request->bucket(), request->source());
   return Answer(timer, operations_->Move(*request), response);
 }
 
@@ -168,7 +175,7 @@ grpc::Status FileService::ListBuckets(grpc::ServerContext* /*context*/,
 grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,
                                    const api::UndeleteRequest* request,
                                    api::UndeleteResponse* response) {
-  OperationTimer timer = Timer(Operation::kUndelete);
+  OperationTimer timer = Timer(Operation::kUndelete, *request);
   return Answer(timer, operations_->Undelete(*request), response);
 }
 
@@ -236,6 +243,7 @@ grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
 grpc::Status FileService::Clear(grpc::ServerContext* /*context*/, const api::ClearRequest* request,
                                 api::ClearResponse* response) {
   OperationTimer timer = Timer(Operation::kClear);
+  timer.About(request->bucket(), request->prefix());
   return Answer(timer, operations_->Clear(*request), response);
 }
 

@@ -57,9 +57,16 @@ class FileService final : public RawService {
   std::optional<gossip_store::Record> FindGossip(const TxnId& txn);
   absl::Status PutStream(grpc::ServerContext* context,
                          grpc::ServerReader<WithData<api::PutRequest>>* reader,
-                         api::PutResponse* response, std::uint64_t* received);
+                         api::PutResponse* response, OperationTimer* timer);
   [[nodiscard]] OperationTimer Timer(Operation operation) {
     return OperationTimer(metrics_, parts_.clock, Door::kGrpc, operation);
+  }
+  // Of one that is about one file.
+  template <class Request>
+  [[nodiscard]] OperationTimer Timer(Operation operation, const Request& request) {
+    OperationTimer timer = Timer(operation);
+    timer.About(request.bucket(), request.name());
+    return timer;
   }
 
   FileOperations* const operations_;

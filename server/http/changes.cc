@@ -54,10 +54,11 @@ absl::StatusOr<v1::SettleResponse> Changes::Settle(const RequestIds::Open& id,
                          ErrorDetail::NO_QUORUM);
 }
 
-absl::StatusOr<v1::PutResponse> Changes::Put(v1::PutHeader header, const NextPiece& next) {
+absl::StatusOr<v1::PutResponse> Changes::Put(v1::PutHeader header, const NextPiece& next, PhaseTimer* phases) {
+  const InPhase phase(phases, Phase::kTransfer);
   DFS_ASSIGN_OR_RETURN(const RequestIds::Open id, NextId());
   *header.mutable_request_id() = id.ToWire();
-  gateway::FilePut put = files_->NewPut();
+  gateway::FilePut put = files_->NewPut(phases);
   DFS_RETURN_IF_ERROR(put.Begin(header));
   v1::PutFinish finish;
   while (true) {

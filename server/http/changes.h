@@ -28,8 +28,9 @@ class Changes {
   // `files` outlive it.
   explicit Changes(gateway::FileOperations* files) : files_(files) {}
 
-  // `header` without request id. Errors of coordinator::PutOperation, or what `next` has failed with.
-  absl::StatusOr<v1::PutResponse> Put(v1::PutHeader header, const NextPiece& next);
+  // `header` without request id; `phases` may be null. Errors of coordinator::PutOperation, or what `next` has failed with.
+  absl::StatusOr<v1::PutResponse> Put(v1::PutHeader header, const NextPiece& next,
+                                       PhaseTimer* phases = nullptr);
   // `request` without request id.
   absl::StatusOr<v1::RemoveResponse> Remove(v1::RemoveRequest request);
 

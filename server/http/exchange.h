@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/clock.h"
+#include "common/operation_metrics.h"
 #include "proto/data_message.h"
 #include "server/http/beast_parser.h"
 #include "server/http/http_stream.h"
@@ -39,6 +40,9 @@ class Exchange {
 
   [[nodiscard]] const RequestHead& head() const { return head_; }
   [[nodiscard]] const Clock& clock() const { return *clock_; }
+  // Where this request's time goes; null unless somebody has asked for it. It outlives the exchange's handling.
+  [[nodiscard]] PhaseTimer* phases() const { return phases_; }
+  void set_phases(PhaseTimer* phases) { phases_ = phases; }
 
   // The next bytes of the body: `bytes_max` (1 or more) or, at its end, fewer; empty: it has ended. Asks the client
   // for the body if it waits to be asked. Errors, after which there is no more body: kInvalidArgument, malformed
@@ -78,6 +82,7 @@ class Exchange {
   const std::unique_ptr<BeastParser> parser_;
   const RequestHead head_;
   const Clock* const clock_;
+  PhaseTimer* phases_ = nullptr;
 
   std::uint64_t body_left_ = 0;  // with a Content-Length
   bool is_body_over_ = false;

@@ -70,9 +70,10 @@ void FileRoutes::Get(Exchange& exchange, const RequestTarget& target, const std:
   auto request = ReadRequestOf(target, name);
   if (!request.ok()) return exchange.Answer(AnswerOf(request.status(), false, ""));
   FileAnswer answer(&exchange, disposition);
+  PhaseTimer* const phases = exchange.phases();
   const absl::Status status = answer.Send(
-      *std::move(request), [this](const v1::GetRequest& asked, const gateway::GetSink& sink) {
-        return files_->Get(nullptr, asked, sink);
+      *std::move(request), [this, phases](const v1::GetRequest& asked, const gateway::GetSink& sink) {
+        return files_->Get(nullptr, asked, sink, phases);
       });
   if (!exchange.has_begun()) exchange.Answer(AnswerOf(status, false, LeaderAddress()));
 }
@@ -133,7 +134,7 @@ void FileRoutes::Put(Exchange& exchange, const RequestTarget& target, const std:
     auto piece = exchange.ReadBody(kPieceBytes);
     is_body_lost = !piece.ok();
     return piece;
-  });
+  }, exchange.phases());
   if (!stored.ok()) {
     return exchange.Answer(is_body_lost ? BodyError(stored.status())
                                         : AnswerOf(stored.status(), true, LeaderAddress()));

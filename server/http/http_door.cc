@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/escaping.h"
+#include "common/log_text.h"
 #include "server/http/content_disposition.h"
 #include "server/http/error_answer.h"
 #include "server/http/json_text.h"
@@ -25,9 +25,16 @@ Operation OperationOf(const RequestHead& head, const RequestTarget& target) {
   return head.method == "DELETE" ? Operation::kRemove : Operation::kPut;
 }
 
+// Of the file, or what the names of a list begin with. Empty: a form has several.
+std::string NameIn(const RequestTarget& target) {
+  if (target.path.starts_with(kUploadPrefix)) return target.path.substr(kUploadPrefix.size());
+  return target.Find(target.path == "/byname" ? "filename" : "prefix").value_or("");
+}
+
 absl::Status ResultOf(int code) {
   if (code < 400) return absl::OkStatus();
-  return code < 500 ? absl::InvalidArgumentError("") : absl::UnavailableError("");
+  const std::string text = "HTTP " + std::to_string(code);
+  return code < 500 ? absl::InvalidArgumentError(text) : absl::UnavailableError(text);
 }
 
 Response JsonAnswer(int code, std::string body) {
@@ -54,11 +61,12 @@ void HttpDoor::Serve(Exchange& exchange) {
   }
   // While there is no quorum every request is one of these.
   LOG_IF_EVERY_N(WARNING, exchange.code() >= 500, 100)
-      << "http " << exchange.head().method << " " << absl::CEscape(exchange.head().target) << ": "
+      << "http " << exchange.head().method << " " << QuotedForLog(exchange.head().target) << ": "
       << exchange.code() << " (" << google::COUNTER << " of this kind)";
-  VLOG(1) << "http " << exchange.head().method << " " << absl::CEscape(exchange.head().target)
-          << ": " << exchange.code() << ", in " << exchange.body_bytes() << " bytes, out "
-          << exchange.sent_bytes() << " bytes, " << (exchange.clock().Now() - start);
+  VLOG(1) << "http " << exchange.head().method << " target=" << QuotedForLog(exchange.head().target)
+          << " code=" << exchange.code() << " bytes_in=" << exchange.body_bytes()
+          << " bytes_out=" << exchange.sent_bytes()
+          << " all_ms=" << absl::ToDoubleMilliseconds(exchange.clock().Now() - start);
   --running_;
 }
 
@@ -70,7 +78,10 @@ void HttpDoor::Route(Exchange& exchange, const RequestTarget& target) {
   if (ticket.is_admitted()) {
     OperationTimer timer(parts_.metrics, &exchange.clock(), Door::kHttp,
                          OperationOf(exchange.head(), target));
+    exchange.set_phases(&timer.phases);
+    timer.About(target.Find("bucket").value_or(""), NameIn(target));
     RouteFiles(exchange, target);
+    exchange.set_phases(nullptr);
     timer.bytes_in = exchange.body_bytes();
     timer.bytes_out = exchange.sent_bytes();
     [[maybe_unused]] const absl::Status ignored = timer.End(ResultOf(exchange.code()));

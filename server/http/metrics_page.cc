@@ -57,12 +57,12 @@ Labels LabelsOf(const OperationMetrics::Row& row) {
           {"operation", std::string(NameOf(row.operation))}};
 }
 
-void AddHistogram(MetricFamily& family, const OperationMetrics::Row& row) {
+void AddHistogram(MetricFamily& family, Labels labels, const OperationMetrics::Latencies& latencies) {
   ClientMetric& metric = family.metric.emplace_back();
-  metric.label = LabelsOf(row);
+  metric.label = std::move(labels);
   std::uint64_t count = 0;
-  for (std::size_t i = 0; i < row.buckets.size(); ++i) {
-    count += row.buckets.at(i);
+  for (std::size_t i = 0; i < latencies.buckets.size(); ++i) {
+    count += latencies.buckets.at(i);
     ClientMetric::Bucket& bucket = metric.histogram.bucket.emplace_back();
     bucket.cumulative_count = count;
     bucket.upper_bound = i < OperationMetrics::kBounds.size()
@@ -70,7 +70,7 @@ void AddHistogram(MetricFamily& family, const OperationMetrics::Row& row) {
                              : std::numeric_limits<double>::infinity();
   }
   metric.histogram.sample_count = count;
-  metric.histogram.sample_sum = row.seconds;
+  metric.histogram.sample_sum = latencies.seconds;
 }
 
 void AddOperations(const OperationMetrics& operations, Page& page) {
@@ -86,13 +86,20 @@ void AddOperations(const OperationMetrics& operations, Page& page) {
   }
   MetricFamily& seconds = page.Family("dfs_operation_seconds", "how long they took, transfers included",
                                       MetricType::Histogram);
-  for (const auto& row : rows) AddHistogram(seconds, row);
+  for (const auto& row : rows) AddHistogram(seconds, LabelsOf(row), row.latencies);
+  MetricFamily& phases = page.Family("dfs_operation_phase_seconds", "where their time went", MetricType::Histogram);
+  for (const auto& row : operations.ReadPhases()) {
+    AddHistogram(phases, {{"operation", std::string(NameOf(OperationOf(row.phase)))}, {"phase", std::string(NameOf(row.phase))}},
+                 row.latencies);
+  }
   MetricFamily& in = page.Family("dfs_received_bytes_total", "bytes of files taken from clients",
                                  MetricType::Counter);
   for (const auto& row : rows) Page::AddCounter(in, LabelsOf(row), ToDouble(row.bytes_in));
   MetricFamily& out =
       page.Family("dfs_sent_bytes_total", "bytes of files given to clients", MetricType::Counter);
   for (const auto& row : rows) Page::AddCounter(out, LabelsOf(row), ToDouble(row.bytes_out));
+  page.Counter("dfs_handover_offered_bytes_total", "bytes of chunk files offered to clients on this machine",
+               ToDouble(operations.handover_bytes()));
 }
 
 void AddNodes(const v1::StatusResponse& status, Page& page) {

@@ -72,7 +72,7 @@ void UploadForm::Store(Exchange& exchange, const std::string& bucket, const std:
         auto piece = reader.ReadPart(kPieceBytes);
         is_form_bad = !piece.ok();
         return piece;
-      });
+      }, exchange.phases());
       status = stored.status();
       if (stored.ok()) {
         names.push_back(stored->info().name());

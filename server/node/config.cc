@@ -63,6 +63,16 @@ void AddRoleFlag(CLI::App& app, std::optional<rpc::NodeRole>* role) {
       ->check(CLI::IsMember(kRoles));
 }
 
+void AddLogFlags(CLI::App& app, Config* config) {
+  static const std::map<std::string, int> kLevels = {{"info", 0}, {"warning", 1}, {"error", 2}};
+  app.add_option("--v", config->log_verbosity, "what the log tells: 1, each operation of a client with its times (0)")
+      ->check(CLI::Range(0, 9));
+  app.add_option_function<std::string>(
+         "--log-level", [config](const std::string& name) { config->log_level = kLevels.at(name); },
+         "what is less than this is not written to the log (info)")
+      ->check(CLI::IsMember(kLevels));
+}
+
 absl::Status CheckRequired(const Config& config) {
   for (const auto& [flag, value] : {std::pair{"--data-dir", config.data_dir}, std::pair{"--listen", config.listen},
                                     std::pair{"--peer-listen", config.peer_listen}}) {
@@ -136,6 +146,7 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   app.add_flag("--insecure", config.insecure,
                "allow addresses that other machines reach, without encryption");
   AddTlsFlags(app, &config.tls_files);
+  AddLogFlags(app, &config);
   app.add_flag("--recover-as-voter", config.recover_as_voter,
                "once, on the second of two members, when the only voter is lost for good: this node becomes the only "
                "member and voter. Refused while anything answers at the voter's or a --join address");
@@ -165,6 +176,13 @@ ParsedConfig ParseConfig(int argc, char** argv) {
               "names removed from gossip buckets are remembered at least so long; not less than a round takes");
   AddDuration(app, "--out-after", &config.out_after,
               "how long a node is dead before its copies are made anew elsewhere");
+  app.add_flag("--allow-test-faults", config.allow_test_faults,
+               "this node is for tests: permit --test-drop-percent")
+      ->group("Tests");
+  app.add_option("--test-drop-percent", config.test_drop_percent,
+                 "lose so many of a hundred messages to other nodes (ring, Raft, gossip) on purpose; status warns of it")
+      ->check(CLI::Range(0, 90))
+      ->group("Tests");
   app.add_option("--rebalance-slack", config.rebalance_slack,
                  "bytes that a node may lack of its part before copies are moved to it")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 50))
@@ -232,6 +250,10 @@ absl::Status CheckConfig(const Config& config) {
       return absl::InvalidArgumentError(
           absl::StrCat("--join address ", address, " is not host:port"));
     }
+  }
+  if (config.test_drop_percent > 0 && !config.allow_test_faults) {
+    return absl::InvalidArgumentError(
+        "--test-drop-percent makes this node lose messages: only for tests, with --allow-test-faults");
   }
   if (config.name.size() > 64 || config.zone.size() > 64) {
     return absl::InvalidArgumentError("--name and --zone: at most 64 bytes");

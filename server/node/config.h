@@ -33,6 +33,8 @@ struct Config {
   std::optional<TlsIdentity> tls;  // what LoadTls found in them; without it everything is in plaintext
   std::optional<rpc::NodeRole> role;  // absent: as the data directory joined; a new one: ORDINARY
   bool recover_as_voter = false;  // rule R6: the only voter is lost for good
+  std::optional<int> log_verbosity;  // 1: each operation of a client with its times; absent: glog's own (GLOG_v)
+  std::optional<int> log_level;      // of glog: nothing below it is written; absent: glog's own (GLOG_minloglevel)
 
   // The long waits, settable for tests.
   absl::Duration trash_time = absl::Hours(24);        // removed files are kept so long (undelete); the leader's counts
@@ -48,6 +50,8 @@ struct Config {
   std::uint64_t rebalance_slack = std::uint64_t{16} << 20;
   absl::Duration gossip_every = absl::Seconds(1);  // a node compares its gossip buckets with those of another so often
   absl::Duration gossip_tombstone_age = absl::Minutes(1);  // names removed from gossip buckets are remembered at least so long
+  bool allow_test_faults = false;
+  std::uint32_t test_drop_percent = 0;  // of the messages to other nodes that are lost on purpose; needs allow_test_faults
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 

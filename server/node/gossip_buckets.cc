@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<GossipBuckets>> GossipBuckets::Open(const Config&
   host.boot_epoch = own.boot_epoch;
   host.clock = own.clock;
   host.table = buckets->table_.get();
-  host.transport = &buckets->transport_;
+  host.transport = buckets->parts_.loss->Through(&buckets->transport_);
   host.store = own.store;
   host.peers = own.peers;
   host.look = [raw = buckets.get()] { return raw->Look(); };

@@ -23,6 +23,7 @@
 #include "server/leader/wanted_replicas.h"
 #include "server/metadata/metadata_machine.h"
 #include "server/node/config.h"
+#include "server/node/test_message_loss.h"
 
 namespace dfs::node {
 
@@ -39,6 +40,7 @@ class GossipBuckets final : public chunk::WantedChunks {
     const membership::MembershipHost* membership = nullptr;
     chunk::ChunkStore* store = nullptr;
     chunk::ChunkPeers* peers = nullptr;
+    TestMessageLoss* loss = nullptr;
     std::function<void(const absl::Status&)> on_fatal;
   };
   // Opens <data-dir>/gossip; nothing is said to anybody yet. Blocks on disk. Errors of RocksdbGossipTable::Open.

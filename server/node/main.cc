@@ -11,6 +11,7 @@
 #include "common/grpc_credentials.h"
 #include "common/disk_full.h"
 #include "common/posix_disk.h"
+#include "common/posix_log.h"
 #include "server/node/config.h"
 #include "server/node/disk_space.h"
 #include "server/node/node.h"
@@ -42,8 +43,9 @@ int main(int argc, char** argv) {
     std::cerr << "dfs-server: " << checked.message() << "\n";
     return 64;
   }
-  FLAGS_logtostderr = true;
-  google::InitGoogleLogging(argv[0]);
+  if (config.log_verbosity) FLAGS_v = *config.log_verbosity;
+  if (config.log_level) FLAGS_minloglevel = *config.log_level;
+  dfs::StartLog(argv[0]);
   // The distribution's Abseil looks for lock cycles at every lock, gRPC's too: 3 % of a small put.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   dfs::TakeOverTlsLog(/*is_server=*/true);

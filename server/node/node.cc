@@ -42,6 +42,7 @@
 #include "server/node/registration.h"
 #include "server/node/service_notice.h"
 #include "server/node/set_aside.h"
+#include "server/node/test_message_loss.h"
 #include "server/node/version.h"
 #include "server/node/waiter.h"
 #include "server/replicated_log/grpc_raft_transport.h"
@@ -173,6 +174,7 @@ class Node::Impl final : public chunk::Confirmer {
   std::unique_ptr<DiskProbe> disk_probe_;
   std::unique_ptr<PeerRegistry> registry_;
   PeerChannels channels_{dialer_};
+  TestMessageLoss loss_{config_.test_drop_percent};
   std::unique_ptr<replicated_log::GrpcRaftTransport> raft_transport_;
   std::unique_ptr<membership::GrpcMembershipTransport> ring_transport_;
   std::unique_ptr<chunk::GrpcChunkPeers> chunk_peers_;
@@ -228,8 +230,7 @@ absl::Status Node::Impl::Join(absl::Duration timeout) {
   DFS_ASSIGN_OR_RETURN(const rpc::JoinResponse joined,
                        JoinThrough({config_.join, dialer_}, JoinRequestOf(log_store_->identity(), config_),
                                    timeout, interrupted_));
-  DFS_ASSIGN_OR_RETURN(first_configuration_,
-                       replicated_log::DecodeConfiguration(joined.configuration()));
+  DFS_ASSIGN_OR_RETURN(first_configuration_, replicated_log::DecodeConfiguration(joined.configuration()));
   return log_store_->SetMembership(UuidFromWire<ClusterId>(joined.cluster_id()),
                                    NodeId(joined.node_id()));
 }
@@ -258,8 +259,7 @@ absl::Status Node::Impl::OpenStores() {
   machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state());
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open({.data_dir = config_.data_dir}));
   set_aside_ = chunk::SetAsideChunks::Open(SetAsideFolders(PosixDisk(), config_.data_dir));
-  DFS_ASSIGN_OR_RETURN(disk_probe_,
-                       DiskProbe::Start(&PosixDisk(), config_.data_dir + "/probe", &clock_));
+  DFS_ASSIGN_OR_RETURN(disk_probe_, DiskProbe::Start(&PosixDisk(), config_.data_dir + "/probe", &clock_));
   return absl::OkStatus();
 }
 
@@ -274,10 +274,9 @@ void Node::Impl::BuildPeers() {
   ring.options.self = self_;
   ring.options.boot_epoch = log_store_->identity().boot_epoch;
   ring.options.random_seed = SystemRandom64();
-  ring.transport = ring_transport_.get();
+  ring.transport = loss_.Through(ring_transport_.get());
   ring.clock = &clock_;
-  ring.on_change = [this](NodeId node, membership::LivenessState from,
-                          membership::LivenessState to, std::uint64_t incarnation) {
+  ring.on_change = [this](NodeId node, membership::LivenessState from, membership::LivenessState to, std::uint64_t incarnation) {
     LOG(INFO) << "node " << node << " went from state " << static_cast<int>(from) << " to "
               << static_cast<int>(to) << ", incarnation " << incarnation;
     OnLiveness(node, to);
@@ -291,7 +290,7 @@ absl::Status Node::Impl::OpenGossip() {
   GossipBuckets::Parts parts{.self = self_, .boot_epoch = log_store_->identity().boot_epoch, .clock = &clock_,
                              .registry = registry_.get(), .channels = &channels_, .machine = machine_.get(),
                              .membership = membership_.get(), .store = store_.get(), .peers = chunk_peers_.get(),
-                             .on_fatal = [this](const absl::Status& status) { OnFatal(status); }};
+                             .loss = &loss_, .on_fatal = [this](const absl::Status& status) { OnFatal(status); }};
   DFS_ASSIGN_OR_RETURN(gossip_, GossipBuckets::Open(config_, std::move(parts)));
   return absl::OkStatus();
 }
@@ -311,7 +310,7 @@ absl::Status Node::Impl::BuildRaft() {
   raft.options.random_seed = SystemRandom64();
   raft.log_store = log_store_.get();
   raft.machine = machine_.get();
-  raft.transport = raft_transport_.get();
+  raft.transport = loss_.Through(raft_transport_.get());
   raft.clock = &clock_;
   raft.listener = leader_host_.get();
   raft.on_configuration = [this](const consensus::Configuration& c) { OnConfiguration(c); };
@@ -410,6 +409,7 @@ void Node::Impl::BuildServices() {
   cluster.server_version = kVersion;
   cluster.gossip = [this] { return gossip_->GetStatus(); };
   cluster.certificate_not_after_s = CertificateEndOf(config_);
+  cluster.test_faults = [this] { return loss_.Describe(); };
   doors_ = std::make_unique<Doors>(std::move(doors));
 }
 

@@ -234,7 +234,7 @@ absl::Status RocksdbLogStore::Append(const std::optional<consensus::HardState>& 
   rocksdb::WriteBatch batch;
   DurablePosition after = Position();
   if (hard_state) {
-    // Terms never go back, and a vote is never changed (CORRECTNESS: two votes in one term elect two leaders).
+    // Terms never go back, and a vote is never changed (two votes in one term elect two leaders).
     const bool is_unchecked = DFS_MUTANT(9, "an older hard state replaces a newer one");
     CHECK(is_unchecked || hard_state->term >= hard_state_.term)
         << "term " << hard_state->term << " after " << hard_state_.term;

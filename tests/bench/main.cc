@@ -14,6 +14,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "tests/bench/client_load.h"
+#include "tests/bench/handover_gain.h"
 #include "tests/bench/http_load.h"
 #include "tests/bench/node_faults.h"
 #include "tests/bench/raw_limits.h"
@@ -37,7 +38,7 @@ constexpr int kManyClients = 16;
 struct Options {
   bool is_json = false;
   bool is_quick = false;
-  std::vector<std::string> sections = {"idle", "bulk", "small", "http", "faults"};
+  std::vector<std::string> sections = {"idle", "bulk", "small", "http", "handover", "faults"};
   std::string raw_stream_port_file;  // the serving half of the raw stream
 };
 
@@ -295,8 +296,12 @@ void MeasureAll(const Options& options) {
     report.Section("Under TLS (raw: the same in plaintext, in the same rounds)");
     MeasureTlsCost(report, options.is_quick);
   }
+  if (wants("handover")) {
+    report.Section("Files handed over to clients on the same machine");
+    MeasureHandover(report, options.is_quick);
+  }
   const bool is_apart = std::all_of(options.sections.begin(), options.sections.end(), [](const std::string& section) {
-    return section == "repair" || section == "tls";
+    return section == "repair" || section == "tls" || section == "handover";
   });
   if (!is_apart) {
     const absl::Status up = cluster.Up(3);
@@ -355,7 +360,7 @@ int main(int argc, char** argv) {
   CLI::App app("Measures three nodes on loopback beside the raw limits of the machine.", "dfs_bench");
   app.add_flag("--json", options.is_json, "one JSON object a line");
   app.add_flag("--quick", options.is_quick, "fewer rounds: for a look, not for publication");
-  app.add_option("--only", options.sections, "sections: idle, bulk, small, http, faults; repair and tls only if named")->delimiter(',');
+  app.add_option("--only", options.sections, "sections: idle, bulk, small, http, handover, faults; repair and tls only if named")->delimiter(',');
   app.add_flag_callback("--tls", [&options] { options.sections = {"tls"}; }, "the same as --only=tls");
   app.add_option("--serve-raw-stream", options.raw_stream_port_file)->group("");
   CLI11_PARSE(app, argc, argv);

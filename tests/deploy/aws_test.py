@@ -172,7 +172,7 @@ class Life(OnStandIn):
         self.step("destroy", "--destroy-data")
         self.assertEqual(self.cloud.living(), [], "nothing is left that costs")
         self.assertIn("nothing to do", self.dfs_aws("destroy", "test", "--yes").stderr)
-        proved("row 50: deploy/aws create, status, grow, shrink, replace, upgrade, destroy against a stand-in of the AWS command line: "
+        proved("feature 50: deploy/aws create, status, grow, shrink, replace, upgrade, destroy against a stand-in of the AWS command line: "
                "%d calls, all as the real one takes them; run twice is nothing more" % len(self.cloud.calls))
 
     def assert_one_zone_after_another(self):

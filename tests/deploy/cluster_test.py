@@ -194,7 +194,7 @@ class Cluster(unittest.TestCase):
         self.assertEqual(sorted(name for name, _ in ids), [b"n1", b"n2", b"n3"])
         self.assertEqual(sorted(int(i) for _, i in ids), [1, 2, 3])
         self.assert_a_volume_in_use_is_never_formatted()
-        print("PROVED: row 50: rendered user data and unit start a cluster of three with TLS, which stores and returns files, is upgraded, goes back from a "
+        print("PROVED: feature 50: rendered user data and unit start a cluster of three with TLS, which stores and returns files, is upgraded, goes back from a "
               "release that does not start, and keeps its data over a restart")
 
     def assert_clients_need_a_certificate(self, content):

@@ -54,6 +54,7 @@ class Scripts(unittest.TestCase):
 
 
 class PowerShell(unittest.TestCase):
+    # Feature 47.
     def test_it_has_the_commands_of_the_shell_script(self):
         shell = re.search(r"(?m)^  ([a-z |]+)\) shift ;;$", (SOURCE / "deploy/local/cluster").read_text()).group(1)
         ours = re.search(r"(?m)^\$commands = (.*)$", (SOURCE / "deploy/local/cluster.ps1").read_text()).group(1)

@@ -55,7 +55,7 @@ class BadInput : public ThreeNodes {
   v1::RequestId id_;
 };
 
-// FEATURES: abort or failed write damages the old version.
+// Feature 21; defect "a failed write damages the old version".
 TEST_F(BadInput, StreamWithoutFinishStoresNothing) {
   auto messages = Honest(MakeBytes(1, 3 << 20));
   messages.pop_back();
@@ -64,6 +64,7 @@ TEST_F(BadInput, StreamWithoutFinishStoresNothing) {
   ExpectRefused(messages, StatusCode::kInvalidArgument);
 }
 
+// Defect "a failed write damages the old version".
 TEST_F(BadInput, CancelledStreamStoresNothing) {
   auto messages = Honest(MakeBytes(2, 5 << 20));
   messages.pop_back();
@@ -212,6 +213,7 @@ class RawConnection {
   bool is_open_ = false;
 };
 
+// Defect "unframed messages over TCP".
 TEST_F(BadInput, RubbishOnEveryPortHarmsNobody) {
   std::vector<std::unique_ptr<RawConnection>> open;
   const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

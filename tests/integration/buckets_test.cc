@@ -75,6 +75,7 @@ class Buckets : public ::testing::Test {
   static inline std::unique_ptr<ProcessCluster> cluster_;
 };
 
+// Feature 20.
 TEST_F(Buckets, AreMadeListedAndRemoved) {
   EXPECT_EQ(Code({"mb", "first"}), 0);
   EXPECT_EQ(Code({"mb", "first"}), kConflict);
@@ -82,7 +83,6 @@ TEST_F(Buckets, AreMadeListedAndRemoved) {
   EXPECT_EQ(Code({"mb", "--replicas=8", "x"}), kUsage);
   EXPECT_EQ(Code({"mb", "--mode=gossip", "--replicas=3", "x"}), kUsage);
   EXPECT_THAT(last_error_, HasSubstr("no other options"));
-  // Row 20.
   EXPECT_EQ(Code({"mb", "--write-quorum=1", "--read-quorum=2", "x"}), kUsage);
   EXPECT_THAT(last_error_, HasSubstr("could miss the last put"));
   EXPECT_EQ(Code({"mb", "--write-quorum=1", "--read-quorum=2", "--allow-no-overlap", "loose"}), 0);
@@ -140,7 +140,7 @@ TEST_F(Buckets, ConditionsAreTheCallersToChoose) {
   EXPECT_EQ(Code({"put", "--if-absent", right, "-", "cond"}, "2"), kUsage);
 }
 
-// Row 11.
+// Feature 11.
 TEST_F(Buckets, FilesAreRenamedInOneStep) {
   const std::uint64_t before = PutVersion("default", "dir/a", "moved");
   const auto moved = Json({"mv", "dir/a", "other/b"});
@@ -162,7 +162,7 @@ TEST_F(Buckets, FilesAreRenamedInOneStep) {
   EXPECT_EQ(Code({"mv", "other/c", "other/c"}), kUsage);
 }
 
-// Row 36.
+// Feature 36.
 TEST_F(Buckets, OlderVersionsAreReadUntilTheBucketKeepsNoMore) {
   ASSERT_EQ(Code({"mb", "--versions=3", "kept"}), 0);
   std::vector<std::uint64_t> versions;
@@ -204,7 +204,8 @@ TEST_F(Buckets, QuotaIsAClearError) {
   EXPECT_EQ(Code({"--bucket=small", "put", "-", "c"}, ""), 0);
 }
 
-// Row 35, without a terminal.
+// Without a terminal.
+// Feature 35.
 TEST_F(Buckets, WhatAnotherClientJustWroteIsNotOverwrittenUnasked) {
   EXPECT_EQ(Code({"--writer=ann@x", "put", "-", "both"}, "ann"), 0);
   EXPECT_EQ(Code({"--writer=ann@x", "put", "-", "both"}, "ann again"), 0);
@@ -236,7 +237,8 @@ TEST_F(Buckets, WhatAnotherClientJustWroteIsNotOverwrittenUnasked) {
   EXPECT_EQ(Code({"--bucket=careless", "--writer=bob@y", "put", "-", "a"}, "1"), 0);
 }
 
-// Row 19. Last: it kills nodes.
+// Last: it kills nodes.
+// Feature 32.
 TEST_F(Buckets, ReplicasAndQuorumsAreTheBuckets) {
   ASSERT_OK(cluster().WaitUntil(1, "five voters", [](const v1::StatusResponse& status) {
     return std::count_if(status.nodes().begin(), status.nodes().end(), [](const auto& node) {
@@ -297,7 +299,7 @@ TEST_F(Buckets, ReplicasAndQuorumsAreTheBuckets) {
   ASSERT_OK(cluster().WaitReady({holder, three[1], three[2]}));
   EXPECT_TRUE(Run({"--bucket=single", "get", "large", "-"}).out == large);
   EXPECT_TRUE(Run({"--bucket=wide", "get", "large", "-"}).out == large);
-  Proved("buckets of 1, 2 and 5 replicas kept their quorums while three of five nodes were killed (row 19)");
+  Proved("buckets of 1, 2 and 5 replicas kept their quorums while three of five nodes were killed (feature 19)");
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class Failures : public ::testing::Test {
   ProcessCluster cluster_;
 };
 
-// FEATURES: a put that reports success without W durable copies; row 32.
+// Feature 32; defect "a put that reports success without durable copies".
 TEST_F(Failures, KilledLeaderLosesNothing) {
   Workload workload(cluster_, {.seed = 11});
   for (int round = 0; round < 3; ++round) {
@@ -55,6 +55,7 @@ TEST_F(Failures, KilledLeaderLosesNothing) {
   Proved("kill -9 of the leader, 3 times, during puts and gets: " + workload.Summary());
 }
 
+// Feature 32; defect "a put that reports success without durable copies".
 TEST_F(Failures, KilledFollowerLosesNothing) {
   Workload workload(cluster_, {.seed = 12});
   for (int round = 0; round < 3; ++round) {
@@ -71,7 +72,8 @@ TEST_F(Failures, KilledFollowerLosesNothing) {
   Proved("kill -9 of a follower, 3 times, during puts and gets: " + workload.Summary());
 }
 
-// FEATURES: split brain; a hung leader that wakes up must find itself replaced.
+// A hung leader that wakes up must find itself replaced.
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Failures, PausedLeaderIsReplacedAndDoesNotDisturbLater) {
   Workload workload(cluster_, {.seed = 13});
   for (int round = 0; round < 2; ++round) {
@@ -95,7 +97,7 @@ TEST_F(Failures, PausedLeaderIsReplacedAndDoesNotDisturbLater) {
   Proved("SIGSTOP of the leader, 2 times, during puts and gets: " + workload.Summary());
 }
 
-// FEATURES: restart loses data or metadata.
+// Defect "a restart loses data or metadata".
 TEST_F(Failures, KillOfAllNodesLosesNothingAcknowledged) {
   std::string summary;
   for (int round = 0; round < 2; ++round) {
@@ -131,7 +133,7 @@ TEST_F(Failures, CleanStopAndStartKeepEverything) {
   }
 }
 
-// FEATURES: permanent under-replication.
+// Feature 34; defect "permanent under-replication".
 TEST_F(Failures, NodeThatWasDownDuringPutsGetsItsCopies) {
   client::FileClient client(cluster_.Endpoints());
   const auto down = cluster_.Follower();
@@ -154,6 +156,7 @@ TEST_F(Failures, NodeThatWasDownDuringPutsGetsItsCopies) {
 
 // The bytes of files whose puts were cut short by kills are not left behind as visible chunks, and a file being
 // overwritten stays readable in its old version.
+// Feature 21; defect "a failed write damages the old version".
 TEST_F(Failures, OldVersionIsReadableWhileOverwritesFail) {
   client::FileClient client(cluster_.Endpoints());
   const std::string old_content = MakeBytes(1, 1'000'000);

@@ -21,6 +21,7 @@ std::string PercentOf(absl::Duration part, absl::Duration whole) {
   return std::to_string(static_cast<int>(100 * absl::FDivDuration(part, whole) + 0.5)) + " %";
 }
 
+// Defect "false failure detection".
 TEST_F(FalseAlarm, NobodyIsCalledDeadWhoIsSlowPausedAndLosesPackets) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets variables
   const absl::Duration length = std::getenv("DFS_TEST_NIGHTLY") != nullptr ? absl::Minutes(30) : absl::Seconds(20);

@@ -1,11 +1,13 @@
 // Files that clients of the same machine take over through the server's Unix socket.
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "tests/integration/cluster_fixture.h"
+#include "tests/support/http_client.h"
 
 namespace dfs::testing {
 namespace {
@@ -63,6 +65,10 @@ class Handover : public ::testing::Test {
 
 TEST_F(Handover, AllChunksOfAFileAreCopiedFromTheServersFiles) {
   ExpectHandedOver(kSize);
+  const std::string page = HttpClient(cluster_->HttpAddressOf(1)).Get("/metrics").body;
+  const std::string offered = "\ndfs_handover_offered_bytes_total ";
+  ASSERT_NE(page.find(offered), std::string::npos);
+  EXPECT_GE(std::strtod(page.c_str() + page.find(offered) + offered.size(), nullptr), static_cast<double>(kSize));
   Proved("a get on a replica's machine copies the chunk files that it is handed, and checks each block");
 }
 

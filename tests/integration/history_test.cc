@@ -49,6 +49,7 @@ class Histories : public HistoryFixture {
   Event never_;
 };
 
+// Defect "stale read after acknowledgement".
 TEST_F(Histories, AreLinearizableWhileTheLeaderIsKilledEveryThreeSeconds) {
   const Length length = LengthOf(absl::Seconds(24));
   int kills = 0;

@@ -1,4 +1,4 @@
-// The HTTP door of real nodes. FEATURES rows 12, 13 and 44, and the table of its endpoints.
+// The HTTP door of real nodes. With all its endpoints.
 #include <signal.h>
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,7 @@ class Http : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     ProcessCluster::Options options;
-    options.flags = {"--http-upload-limit=4MB"};
+    options.flags = {"--http-upload-limit=4MB", "--v=1"};
     cluster_ = std::make_unique<ProcessCluster>(std::move(options));
     ASSERT_OK(cluster_->Up(3));
     client_ = std::make_unique<client::FileClient>(cluster_->Endpoints());
@@ -55,10 +56,10 @@ class Http : public ::testing::Test {
   static inline std::map<int, std::unique_ptr<HttpClient>> https_;
 };
 
-TEST_F(Http, Row13UploadAndDownloadOnAnyNode) {
+TEST_F(Http, UploadAndDownloadOnAnyNode) {
   int node = 0;
   for (const std::size_t size : {0u, 1u, 511u, 1024u, 1025u, 262'144u, 262'145u, 1'048'577u}) {
-    const std::string name = "row13/" + std::to_string(size);
+    const std::string name = "any-node/" + std::to_string(size);
     const std::string content = MakeBytes(size, size);
     const int to = 1 + node++ % 3;
     const auto put = At(to).Ask(size % 2 == 0 ? "PUT" : "POST", "/upload/" + name, {}, content);
@@ -81,12 +82,13 @@ TEST_F(Http, Row13UploadAndDownloadOnAnyNode) {
     // The other doors hold the same bytes.
     EXPECT_EQ(Get(client(), name).value_or("error"), content);
   }
-  ASSERT_OK(Put(client(), "row13/by-grpc", "through the other door"));
-  EXPECT_EQ(At(2).Get("/upload/row13/by-grpc").body, "through the other door");
-  Proved("FEATURES row 13: /upload on any node, equal bytes over HTTP and gRPC");
+  ASSERT_OK(Put(client(), "any-node/by-grpc", "through the other door"));
+  EXPECT_EQ(At(2).Get("/upload/any-node/by-grpc").body, "through the other door");
+  Proved("feature 13: /upload on any node, equal bytes over HTTP and gRPC");
 }
 
-TEST_F(Http, Row13FilesStatusAndDelete) {
+// Features 5, 10, 13, 45.
+TEST_F(Http, FilesStatusAndDelete) {
   EXPECT_EQ(At(1).Get("/files?prefix=none/").body, "[]\n");
   for (const char* name : {"list/b", "list/a", "list/%C3%BC%22", "list/c"}) {
     ASSERT_EQ(At(1).Ask("PUT", std::string("/upload/") + name, {}, "x").code, 201);
@@ -146,10 +148,110 @@ TEST_F(Http, Row13FilesStatusAndDelete) {
                            "dfs_node_alive{node=\"n3\",state=\"alive\","}) {
     EXPECT_THAT(metrics.body, HasSubstr(line));
   }
-  Proved("FEATURES row 13: /files ordered, /status, DELETE; /metrics");
+  Proved("feature 13: /files ordered, /status, DELETE; /metrics");
 }
 
-TEST_F(Http, Row12FormsAndByname) {
+// The whole lines of a log.
+std::vector<std::string> LinesOf(const std::string& log) {
+  std::vector<std::string> out;
+  std::istringstream lines(log.substr(0, log.rfind('\n') + 1));
+  for (std::string line; std::getline(lines, line);) out.push_back(line);
+  return out;
+}
+
+// The first line that has it; empty: none.
+std::string LineWith(const std::vector<std::string>& lines, const std::string& what) {
+  const auto found = std::find_if(lines.begin(), lines.end(), [&](const std::string& line) { return line.find(what) != std::string::npos; });
+  return found == lines.end() ? "" : *found;
+}
+
+// What stands behind ` KEY_ms=`; -1: it does not stand there.
+double MsIn(const std::string& line, const std::string& key) {
+  const auto at = line.find(" " + key + "_ms=");
+  return at == std::string::npos ? -1 : std::strtod(line.c_str() + at + key.size() + 5, nullptr);
+}
+
+// Feature 45.
+TEST_F(Http, TheLogTellsEachOperationWithItsTimesInOneLine) {
+  const std::string content = MakeBytes(4, 700'000);
+  ASSERT_EQ(At(1).Ask("PUT", "/upload/logged/http", {}, content).code, 201);
+  ASSERT_EQ(At(1).Get("/upload/logged/http").body, content);
+  client::FileClient own({cluster().EndpointOf(1)});
+  ASSERT_OK(Put(own, "logged/grpc", content));
+  ASSERT_EQ(Get(own, "logged/grpc").value_or(""), content);
+  // Names that would be lines of their own. Both are refused.
+  const std::string forged = "E20260101 00:00:00.000000     1 node.cc:1] all is lost";
+  EXPECT_EQ(At(1).Get("/upload/a%0AE20260101%2000:00:00.000000%20%20%20%20%201%20node.cc:1]%20all%20is%20lost").code, 400);
+  EXPECT_FALSE(own.Stat("b\n" + forged + "\r\x1b[2J\xc2\x9b").ok());
+
+  const std::map<std::string, std::vector<std::string>> phases = {{"put", {"begin", "transfer", "sync", "commit"}},
+                                                                  {"get", {"resolve", "first_byte", "rest"}}};
+  const auto prefix = [](const std::string& operation, const std::string& door) {
+    return "operation=" + operation + " door=" + door + " result=ok name=\"logged/" + door + "\" ";
+  };
+  const std::string of_http = "http GET target=\"/upload/a%0AE20260101";
+  const std::string of_grpc = "operation=stat door=grpc result=refused name=\"b\\nE20260101";
+  std::vector<std::string> log;
+  ASSERT_OK(ProcessCluster::Await("lines about all of them", absl::Seconds(30), [&] {
+    log = LinesOf(ReadFile(cluster().LogFile(1)));
+    for (const std::string operation : {"put", "get"}) {
+      for (const std::string door : {"http", "grpc"}) {
+        if (LineWith(log, prefix(operation, door)).empty()) return false;
+      }
+    }
+    return !LineWith(log, of_http).empty() && !LineWith(log, of_grpc).empty();
+  }));
+  for (const auto& [operation, names] : phases) {
+    for (const std::string door : {"http", "grpc"}) {
+      const std::string line = LineWith(log, prefix(operation, door));
+      EXPECT_THAT(line, HasSubstr(operation == "put" ? "bytes_in=700000 bytes_out=" : "bytes_in=0 bytes_out=700000 "));
+      double sum = 0;
+      for (const auto& phase : names) {
+        EXPECT_GE(MsIn(line, phase), 0) << phase << ": " << line;
+        sum += MsIn(line, phase);
+      }
+      EXPECT_GT(sum, 0) << line;
+      EXPECT_LE(sum, MsIn(line, "all") + 0.01) << line;
+    }
+  }
+  EXPECT_THAT(LineWith(log, of_grpc), HasSubstr(forged + "\\r\\x1b[2J\\u009b\" bytes_in=0 "));
+  for (const auto& line : log) {
+    const bool is_event = line.size() > 30 && std::string("IWEF").find(line[0]) != std::string::npos &&
+                          line.find_first_not_of("0123456789", 1) == 9 && line[9] == ' ' && line.find("] ") != std::string::npos;
+    EXPECT_TRUE(is_event && line != forged) << "no event of its own: " << line;
+  }
+  Proved("feature 45: at --v=1 the log has each operation with its times by phase in one line; a name with line ends and control "
+         "bytes stays within its line");
+}
+
+// Names of all metrics.
+std::vector<std::string> MetricsOn(const std::string& page) {
+  std::vector<std::string> out;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# TYPE ")) out.push_back(line.substr(7, line.find(' ', 7) - 7));
+  }
+  return out;
+}
+
+// Feature 45.
+TEST_F(Http, EveryMetricStandsInTheTable) {
+  ASSERT_EQ(At(1).Ask("PUT", "/upload/measured", {}, "x").code, 201);
+  ASSERT_EQ(At(1).Get("/upload/measured").code, 200);
+  const std::string page = At(1).Get("/metrics").body;
+  const std::string readme = ReadFile(ProcessCluster::SourceFolder() + "/server/http/README.md");
+  const auto names = MetricsOn(page);
+  EXPECT_GT(names.size(), 20u);
+  for (const auto& name : names) EXPECT_THAT(readme, HasSubstr("\n| `" + name + "`"));
+  for (const std::string phase : {"begin", "transfer", "sync", "commit"}) {
+    EXPECT_THAT(page, HasSubstr("dfs_operation_phase_seconds_count{operation=\"put\",phase=\"" + phase + "\"} "));
+  }
+  for (const std::string phase : {"resolve", "first_byte", "rest"}) {
+    EXPECT_THAT(page, HasSubstr("dfs_operation_phase_seconds_count{operation=\"get\",phase=\"" + phase + "\"} "));
+  }
+}
+
+TEST_F(Http, FormsAndByname) {
   const std::string big = MakeBytes(12, 1'500'000);
   const auto part = [](const std::string& disposition, const std::string& content) {
     return "--B0\r\nContent-Disposition: form-data; " + disposition + "\r\n\r\n" + content + "\r\n";
@@ -157,34 +259,35 @@ TEST_F(Http, Row12FormsAndByname) {
   const HttpClient::Fields form = {{"Content-Type", "multipart/form-data; boundary=B0"}};
   const auto posted = At(1).Ask("POST", "/", form,
                                 part("name=\"note\"", "no file") +
-                                    part("name=\"f\"; filename=\"row12/\xC3\xBC big.bin\"", big) +
-                                    part("name=\"g\"; filename=\"row12/empty\"", "") + "--B0--\r\n");
+                                    part("name=\"f\"; filename=\"forms/\xC3\xBC big.bin\"", big) +
+                                    part("name=\"g\"; filename=\"forms/empty\"", "") + "--B0--\r\n");
   EXPECT_EQ(posted.code, 200) << posted.body;
-  EXPECT_THAT(posted.body, HasSubstr("row12/empty"));
-  const auto named = At(2).Get("/byname?filename=row12%2F%C3%BC+big.bin");
+  EXPECT_THAT(posted.body, HasSubstr("forms/empty"));
+  const auto named = At(2).Get("/byname?filename=forms%2F%C3%BC+big.bin");
   EXPECT_EQ(named.code, 200);
   EXPECT_TRUE(named.body == big);
   EXPECT_EQ(named.Field("content-type"), "application/octet-stream");
   EXPECT_EQ(named.Field("content-disposition"),
             "attachment; filename=\"__ big.bin\"; filename*=UTF-8''%C3%BC%20big.bin");
-  EXPECT_EQ(At(3).Get("/byname?filename=row12/empty").body, "");
-  EXPECT_EQ(At(3).Get("/byname?filename=row12/none").code, 404);
+  EXPECT_EQ(At(3).Get("/byname?filename=forms/empty").body, "");
+  EXPECT_EQ(At(3).Get("/byname?filename=forms/none").code, 404);
   EXPECT_EQ(At(3).Get("/byname").code, 400);
   EXPECT_EQ(At(3).Get("/byname?filename=../x").code, 400);
 
   // A part that fails: what came before it is stored and named, it itself is not there.
   const auto bad = At(3).Ask("POST", "/", form,
-                             part("name=a; filename=\"row12/good\"", "1") +
+                             part("name=a; filename=\"forms/good\"", "1") +
                                  part("name=b; filename=\"../bad\"", "2") + "--B0--\r\n");
   EXPECT_EQ(bad.code, 400);
-  EXPECT_THAT(bad.body, HasSubstr("\"stored\":[\"row12/good\"]"));
-  const auto cut = At(3).Ask("POST", "/", form, part("name=a; filename=\"row12/cut\"", "1"));
+  EXPECT_THAT(bad.body, HasSubstr("\"stored\":[\"forms/good\"]"));
+  const auto cut = At(3).Ask("POST", "/", form, part("name=a; filename=\"forms/cut\"", "1"));
   EXPECT_EQ(cut.code, 400);
-  EXPECT_EQ(At(1).Get("/upload/row12/cut").code, 404);
-  Proved("FEATURES row 12: POST / with several files, GET /byname");
+  EXPECT_EQ(At(1).Get("/upload/forms/cut").code, 404);
+  Proved("feature 12: POST / with several files, GET /byname");
 }
 
-TEST_F(Http, Row44LimitsMethodsAndTypes) {
+// Defect "path traversal, collision, length and UTF-8 of names".
+TEST_F(Http, LimitsMethodsAndTypes) {
   const auto typed = At(1).Ask("POST", "/", {{"Content-Type", "text/plain"}}, "x");
   EXPECT_EQ(typed.code, 400);
   EXPECT_EQ(typed.body, "{\"error\":\"Content-Type must be multipart/form-data\"}\n");
@@ -229,9 +332,10 @@ TEST_F(Http, Row44LimitsMethodsAndTypes) {
   EXPECT_EQ(At(1).Ask("PUT", "/upload/" + longest + "/%F0%9F%98%80", {}, "emoji").code, 201);
   EXPECT_EQ(At(2).Get("/upload/" + longest + "/%F0%9F%98%80").body, "emoji");
   EXPECT_EQ(At(1).Ask("PUT", "/upload/" + std::string(1'025, 'n'), {}, "x").code, 400);
-  Proved("FEATURES row 44: sizes, methods, types and names are checked");
+  Proved("feature 44: sizes, methods, types and names are checked");
 }
 
+// Features 13, 41.
 TEST_F(Http, RangesAndConditions) {
   const auto put = At(1).Ask("PUT", "/upload/ranges", {}, "0123456789");
   const std::string tag = put.Field("etag");
@@ -366,6 +470,7 @@ class Unsized final : public client::ByteSource {
   client::ByteSource* const source_;
 };
 
+// Feature 38; defect "whole file in memory".
 TEST_F(Http, AStreamedBodyAddsLittleMemory) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets variables
   const bool is_nightly = std::getenv("DFS_TEST_NIGHTLY") != nullptr;
@@ -419,6 +524,7 @@ class StoppingSource final : public client::ByteSource {
   int reads_ = 0;
 };
 
+// Feature 46.
 TEST_F(Http, AStoppingNodeLetsAPutEnd) {
   StoppingSource source(cluster().PidOf(3), cluster().HttpAddressOf(3), 3'000'000);
   const auto put = At(3).Send("PUT", "/upload/stopping", source);

@@ -50,6 +50,7 @@ class LocalCluster : public ::testing::Test {
   const int port_base_ = 12'000 + static_cast<int>(getpid()) % 70 * 100;
 };
 
+// Feature 47.
 TEST_F(LocalCluster, WholeLife) {
   const auto up = Run({"up"});
   ASSERT_EQ(up.exit_code, 0) << up.err;

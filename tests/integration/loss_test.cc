@@ -33,7 +33,8 @@ class AllNodes : public HistoryFixture {
   void SetUp() override { ASSERT_OK(cluster_.Up(3)); }
 };
 
-// FEATURES: restart loses data or metadata. The histories go on across the moment at which no process is left.
+// The histories go on across the moment at which no process is left.
+// Defect "a restart loses data or metadata".
 TEST_F(AllNodes, KilledAtRandomMomentsForgetNothing) {
   const int rounds = IsNightly() ? 50 : kIsSlow ? 3 : 6;
   Random random(31);

@@ -83,6 +83,7 @@ TEST_F(Moves, VoterIsFoundByTheLeaderThatNeedsIt) {
   ASSERT_OK(Put(client, "with the moved one", MakeBytes(3, 1'000)));
 }
 
+// Feature 50.
 TEST_F(Moves, AllAtOnceAreFound) {
   for (const int n : {1, 2, 3}) cluster_.Kill(n);
   for (const int n : {1, 2, 3}) cluster_.Renumber(n);

@@ -353,6 +353,7 @@ std::vector<std::uint64_t> SeedsOf(const std::vector<std::uint64_t>& always, std
   return seeds;
 }
 
+// Feature 30; defect "split brain, votes counted wrongly, minority writes".
 TEST_F(Partition, LeaderExistsIffANodeReachesAMajority) {
   for (const std::uint64_t seed : SeedsOf(kSeeds, 64)) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -410,7 +411,7 @@ TEST_F(Partition, LeaderThatIsCutOffFromItsClientsOnlyGoesOnToLead) {
   network().Heal();
 }
 
-// Row 41. A node that is cut off from all others still tells what it knows, as of before the cut, where that was asked for;
+// A node that is cut off from all others still tells what it knows, as of before the cut, where that was asked for;
 // for a strong answer, or the leader's word, it says that there is no quorum.
 TEST_F(Partition, EventualReadsMayBeStaleAndStrongOnesNeverAre) {
   const auto follower = cluster().Follower();
@@ -458,10 +459,11 @@ TEST_F(Partition, EventualReadsMayBeStaleAndStrongOnesNeverAre) {
   ASSERT_OK(cluster().WaitReady(AllNodes(), kHealTimeout));
   EXPECT_EQ(at(cut, "get", "strong").out, "after");
   EXPECT_EQ(at(cut, "get", "leader").out, "after");
-  Proved("with a node cut off, eventual reads there were stale and strong ones were refused (row 41)");
+  Proved("with a node cut off, eventual reads there were stale and strong ones were refused (feature 41)");
 }
 
-// FEATURES, section 5: packets dropped, not refused; both ways, to it and from it.
+// Packets dropped, not refused; both ways, to it and from it.
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Partition, ClientLeavesANodeThatItCannotReachWithinTwoSeconds) {
   const auto follower = cluster().Follower();
   ASSERT_OK(follower.status());

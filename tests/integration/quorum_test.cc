@@ -93,7 +93,9 @@ TEST_F(Quorum, OneDeadOfThreeIsHardlyNoticed) {
   Proved("1 of 3 nodes dead, follower or leader: put, get, overwrite, remove, ls, locate, stat work");
 }
 
-// FEATURES: minority writes; a put that was answered "failed" appears later.
+// Nor does a put that was answered "failed" appear later.
+// Features 20, 30; defects "a put that reports success without durable copies", "split brain, votes
+// counted wrongly, minority writes".
 TEST_F(Quorum, TwoDeadOfThreeRefuseWithinFiveSecondsAndNameTheMissing) {
   const auto leader = cluster_.Leader();
   ASSERT_OK(leader.status());
@@ -122,6 +124,7 @@ TEST_F(Quorum, TwoDeadOfThreeRefuseWithinFiveSecondsAndNameTheMissing) {
 }
 
 // The missing nodes are not dead but hang: connections stay open, nothing answers.
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Quorum, TwoHungOfThreeRefuseToo) {
   const auto leader = cluster_.Leader();
   ASSERT_OK(leader.status());

@@ -86,7 +86,7 @@ class Rebalance : public ::testing::Test {
   int files_ = 0;
 };
 
-// FEATURES, row 26.
+// Feature 26.
 TEST_F(Rebalance, FourthAndFifthNodeGetTheirPartUnderLoadAndEveryFileStaysWhole) {
   ASSERT_OK(cluster_.Up(3));
   PutFiles(20);

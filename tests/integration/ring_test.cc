@@ -114,6 +114,7 @@ std::vector<int> Firsts() {
 }
 
 // A node has four watchers: each of these has one left, at most.
+// Feature 29.
 TEST_F(Ring, FourAdjacentNodesAreSeenToGoAndToReturn) {
   for (const int first : Firsts()) {
     for (const How how : {How::kPause, How::kKill}) {

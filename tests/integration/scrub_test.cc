@@ -81,6 +81,7 @@ class Scrub : public ::testing::Test {
                                               {"larger", MakeBytes(4, 5'000'000)}};
 };
 
+// Feature 40.
 TEST_F(Scrub, FlippedBytesInObjectFilesAreFoundNeverServedAndHealed) {
   const auto objects = FilesOf(2, "/chunks/objects");
   ASSERT_EQ(objects.size(), 2u);
@@ -92,6 +93,7 @@ TEST_F(Scrub, FlippedBytesInObjectFilesAreFoundNeverServedAndHealed) {
   Proved("flipped bytes of object files on one of three nodes: found, never served, healed");
 }
 
+// Feature 40.
 TEST_F(Scrub, AFileThatIsGoneComesBack) {
   ASSERT_OK(cluster.Terminate(2).status());
   for (const auto& path : FilesOf(2, "/chunks/objects")) fs::remove(path);

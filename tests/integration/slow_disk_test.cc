@@ -137,6 +137,7 @@ TEST_F(SlowDisk, NewFilesAvoidANodeWhoseDiskHangs) {
   Proved("new files avoid a node whose disk hangs, and come back to it");
 }
 
+// Feature 22.
 TEST_F(SlowDisk, AGetLeavesTheDiskThatHangs) {
   ASSERT_OK(cluster_.Up(3));
   client::FileClient client(cluster_.Endpoints());

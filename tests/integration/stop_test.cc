@@ -72,6 +72,7 @@ TEST_F(Stop, HealthTellsWhetherALeaderIsKnown) {
 }
 
 // A client that sits there does not read the server's farewell.
+// Feature 46.
 TEST_F(Stop, IdleConnectionIsNotWaitedFor) {
   ASSERT_OK(cluster_.Up(1));
   const auto idle = grpc::CreateChannel(cluster_.EndpointOf(1), grpc::InsecureChannelCredentials());
@@ -90,6 +91,7 @@ TEST_F(Stop, IdleConnectionIsNotWaitedFor) {
       << log;
 }
 
+// Feature 46.
 TEST_F(Stop, RunningRequestIsAnsweredFirst) {
   ASSERT_OK(cluster_.Up(1));
   const auto channel = cluster_.ClientChannel(1);
@@ -103,7 +105,7 @@ TEST_F(Stop, RunningRequestIsAnsweredFirst) {
   v1::PutResponse response;
   auto writer = stub->Put(&context, &response);
   for (std::size_t i = 0; i + 1 < messages.size(); ++i) ASSERT_TRUE(writer->Write(messages[i]));
-  kill(cluster_.PidOf(1), SIGTERM);
+  kill(cluster_.PidOf(1), SIGINT);  // as ^C; Terminate below sends SIGTERM
   // It has begun to stop once new requests are refused.
   ASSERT_OK(ProcessCluster::Await("refusal", absl::Seconds(10), [&] {
     return ReadFile(cluster_.LogFile(1)).find("stopping on signal") != std::string::npos;

@@ -75,7 +75,7 @@ class Upkeep : public ::testing::Test {
   std::vector<File> files_;
 };
 
-// FEATURES, row 33: permanent under-replication.
+// Features 4, 33; defect "permanent under-replication".
 TEST_F(Upkeep, CopiesOfANodeThatStaysAwayAreMadeElsewhereAndItsReturnIsClean) {
   ASSERT_OK(cluster_.Up(4));
   PutFiles("out/", 24);
@@ -88,6 +88,10 @@ TEST_F(Upkeep, CopiesOfANodeThatStaysAwayAreMadeElsewhereAndItsReturnIsClean) {
   cluster_.Kill(gone);
   ASSERT_OK(WaitState(asked, "n" + std::to_string(gone), "out"));
   ExpectCopiesOn(others);
+  const auto repair = cluster_.Cli({"repair"});
+  EXPECT_EQ(repair.exit_code, 0) << repair.err;
+  EXPECT_THAT(repair.out, ::testing::ContainsRegex("[1-9][0-9]* copies, [1-9][0-9]* bytes since n")) << "what was made anew";
+  EXPECT_THAT(repair.out, HasSubstr("bytes/s, ETA "));
   cluster_.Start(gone);
   ASSERT_OK(cluster_.WaitReady({1, 2, 3, 4}));
   ASSERT_OK(WaitState(asked, "n" + std::to_string(gone), "alive"));
@@ -101,7 +105,7 @@ TEST_F(Upkeep, CopiesOfANodeThatStaysAwayAreMadeElsewhereAndItsReturnIsClean) {
          "on its return");
 }
 
-// FEATURES, row 27.
+// Feature 27.
 TEST_F(Upkeep, LeaderThatLeavesHandsOverAndEnds) {
   ASSERT_OK(cluster_.Up(4));
   PutFiles("leave/", 12);
@@ -131,6 +135,7 @@ TEST_F(Upkeep, LeaderThatLeavesHandsOverAndEnds) {
   Proved("the leader leaves: copies, leadership and vote are handed over, its process ends, 12 files stay whole");
 }
 
+// Feature 33.
 TEST_F(Upkeep, DrainIsUndoneAndDeadNodeIsForgottenAndReplaced) {
   ASSERT_OK(cluster_.Up(4));
   PutFiles("drain/", 12);
@@ -199,7 +204,7 @@ TEST_F(Upkeep, ExplainSaysWhyACopyCannotBePlaced) {
   EXPECT_EQ(repair.exit_code, 2) << repair.out << repair.err;
 }
 
-// FEATURES, section 5 row 13: rolling restart.
+// A rolling restart.
 TEST_F(Upkeep, RollingRestartUnderLoadFailsNoRequest) {
   ASSERT_OK(cluster_.Up(3));
   Workload workload(cluster_, {.seed = 21});

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks the shape of the source tree by reading it: who may include whom, which file may use which
-library, and what must not be called where.
+library, and what must not be called where (defect "fixed sleeps as synchronisation").
 
     check_layers.py ROOT         the tree below ROOT; prints each violation, exits 1 if there is one
     check_layers.py --self-test  plants violations in a made-up tree: each must be found

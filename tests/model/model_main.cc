@@ -1,5 +1,7 @@
 // model [--configuration=NAME] [--mutant=NAME] [--mutants] [--large] [--states-max=N] [--list]
 //
+// Features 20, 21; defect "a failed write damages the old version".
+//
 // Explores every configuration to its bound, or one of them; exit status 0 if nothing is wrong and
 // nothing was left out.
 // --mutants switches off one rule after the other, each in its configuration: exit status 0 if

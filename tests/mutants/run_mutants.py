@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts mistakes of real systems back, one at a time, and demands that the tests notice.
+"""Puts mistakes of real systems back, one at a time, and demands that the tests notice (feature 49).
 
   run_mutants.py --build=DIR            all of mutants.txt
   run_mutants.py --build=DIR --share=N  about one in N, another part each day

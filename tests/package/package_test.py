@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The package that `cmake --install` makes, as its users meet it: installed below a temporary folder, with programs built from what
-is there alone (one by CMake, the others by pkg-config), against three of the installed servers.
+is there alone (one by CMake, the others by pkg-config), against three of the installed servers (feature 15).
 
     package_test.py BUILD COMPILER
 """

@@ -4,6 +4,7 @@
 #include <glog/logging.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,9 +30,10 @@ void SetNoDelay(int fd) {
 
 }  // namespace
 
-ByteProxy::ByteProxy(const std::string& target, std::size_t piece_bytes)
+ByteProxy::ByteProxy(const std::string& target, std::size_t piece_bytes, bool gathers)
     : target_port_(std::stoi(target.substr(target.rfind(':') + 1))),
       piece_bytes_(piece_bytes),
+      gathers_(gathers),
       threads_("byte-proxy", 1 + 2 * kConnectionsMax) {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = Loopback(0);
@@ -84,14 +86,27 @@ void ByteProxy::Accept() {
   }
 }
 
+std::size_t ByteProxy::Gather(int from, char* buffer, std::size_t size, std::size_t size_max) {
+  constexpr int kMomentMs = 5;
+  pollfd waits{from, POLLIN, 0};
+  while (size < size_max && poll(&waits, 1, kMomentMs) > 0) {
+    const ssize_t more = recv(from, buffer + size, size_max - size, 0);
+    if (more <= 0) break;  // the next read says so again
+    size += static_cast<std::size_t>(more);
+  }
+  return size;
+}
+
 void ByteProxy::Pump(int from, int to) {
   std::array<char, 65'536> buffer{};
   while (true) {
-    const ssize_t received = recv(from, buffer.data(), buffer.size(), 0);
-    if (received <= 0) break;
+    const ssize_t first = recv(from, buffer.data(), buffer.size(), 0);
+    if (first <= 0) break;
+    auto received = static_cast<std::size_t>(first);
+    if (gathers_) received = Gather(from, buffer.data(), received, buffer.size());
     std::size_t sent = 0;
-    while (!is_black_hole_ && sent < static_cast<std::size_t>(received)) {
-      const std::size_t piece = std::min(piece_bytes_, static_cast<std::size_t>(received) - sent);
+    while (!is_black_hole_ && sent < received) {
+      const std::size_t piece = std::min(piece_bytes_, received - sent);
       const ssize_t taken = send(to, buffer.data() + sent, piece, MSG_NOSIGNAL);
       if (taken <= 0) break;
       sent += static_cast<std::size_t>(taken);

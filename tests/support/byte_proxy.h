@@ -16,8 +16,9 @@ namespace dfs::testing {
 // Passes bytes on in both directions, `piece_bytes` in each write at most. Thread-safe.
 class ByteProxy {
  public:
-  // `target`: "127.0.0.1:port".
-  ByteProxy(const std::string& target, std::size_t piece_bytes);
+  // `target`: "127.0.0.1:port". `gathers`: what comes is held back until nothing more has come for a moment, and then goes
+  // on at once, so that messages lie in one piece with the ends and beginnings of others.
+  ByteProxy(const std::string& target, std::size_t piece_bytes, bool gathers = false);
   ~ByteProxy();
   ByteProxy(const ByteProxy&) = delete;
   ByteProxy& operator=(const ByteProxy&) = delete;
@@ -32,11 +33,14 @@ class ByteProxy {
 
   void Accept() ABSL_LOCKS_EXCLUDED(mutex_);
   void Pump(int from, int to);
+  // More of what comes, behind `size` bytes that have come; the new size.
+  [[nodiscard]] static std::size_t Gather(int from, char* buffer, std::size_t size, std::size_t size_max);
   // Remembers a socket, so that the destructor can end who waits for it. False if it is too late.
   bool Keep(int fd) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const int target_port_;
   const std::size_t piece_bytes_;
+  const bool gathers_;
   int listener_ = -1;
   int port_ = 0;
   std::atomic<bool> is_black_hole_ = false;

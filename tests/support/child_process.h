@@ -79,6 +79,9 @@ bool HasFailedHere();
 // A line of /proc/PID/status that is in kB ("VmRSS", "VmHWM"), in MB; 0 if there is none.
 double StatusMb(pid_t pid, const std::string& name);
 
+// What a process, all threads together, has used of the processors; 0 if there is none.
+absl::Duration ProcessorTime(pid_t pid);
+
 // The content of a file; empty if it cannot be read.
 std::string ReadFile(const std::string& path);
 void WriteFile(const std::string& path, std::string_view content);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
@@ -17,12 +18,15 @@
 #include "dfs/internal/v1/replica.grpc.pb.h"
 #include "dfs/v1/files.grpc.pb.h"
 #include "proto/wire_status.h"
+#include "tests/support/copy_bytes.h"
 
 namespace dfs::testing {
 namespace {
 
 constexpr std::size_t kBlockOfSeed = std::size_t{64} << 10;
 constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+
+using Take = std::function<void(std::string_view)>;
 
 // Bytes [at, at + out.size()) of the file of that seed; each block has a generator of its own.
 void FillSeeded(std::uint64_t seed, std::uint64_t at, std::string& out) {
@@ -76,9 +80,9 @@ absl::StatusOr<std::vector<v1::HereChunk>> ChunksAt(ProcessCluster& cluster, int
   return out;
 }
 
-// Reads one chunk from the peer port of a node and checks it; adds its bytes to `content`.
+// Reads one chunk from the peer port of a node and checks it; gives its bytes to `take`.
 absl::Status ReadChunk(ProcessCluster& cluster, int n, const ChunkId& id, std::uint64_t size,
-                       const std::string& hash, Xxh3Stream& content) {
+                       const std::string& hash, const Take& take) {
   const auto replicas = rpc::Replicas::NewStub(cluster.PeerChannel(n));
   grpc::ClientContext context;
   SetDeadline(context);
@@ -94,7 +98,7 @@ absl::Status ReadChunk(ProcessCluster& cluster, int n, const ChunkId& id, std::u
     if (is_first) table.assign(response.table().begin(), response.table().end());
     is_first = false;
     blocks.Update(response.data().data(), response.data().size());
-    content.Update(response.data().data(), response.data().size());
+    take(response.data());
   }
   if (const auto status = reader->Finish(); !status.ok()) return FromGrpc(status);
   const std::string where = "chunk " + ToString(id) + " at n" + std::to_string(n);
@@ -180,7 +184,7 @@ absl::StatusOr<Held> HeldAt(ProcessCluster& cluster, int n) {
   return held;
 }
 
-absl::StatusOr<Fingerprint> ReadCopyOf(ProcessCluster& cluster, const v1::LocateResponse& where, const Held& held, int n) {
+absl::Status ReadCopyOf(ProcessCluster& cluster, const v1::LocateResponse& where, const Held& held, int n, const Take& take) {
   const std::string& name = where.info().name();
   const std::string node = "n" + std::to_string(n);
   std::map<std::uint32_t, v1::Location> wanted;  // by index; what this node should hold
@@ -194,16 +198,23 @@ absl::StatusOr<Fingerprint> ReadCopyOf(ProcessCluster& cluster, const v1::Locate
   }
   const auto listed = held.find({name, where.info().version()});
   const std::map<std::uint32_t, ChunkId> found = listed == held.end() ? std::map<std::uint32_t, ChunkId>() : listed->second;
-  Xxh3Stream content;
-  std::uint64_t size = 0;
   for (const auto& [index, row] : wanted) {
     if (!found.contains(index)) {
       return absl::NotFoundError(absl::StrCat(node, " does not list chunk ", index, " of ", name));
     }
     DFS_RETURN_IF_ERROR(
-        ReadChunk(cluster, n, found.at(index), row.chunk_size(), row.chunk_hash(), content));
-    size += row.chunk_size();
+        ReadChunk(cluster, n, found.at(index), row.chunk_size(), row.chunk_hash(), take));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Fingerprint> FingerprintOfCopy(ProcessCluster& cluster, const v1::LocateResponse& where, const Held& held, int n) {
+  Xxh3Stream content;
+  std::uint64_t size = 0;
+  DFS_RETURN_IF_ERROR(ReadCopyOf(cluster, where, held, n, [&](std::string_view bytes) {
+    content.Update(bytes.data(), bytes.size());
+    size += bytes.size();
+  }));
   return Fingerprint{size, content.Digest()};
 }
 
@@ -213,7 +224,14 @@ absl::StatusOr<Fingerprint> ReadCopy(ProcessCluster& cluster, client::FileClient
                                      const std::string& name) {
   DFS_ASSIGN_OR_RETURN(const v1::LocateResponse where, client.Locate(name));
   DFS_ASSIGN_OR_RETURN(const Held held, HeldAt(cluster, n));
-  return ReadCopyOf(cluster, where, held, n);
+  return FingerprintOfCopy(cluster, where, held, n);
+}
+
+absl::Status ReadCopyBytes(ProcessCluster& cluster, client::FileClient& client, int n, const std::string& name,
+                           const std::function<void(std::string_view)>& take) {
+  DFS_ASSIGN_OR_RETURN(const v1::LocateResponse where, client.Locate(name));
+  DFS_ASSIGN_OR_RETURN(const Held held, HeldAt(cluster, n));
+  return ReadCopyOf(cluster, where, held, n, take);
 }
 
 absl::Status CheckCopies(ProcessCluster& cluster, client::FileClient& client,
@@ -237,7 +255,7 @@ absl::Status CheckCopies(ProcessCluster& cluster, client::FileClient& client,
       });
     }));
     for (const auto& [name, expected] : files) {
-      DFS_ASSIGN_OR_RETURN(const Fingerprint copy, ReadCopyOf(cluster, where[name], held, n));
+      DFS_ASSIGN_OR_RETURN(const Fingerprint copy, FingerprintOfCopy(cluster, where[name], held, n));
       if (copy == expected) continue;
       return absl::DataLossError("the copy of " + name + " at n" + std::to_string(n) + " has " +
                                  std::to_string(copy.size) + " bytes with hash " +

@@ -18,7 +18,7 @@
 //   * Memory: a transfer of any size holds some MiB.
 //   * Names: 1 to 1,024 bytes of UTF-8 without control characters; no empty, "." or ".." part between slashes.
 //
-// A Client has one thread, beside gRPC's. No call is made before the first one that needs the cluster. A process that forks uses
+// A Client has one thread, beside gRPC's, and one more for each Get that copies a large file of this machine's server. No call is made before the first one that needs the cluster. A process that forks uses
 // it in one of the two processes only.
 #ifndef DFS_CLIENT_H_
 #define DFS_CLIENT_H_

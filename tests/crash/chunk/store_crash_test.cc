@@ -234,6 +234,7 @@ class CrashAtEveryOperation : public ::testing::TestWithParam<Loss> {
   bool is_covered_ = false;  // a run came to its end: there was no operation left to stop at
 };
 
+// Feature 43.
 TEST_P(CrashAtEveryOperation, AcknowledgedChunksAreWholeAndNothingElseIs) {
   std::uint64_t stop_at = 1;
   for (; !is_covered_ && !HasFatalFailure() && stop_at < 10'000; ++stop_at) RunOne(stop_at);

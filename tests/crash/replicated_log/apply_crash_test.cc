@@ -1,5 +1,5 @@
 // The state machine over the real store: after any crash its rows are exactly those of its applied index
-// (CORRECTNESS row 15), proved by putting the mistake back.
+// (row 15 in tests/README.md), proved by putting the mistake back.
 #include <gtest/gtest.h>
 
 #include <cstdint>

@@ -78,6 +78,7 @@ void StopEverywhere(std::uint64_t seed, std::size_t row_bytes, int steps, std::u
 
 class LogStoreCrash : public ::testing::TestWithParam<std::uint64_t> {};
 
+// Features 31, 43.
 TEST_P(LogStoreCrash, WhatWasAcknowledgedIsThere) { StopEverywhere(GetParam(), 10, 25, 1); }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, LogStoreCrash, ::testing::Range<std::uint64_t>(1, 6));

@@ -1,5 +1,7 @@
 // raft_simulation --seeds=A-B [--seconds=S] [--trace]
 //
+// Feature 30; defect "split brain, votes counted wrongly, minority writes".
+//
 // Runs one simulation for each seed and says what it proved. Ends with 1 at the first seed that
 // breaks something, after printing seed, step, the last events and the command that repeats it.
 #include <glog/logging.h>

@@ -1,5 +1,7 @@
 // gossip_simulation --seeds=A-B [--nodes=7] [--seconds=120] [--mutant=N]
 //
+// Feature 24; defect "the origin is overwritten by its own echo".
+//
 // Exit 0: no violation (with --mutant other than 0: there was one). The seed of a violation repeats it.
 #include <CLI/CLI.hpp>
 #include <cstdint>

@@ -101,6 +101,7 @@ const std::vector<std::size_t> kFiveUp = {5, 6, 7, 8, 9, 30};
 
 // ---- nothing happens ----
 
+// Feature 28; defect "false failure detection".
 TEST_F(RingSimulation, NobodyIsDeadWhileNothingFails) {
   for (const std::size_t size : std::vector<std::size_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 30}) {
     SimRing ring(g_first_seed, size, {.slow_percent = 1, .tick_delay_max = absl::Milliseconds(20)});
@@ -116,6 +117,7 @@ TEST_F(RingSimulation, NobodyIsDeadWhileNothingFails) {
   }
 }
 
+// Defect "false failure detection".
 TEST_F(RingSimulation, NobodyIsDeadWhileThirtyPercentOfHeartbeatsAreLost) {
   for (const std::size_t size : std::vector<std::size_t>{2, 3, 5, 9, 30}) {
     SimRing ring(g_first_seed, size, {.heartbeat_loss_percent = 30});

@@ -279,6 +279,7 @@ TEST_F(WriteRead, FailedSyncOfTheIndexPoisonsTheStore) {
   EXPECT_TRUE(Put(store.get(), Id(2), "y").ok());
 }
 
+// Feature 42.
 TEST_F(WriteRead, NamesOnDiskAreNumbersOnly) {
   ASSERT_TRUE(Put(store.get(), Id(1), BytesOfLength(kLarge)).ok());
   ASSERT_EQ(ObjectFiles().size(), 1u);

@@ -291,6 +291,7 @@ TEST_F(CliTest, DevicesAreWrittenInPlace) {
   EXPECT_TRUE(S_ISCHR(status.st_mode));
 }
 
+// Feature 46.
 TEST_F(CliTest, InterruptEndsWith130AndLeavesNoPartialFile) {
   EXPECT_EQ(Run("put - x", "printf 1 |").code, 0);
   a.Inject("Get", {Fault::kHang});
@@ -370,7 +371,7 @@ TEST_F(CliTest, BashCompletesVerbsFlagsChoicesAndRemoteNames) {
   EXPECT_EQ(Run("completion tcsh").code, 64);
 }
 
-// Row 37.
+// Feature 37.
 TEST_F(CliTest, CacheIsReadAsLongAsTheVersionIsTheOneAskedFor) {
   const std::string cache = "XDG_CACHE_HOME=" + (folder / "cache").string();
   WriteFile(folder / "x", std::string(2'500'000, 'a'));
@@ -394,6 +395,7 @@ TEST_F(CliTest, CacheIsReadAsLongAsTheVersionIsTheOneAskedFor) {
   EXPECT_EQ(Run("get --cache --range=0-1 x -", cache).code, 64) << "whole files only";
 }
 
+// Feature 37.
 TEST_F(CliTest, DamagedCacheIsNotBelieved) {
   const std::string cache = "XDG_CACHE_HOME=" + (folder / "cache").string();
   WriteFile(folder / "x", "content");
@@ -428,7 +430,7 @@ TEST_F(CliTest, CacheStaysWithinItsSize) {
   EXPECT_EQ(Run("get --cache --cache-size=10 f1 -", cache).out, std::string(1'000, 'a')) << "too large for it";
 }
 
-// Row 35, at a terminal.
+// At a terminal.
 class TerminalTest : public CliTest {
  protected:
   // Runs `dfs-cli ARGUMENTS` at a terminal of its own, and types `typed` once it asks.
@@ -459,6 +461,7 @@ class TerminalTest : public CliTest {
   }
 };
 
+// Feature 35.
 TEST_F(TerminalTest, AsksBeforeItReplacesWhatAnotherClientWroteJustNow) {
   WriteFile(folder / "x", "ann's");
   ASSERT_EQ(Run("--writer=ann put x").code, 0);
@@ -474,6 +477,21 @@ TEST_F(TerminalTest, AsksBeforeItReplacesWhatAnotherClientWroteJustNow) {
   EXPECT_EQ(RunAtTerminal("--writer=ann put --force x", "").code, 0) << "no question";
 }
 
+// No answer within 30 s is a no.
+// Feature 35.
+TEST_F(TerminalTest, DoesNotWaitForAnAnswerForEver) {
+  if (std::getenv("DFS_TEST_NIGHTLY") == nullptr) GTEST_SKIP() << "takes half a minute: nightly";
+  WriteFile(folder / "x", "ann's");
+  ASSERT_EQ(Run("--writer=ann put x").code, 0);
+  WriteFile(folder / "x", "bob's");
+  const auto began = std::chrono::steady_clock::now();
+  const Result refused = RunAtTerminal("--writer=bob put x", "");
+  EXPECT_EQ(refused.code, 13) << refused.out;
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::seconds(29));
+  EXPECT_EQ(Run("get x -").out, "ann's");
+}
+
+// Feature 14.
 TEST_F(CliTest, ShellRunsLinesFromStandardInputAndStopsAtTheFirstThatFails) {
   WriteFile(folder / "x", "1");
   const auto all = Run("shell", "printf 'put x\\n# a comment\\n\\nput x \"a b\"\\nls\\n' |");
@@ -494,6 +512,7 @@ TEST_F(CliTest, ShellRunsLinesFromStandardInputAndStopsAtTheFirstThatFails) {
   EXPECT_EQ(Run("shell", "printf 'exit\\nnonsense\\n' |").code, 0);
 }
 
+// Feature 14.
 TEST_F(TerminalTest, ShellAtATerminalCompletesAndRemembers) {
   WriteFile(folder / "x", "1");
   ASSERT_EQ(Run("put x reports/2026").code, 0);

@@ -27,6 +27,7 @@ absl::Status Error(absl::StatusCode code,
   return ErrorWithReason(code, "text", reason, outcome);
 }
 
+// Feature 14.
 TEST(ExitCode, FollowsTheTable) {
   using enum absl::StatusCode;
   EXPECT_EQ(ExitCodeOf(absl::OkStatus()), 0);

@@ -378,6 +378,7 @@ TEST_F(FileClientTest, AnotherClusterIsRefused) {
   EXPECT_EQ(foreign.calls("Stat"), 0);
 }
 
+// Feature 22.
 TEST_F(FileClientTest, BrokenGetGoesOnAtAnotherNodeWhereItStopped) {
   const std::string bytes = Pattern(5'000'000);
   StoreDirectly("f", bytes);
@@ -412,6 +413,7 @@ TEST_F(FileClientTest, FileReplacedDuringABrokenGetIsReadAnew) {
   EXPECT_EQ(got->version(), 2U);
 }
 
+// Feature 2.
 TEST_F(FileClientTest, DamagedBytesNeverReachTheSink) {
   StoreDirectly("f", Pattern(1000));
   for (FakeNode* node : {&a, &b}) node->Inject("Get", {Fault::kDamage, Fault::kDamage});

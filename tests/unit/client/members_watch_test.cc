@@ -26,6 +26,7 @@ TEST(MembersWatch, FirstAnswerIsNoEventAndNoChangeIsNone) {
   EXPECT_TRUE(watch.Compare(Members({Node(1, "alive", 70)})).empty());
 }
 
+// Feature 29.
 TEST(MembersWatch, TellsWhatChangedAndHowLongItTookToSee) {
   MembersWatch watch;
   (void)watch.Compare(Members({Node(1, "alive"), Node(2, "alive")}));

@@ -1,4 +1,4 @@
-// Certificates, and who gets through a door with them. FEATURES: "unauthenticated internal endpoints".
+// Certificates, and who gets through a door with them.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grpcpp/generic/async_generic_service.h>
@@ -30,6 +30,10 @@
 #include "common/tls_acceptor.h"
 #include "common/tls_door_probe.h"
 #include "common/tls_identity.h"
+
+// gRPC 1.51 loses the array of a connection's read buffer, 2,880 bytes, with each handshake that fails.
+extern "C" const char* __lsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier): LeakSanitizer's
+extern "C" const char* __lsan_default_suppressions() { return "leak:gpr_realloc\n"; }  // NOLINT(bugprone-reserved-identifier)
 
 namespace dfs {
 namespace {
@@ -175,6 +179,7 @@ TEST_F(Tls, NodesAndClientsComeInWhereTheyMay) {
 }
 
 // What must stay outside, at both doors; each through gRPC and through OpenSSL alone.
+// Defect "unauthenticated internal endpoints".
 TEST_F(Tls, TheUnauthenticatedStayOutside) {
   const DoorServer peers(LockedDoor(n1_, TlsDoor::kPeers));
   const DoorServer clients(LockedDoor(n1_, TlsDoor::kClients));
@@ -222,6 +227,7 @@ TEST_F(Tls, AnotherClusterStaysOutsideThoughItsAuthorityIsTrusted) {
 }
 
 // Whoever dials is as careful as whoever is dialled.
+// Defect "unauthenticated internal endpoints".
 TEST_F(Tls, AFalseServerIsNotBelieved) {
   const auto server_with = [](const TlsIdentity& identity) {
     return std::make_unique<DoorServer>(LockedDoor(identity, TlsDoor::kClients));

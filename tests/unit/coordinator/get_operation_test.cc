@@ -73,6 +73,7 @@ TEST(GetOperation, ADamagedCopyIsNeverServedAndIsReported) {
   EXPECT_EQ(nodes.Get("f").status().code(), absl::StatusCode::kDataLoss);
 }
 
+// Feature 22.
 TEST(GetOperation, ASourceThatBreaksIsReplacedMidway) {
   FakeNodes nodes;
   const std::string bytes = TestBytes(3 * kMiB + 5, 3);

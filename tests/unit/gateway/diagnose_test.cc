@@ -77,6 +77,15 @@ TEST(Diagnose, CertificatesThatEndAreSaidInTime) {
   EXPECT_EQ(reasons[1].severity(), api::HEALTH_WARN);
 }
 
+// Feature 48.
+TEST(Diagnose, LossOnPurposeIsSaidLoudly) {
+  const auto reasons = Diagnose(HealthyCluster(3), absl::OkStatus(), absl::InfinitePast(),
+                                "loses 30 % of its messages");
+  EXPECT_EQ(Codes(reasons), std::vector<std::string>{"TEST_FAULTS"});
+  EXPECT_NE(reasons[0].text().find("n1 was started for a test and ON PURPOSE loses 30 %"), std::string::npos) << reasons[0].text();
+}
+
+// Feature 10.
 TEST(Diagnose, WorstComesFirst) {
   auto status = HealthyCluster(3);
   status.set_leader_id(0);

@@ -136,6 +136,7 @@ TEST_F(HandedRead, WithoutALeaderToAskTheNodeWaitsForItself) {
   EXPECT_GT(waits_[1], coordinator::kLagMax);
 }
 
+// Feature 41.
 TEST_F(HandedRead, AnEventualReadIsAnsweredHere) {
   grpc::ClientContext context;
   api::StatRequest request;

@@ -110,6 +110,7 @@ class GossipCoreTest : public ::testing::Test {
   std::deque<std::pair<std::uint32_t, Fetch>> fetches_;
 };
 
+// Feature 24.
 TEST_F(GossipCoreTest, AWriteNeedsNobodyAndTellsTwoPeers) {
   const Output out = Put(1, File("a", 1));
   ASSERT_THAT(out.results, SizeIs(1));
@@ -120,6 +121,7 @@ TEST_F(GossipCoreTest, AWriteNeedsNobodyAndTellsTwoPeers) {
   ASSERT_NE(Find(1, "a"), nullptr);
 }
 
+// Feature 24.
 TEST_F(GossipCoreTest, NewsIsPassedOnOnceAndComesToRest) {
   Run(absl::Seconds(5));
   Put(1, File("a", 1));
@@ -145,6 +147,7 @@ TEST_F(GossipCoreTest, BytesComeBeforeTheName) {
   EXPECT_THAT(fetched.messages, SizeIs(1)) << "not back to whom it came from";
 }
 
+// Defect "the origin is overwritten by its own echo".
 TEST_F(GossipCoreTest, TheLastWriterWinsEverywhere) {
   Run(absl::Seconds(5));
   skew_[2] = absl::Milliseconds(5);
@@ -210,6 +213,7 @@ TEST_F(GossipCoreTest, ATombstoneGoesOnceAllHaveItAndOnlyThen) {
   for (const std::uint32_t id : {1u, 2u, 3u}) EXPECT_EQ(cores_.at(id)->table().size(), 0u) << id;
 }
 
+// Defect "the origin is overwritten by its own echo".
 TEST_F(GossipCoreTest, LateNewsOfWhatIsGoneIsRefused) {
   Run(absl::Seconds(5));
   Put(1, File("a", 1));
@@ -424,6 +428,7 @@ TEST(RecordTable, ScansByNameWithPrefixAndTombstones) {
   EXPECT_EQ(table.tree().root(), Hash128());
 }
 
+// Feature 36.
 TEST(HybridClock, NeverGoesBackAndPassesWhatItSaw) {
   HybridClock clock{HybridTime()};
   const HybridTime first = clock.Next(kStart);

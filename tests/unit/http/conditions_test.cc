@@ -83,6 +83,7 @@ TEST(Attachment, CannotLeaveItsField) {
   EXPECT_EQ(AttachmentNamed("100%.txt"), "attachment; filename=\"100_.txt\"; filename*=UTF-8''100%25.txt");
 }
 
+// Feature 44.
 TEST(UploadLimit, IsNamedAsItWasConfigured) {
   EXPECT_EQ(FormatLimit(std::uint64_t{1} << 30), "1GB");
   EXPECT_EQ(FormatLimit(std::uint64_t{1536} << 20), "1536MB");

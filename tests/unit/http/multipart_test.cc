@@ -44,6 +44,7 @@ std::string PartOf(const std::string& disposition, const std::string& content) {
          content + "\r\n";
 }
 
+// Feature 12.
 TEST(Multipart, PartsAreWholeHoweverTheyCome) {
   const std::string tricky = "\r\n--X\r\n--\r\r\n--XY \r\n-";
   const std::string body = "preamble\r\n" + PartOf("form-data; name=\"t\"", "text") +

@@ -137,6 +137,7 @@ TEST_F(Server, RequestsOfOneConnectionAreAnsweredInOrder) {
   EXPECT_LT(b, c);
 }
 
+// Defect "unframed messages over TCP".
 TEST_F(Server, ARequestMayComeByteByByte) {
   Listen(Echo);
   Client client(port());
@@ -244,6 +245,7 @@ TEST_F(Server, MoreThanWasToldIsNotSent) {
   EXPECT_EQ(client.ReadAll().find("four"), std::string::npos);
 }
 
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Server, WhoSendsNoWholeHeadIsLeft) {
   Listen(Echo);
   Client half(port());
@@ -285,6 +287,7 @@ TEST_F(Server, TricklingAHeadHoldsNoThread) {
   }
 }
 
+// Defect "deadlock, wedged connection, request without deadline".
 TEST_F(Server, ABodyThatTricklesIsGivenUp) {
   Listen(Echo);
   Client client(port());

@@ -24,6 +24,7 @@ rpc::Command RemoveCommand(std::uint64_t sequence, const std::string& name) {
   return command;
 }
 
+// Feature 4.
 TEST_F(LeaderUpkeepTest, PurgesAfterTheTrashTimeAndMakesPurgeRows) {
   LeaderOptions options;
   options.purge_quiet = absl::ZeroDuration();

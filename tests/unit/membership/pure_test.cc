@@ -33,6 +33,7 @@ std::vector<NodeId> Ids(std::uint32_t count) {
 
 // ---- ring ----
 
+// Feature 28.
 TEST(Ring, EachHasMinFourOthersDistinctNeighbours) {
   for (std::uint32_t size = 1; size <= 30; ++size) {
     const Ring ring(Ids(size));

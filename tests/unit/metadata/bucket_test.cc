@@ -31,7 +31,8 @@ TEST(BucketRule, NamesAreShortAndPlain) {
   EXPECT_FALSE(CheckBucketName(std::string(64, 'a')).ok());
 }
 
-// Row 20: R + W > N, or said so.
+// R + W > N, or said so.
+// Feature 20.
 TEST(BucketRule, QuorumsMeetUnlessSaidOtherwise) {
   for (std::uint32_t n = 1; n <= kReplicasMax; ++n) {
     for (std::uint32_t w = 1; w <= n; ++w) {
@@ -111,6 +112,7 @@ TEST(Bucket, OneOfOneReplicaIsCommittedWithOneAcknowledgement) {
   EXPECT_EQ(world.Put("a", {.acks = {}, .set = {3}}).code(), Code::REBEGIN);
 }
 
+// Feature 18.
 TEST(Bucket, OfAllMembersGrowsWithThem) {
   World world(2);
   api::BucketOptions options;
@@ -256,7 +258,6 @@ TEST(Quota, OfBytesCountsOlderVersionsAndNotTheTrash) {
   EXPECT_EQ(FindViolations(*world.machine, world.store), kAllWell);
 }
 
-// Row 35.
 TEST(Conflict, AnotherWriterWithinTheWindowIsRefused) {
   World world;
   const auto put = [&](const std::string& writer, std::uint32_t window) {

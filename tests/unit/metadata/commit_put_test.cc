@@ -7,6 +7,7 @@
 namespace dfs::metadata {
 namespace {
 
+// Feature 3.
 TEST(CommitPut, MakesVersionVisible) {
   World world;
   const auto result = world.Put("a/b", {.chunks = 2});

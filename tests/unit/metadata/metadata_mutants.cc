@@ -13,7 +13,7 @@
 namespace dfs::metadata {
 namespace {
 
-// Row 15: the applied index lies in the batch of its state. A store that loses its last write must leave a
+// Row 15 of tests/README.md: the applied index lies in the batch of its state. A store that loses its last write must leave a
 // machine that comes to the same state as its peers by applying the log from where it stands.
 std::string AppliedIndexGoesWithItsState() {
   World peer;

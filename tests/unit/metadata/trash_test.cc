@@ -102,6 +102,7 @@ TEST(ListTrashed, OldestFirst) {
   EXPECT_EQ(names, (std::vector<std::string>{"b", "a", "c"}));
 }
 
+// Feature 9.
 TEST(ClearPrefix, HidesAtOnce) {
   World world;
   for (const char* name : {"a", "d/1", "d/2", "d2", "e"}) world.Put(name);

@@ -38,6 +38,16 @@ TEST(Config, ReadsFlagsAndLists) {
   EXPECT_FALSE(parsed.config.bootstrap);
 }
 
+TEST(Config, TheLogsLevelIsAWord) {
+  const auto parsed = Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2", "--v=1", "--log-level=warning"});
+  ASSERT_EQ(parsed.exit_code, -1);
+  EXPECT_EQ(parsed.config.log_verbosity, 1);
+  EXPECT_EQ(parsed.config.log_level, 1);
+  EXPECT_FALSE(Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2"}).config.log_verbosity);
+  EXPECT_EQ(Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2", "--log-level=loud"}).exit_code, 64);
+}
+
+// Feature 17.
 TEST(Config, OldNamesAreAliases) {
   const auto parsed = Parse({"--storage-root=/d", "--listen=127.0.0.1:1", "--peer-listen=127.0.0.1:2",
                              "--peers=a:1"});
@@ -134,6 +144,21 @@ TEST_F(ConfigSources, AFileThatSaysNonsenseIsRefused) {
   EXPECT_EQ(Parse(whole).exit_code, 64);
 }
 
+// Feature 48.
+TEST(Config, TestFaultsNeedAWordOfTheirOwn) {
+  Config config = Good();
+  config.test_drop_percent = 1;
+  const absl::Status refused = CheckConfig(config);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("--allow-test-faults"), absl::string_view::npos) << refused;
+  config.allow_test_faults = true;
+  EXPECT_TRUE(CheckConfig(config).ok());
+  EXPECT_EQ(Parse({"--data-dir=/d", "--listen=127.0.0.1:1", "--peer-listen=127.0.0.1:2",
+                   "--allow-test-faults", "--test-drop-percent=91"})
+                .exit_code,
+            64);
+}
+
 TEST(Config, MistakesAreUsageErrors) {
   EXPECT_EQ(Parse({}).exit_code, 64);
   EXPECT_EQ(Parse({"--data-dir=/d", "--listen=a:1", "--peer-listen=a:2", "--nonsense"}).exit_code, 64);
@@ -143,6 +168,7 @@ TEST(Config, MistakesAreUsageErrors) {
 
 TEST(Config, AskingForHelpIsNoMistake) { EXPECT_EQ(Parse({"--help"}).exit_code, 0); }
 
+// Defect "unauthenticated internal endpoints".
 TEST(Config, AddressesOfOtherMachinesNeedInsecure) {
   EXPECT_TRUE(CheckConfig(Good()).ok());
   for (const std::string address : {"0.0.0.0:7710", "10.1.2.3:7710", "example:7710", "[::]:7710"}) {

@@ -97,6 +97,7 @@ TEST(Placement, SlowNodesComeLast) {
   }
 }
 
+// Feature 19.
 TEST(Placement, ZonesAreDistinctWhileThereAreZones) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     Question question = Of({Good(1, "a"), Good(2, "a", 900 * kGigabyte), Good(3, "a"),
@@ -110,7 +111,7 @@ TEST(Placement, ZonesAreDistinctWhileThereAreZones) {
   }
 }
 
-// Buckets of any number of replicas (row 19).
+// Buckets of any number of replicas.
 TEST(Placement, MoreCopiesThanZonesAreSpreadEvenly) {
   std::vector<Candidate> nodes;
   for (std::uint32_t id = 1; id <= 9; ++id) nodes.push_back(Good(id, "zone" + std::to_string(id % 3)));
@@ -135,6 +136,7 @@ TEST(Placement, MoreCopiesThanZonesAreSpreadEvenly) {
   }
 }
 
+// Feature 19.
 TEST(Placement, FreeSpaceWeighs) {
   std::map<NodeId, int> copies;
   for (std::uint64_t seed = 0; seed < 3'000; ++seed) {

@@ -185,6 +185,7 @@ TEST_F(GrpcRaft, ANodeThatJustJoinedLearnsItsMembersFromTheLeader) {
   EXPECT_EQ(nodes[1]->host->Status().configuration.members.size(), 2u);
 }
 
+// Feature 31.
 TEST_F(GrpcRaft, ASnapshotTravelsAndTheLogGoesOn) {
   const auto members = Members({NodeId(1)});
   nodes[0]->Start(&members);

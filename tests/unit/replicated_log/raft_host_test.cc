@@ -47,7 +47,7 @@ TEST(RaftHost, ThreeVotersElectAndReplicate) {
   }
 }
 
-// CORRECTNESS: a slow disk. The leader is silent while its disk hangs; it must not go on to call itself leader either.
+// A slow disk. The leader is silent while its disk hangs; it must not go on to call itself leader either.
 TEST(RaftHost, ALeaderWhoseDiskHangsIsReplacedAndKnowsIt) {
   LogTestCluster cluster(3, MembersOf(kThree));
   cluster.StartAll();
