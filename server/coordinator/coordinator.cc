@@ -21,7 +21,8 @@ namespace {
 constexpr char kLaggingMark[] = "dfs/lagging";
 
 absl::Status Lagging(std::string_view why) {
-  absl::Status status = ErrorWithReason(absl::StatusCode::kUnavailable, why, api::ErrorDetail::OVERLOADED);
+  absl::Status status =
+      ErrorWithReason(absl::StatusCode::kUnavailable, why, api::ErrorDetail::OVERLOADED);
   status.SetPayload(kLaggingMark, absl::Cord());
   return status;
 }
@@ -42,8 +43,8 @@ absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& pa
                                                                  api::Consistency consistency,
                                                                  absl::Duration lag_max) {
   const bool is_mistaken = DFS_MUTANT(810, "a strong read does not ask the leader (rule R10)");
-  const bool asks_nobody =
-      consistency == api::LEADER && DFS_MUTANT(1204, "a read as of the leader does not ask the leader");
+  const bool asks_nobody = consistency == api::LEADER &&
+                           DFS_MUTANT(1204, "a read as of the leader does not ask the leader");
   if (consistency == api::EVENTUAL || is_mistaken || asks_nobody) {
     auto view = parts.machine->View();
     // There never was a state without any bucket that somebody could have seen.

@@ -88,14 +88,17 @@ bool Fits(const SeenRead& read, const Timelines& lines, std::size_t state) {
 }
 
 std::string ToText(const SeenRead& read) {
-  std::string text = absl::StrCat("client ", read.client, read.is_strong ? " read " : " read eventually ",
-                                  read.bucket, ":", read.name);
+  std::string text =
+      absl::StrCat("client ", read.client, read.is_strong ? " read " : " read eventually ",
+                   read.bucket, ":", read.name);
   if (read.version) absl::StrAppend(&text, " version ", *read.version);
   absl::StrAppend(&text, " in [", read.start, ", ", read.end, "]: ");
   if (read.kind == SeenRead::Kind::kNoBucket) return text + "no such bucket";
-  if (read.kind == SeenRead::Kind::kFile) return text + (read.found ? ToText(*read.found) : "nothing");
+  if (read.kind == SeenRead::Kind::kFile)
+    return text + (read.found ? ToText(*read.found) : "nothing");
   if (!read.listed) return text + "no such bucket";
-  for (const auto& [name, version] : *read.listed) absl::StrAppend(&text, name, " ", ToText(version), "; ");
+  for (const auto& [name, version] : *read.listed)
+    absl::StrAppend(&text, name, " ", ToText(version), "; ");
   return absl::StrCat(text, "applied ", read.applied_index);
 }
 
@@ -144,12 +147,14 @@ class Order {
     for (std::size_t i = 1; i < changes_.size(); ++i) {
       const DecidedChange& change = changes_[i];
       if (change.log_index == changes_[i - 1].log_index) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            "one entry decided two changes: ", testing::ToText(change), "; ", testing::ToText(changes_[i - 1])));
+        return absl::FailedPreconditionError(
+            absl::StrCat("one entry decided two changes: ", testing::ToText(change), "; ",
+                         testing::ToText(changes_[i - 1])));
       }
       if (change.end < changes_[latest].start) {
         return absl::FailedPreconditionError(absl::StrCat(
-            testing::ToText(change), ": an earlier entry was asked for later: ", testing::ToText(changes_[latest])));
+            testing::ToText(change),
+            ": an earlier entry was asked for later: ", testing::ToText(changes_[latest])));
       }
       if (change.start > changes_[latest].start) latest = i;
     }
@@ -157,7 +162,8 @@ class Order {
   }
   // The first state that holds all that was answered before `time`.
   [[nodiscard]] std::size_t FirstAt(std::int64_t time) const {
-    const auto after = std::lower_bound(by_end_.begin(), by_end_.end(), std::pair(time, std::size_t{0}));
+    const auto after =
+        std::lower_bound(by_end_.begin(), by_end_.end(), std::pair(time, std::size_t{0}));
     return after == by_end_.begin() ? 0 : std::prev(after)->second;
   }
   // The last state without anything that was asked for after `time`.
@@ -179,13 +185,15 @@ class Order {
   std::vector<std::pair<std::int64_t, std::size_t>> by_start_;  // and the least place from these on
 };
 
-absl::Status Unexplained(const SeenRead& read, const Timelines& lines, std::size_t first, std::size_t last) {
-  return absl::FailedPreconditionError(
-      absl::StrCat(ToText(read), ": explained by no state from ", first, " (", Describe(read, lines, first), ") to ",
-                   last, " (", Describe(read, lines, last), ")"));
+absl::Status Unexplained(const SeenRead& read, const Timelines& lines, std::size_t first,
+                         std::size_t last) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      ToText(read), ": explained by no state from ", first, " (", Describe(read, lines, first),
+      ") to ", last, " (", Describe(read, lines, last), ")"));
 }
 
-// Each strong read takes the first state that it can: it leaves most room for those that come after it.
+// Each strong read takes the first state that it can: it leaves most room for those that come after
+// it.
 absl::Status CheckReads(std::vector<SeenRead> reads, const Order& order, const Timelines& lines) {
   std::vector<std::pair<std::int64_t, std::size_t>> events;  // starts and ends, and whose
   for (std::size_t i = 0; i < reads.size(); ++i) {
@@ -214,11 +222,13 @@ absl::Status CheckReads(std::vector<SeenRead> reads, const Order& order, const T
   return absl::OkStatus();
 }
 
-absl::Status CheckStaleReads(const std::vector<SeenRead>& reads, const Order& order, const Timelines& lines) {
+absl::Status CheckStaleReads(const std::vector<SeenRead>& reads, const Order& order,
+                             const Timelines& lines) {
   for (const SeenRead& read : reads) {
     if (read.is_strong) continue;
     const std::size_t last = order.LastAt(read.end);
-    std::size_t state = read.applied_index != 0 ? std::min(last, order.StateOf(read.applied_index)) : last;
+    std::size_t state =
+        read.applied_index != 0 ? std::min(last, order.StateOf(read.applied_index)) : last;
     const std::size_t first = read.applied_index != 0 ? state : 0;
     while (state > first && !Fits(read, lines, state)) --state;
     if (!Fits(read, lines, state)) return Unexplained(read, lines, first, last);
@@ -238,25 +248,30 @@ std::string Describe(const std::map<std::string, HeldVersions>& files) {
 
 absl::Status Compare(const ReferenceFiles& files, const SeenState& seen) {
   if (seen.buckets.size() != files.buckets().size()) {
-    return absl::FailedPreconditionError(absl::StrCat("at the end there are ", seen.buckets.size(), " buckets, must be ",
+    return absl::FailedPreconditionError(absl::StrCat("at the end there are ", seen.buckets.size(),
+                                                      " buckets, must be ",
                                                       files.buckets().size()));
   }
   for (const auto& [name, bucket] : files.buckets()) {
     const auto found = seen.buckets.find(name);
     if (found == seen.buckets.end() || found->second.id != bucket.id) {
-      return absl::FailedPreconditionError(absl::StrCat("at the end bucket ", name, " is another or none"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("at the end bucket ", name, " is another or none"));
     }
     const SeenState::Bucket& at = found->second;
     if (at.files != bucket.files) {
-      return absl::FailedPreconditionError(absl::StrCat("at the end bucket ", name, " holds ", Describe(at.files),
-                                                        " must be ", Describe(bucket.files)));
+      return absl::FailedPreconditionError(absl::StrCat("at the end bucket ", name, " holds ",
+                                                        Describe(at.files), " must be ",
+                                                        Describe(bucket.files)));
     }
     if (at.files_counted != bucket.files.size() || at.bytes_counted != bucket.current_bytes() ||
-        at.old_versions_counted != bucket.kept_versions() || at.old_bytes_counted != bucket.kept_bytes()) {
+        at.old_versions_counted != bucket.kept_versions() ||
+        at.old_bytes_counted != bucket.kept_bytes()) {
       return absl::FailedPreconditionError(absl::StrCat(
-          "at the end bucket ", name, " counts ", at.files_counted, " files, ", at.bytes_counted, " bytes, ",
-          at.old_versions_counted, " older versions, ", at.old_bytes_counted, " bytes of these; must be ",
-          bucket.files.size(), ", ", bucket.current_bytes(), ", ", bucket.kept_versions(), ", ", bucket.kept_bytes()));
+          "at the end bucket ", name, " counts ", at.files_counted, " files, ", at.bytes_counted,
+          " bytes, ", at.old_versions_counted, " older versions, ", at.old_bytes_counted,
+          " bytes of these; must be ", bucket.files.size(), ", ", bucket.current_bytes(), ", ",
+          bucket.kept_versions(), ", ", bucket.kept_bytes()));
     }
   }
   return absl::OkStatus();

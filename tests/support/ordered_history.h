@@ -1,10 +1,12 @@
-// Decides whether what clients saw is explained by the order that the log claims to have given their changes.
+// Decides whether what clients saw is explained by the order that the log claims to have given
+// their changes.
 //
-// Each change that was decided tells the entry that decided it. So there is a candidate for the order, over all
-// names and buckets at once, and nothing has to be searched: changes are played in that order on the reference,
-// each must get the answer that it got, the order must respect who was answered before who asked, and each
-// strong read must fit between. If all of that holds the history is linearizable, moves, conditions, quotas and
-// listings included; if not, either it is not or the log lied about its order.
+// Each change that was decided tells the entry that decided it. So there is a candidate for the
+// order, over all names and buckets at once, and nothing has to be searched: changes are played in
+// that order on the reference, each must get the answer that it got, the order must respect who was
+// answered before who asked, and each strong read must fit between. If all of that holds the
+// history is linearizable, moves, conditions, quotas and listings included; if not, either it is
+// not or the log lied about its order.
 #ifndef DFS_TESTS_SUPPORT_ORDERED_HISTORY_H_
 #define DFS_TESTS_SUPPORT_ORDERED_HISTORY_H_
 
@@ -27,7 +29,8 @@ struct SeenRead {
     kNoBucket,  // that there is no such bucket
   };
   Kind kind = Kind::kFile;
-  // Strong ones see all that was answered before. Others see some earlier state, and one state only.
+  // Strong ones see all that was answered before. Others see some earlier state, and one state
+  // only.
   bool is_strong = true;
   std::string bucket;
   std::string name;                      // of a list: the prefix
@@ -35,7 +38,7 @@ struct SeenRead {
   std::optional<FileVersion> found;      // of a file
   // Of a list; nullopt: there was no such bucket.
   std::optional<std::map<std::string, FileVersion>> listed;
-  std::uint64_t applied_index = 0;       // of a list: of the state that it is said to show; 0: not told
+  std::uint64_t applied_index = 0;  // of a list: of the state that it is said to show; 0: not told
   int client = 0;
   std::int64_t start = 0;
   std::int64_t end = 0;

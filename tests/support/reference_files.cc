@@ -45,7 +45,8 @@ void TakeAway(Bucket& bucket, const std::string& name) {
   bucket.files.erase(name);
 }
 
-// Whether a version of `size` bytes more under the name is beyond the quota. What makes nothing worse passes.
+// Whether a version of `size` bytes more under the name is beyond the quota. What makes nothing
+// worse passes.
 bool IsOverQuota(const Bucket& bucket, const std::string& name, std::uint64_t size) {
   const HeldVersions* const held = Find(bucket, name);
   const BucketPromise& promise = bucket.promise;
@@ -91,8 +92,8 @@ std::optional<Verdict> RefusedMove(const DecidedChange& change, const Bucket& bu
   return std::nullopt;
 }
 
-// What was purged is not known: "not found" is always possible, and beyond the quota is what any of those in the
-// trash would be.
+// What was purged is not known: "not found" is always possible, and beyond the quota is what any of
+// those in the trash would be.
 std::optional<Verdict> RefusedUndelete(const DecidedChange& change, const Bucket& bucket) {
   if (Find(bucket, change.name) != nullptr && !change.replaces) return Verdict::kPreconditionFailed;
   const auto trash = bucket.trash.find(change.name);
@@ -137,7 +138,8 @@ const char* NameOf(Kind kind) {
 }  // namespace
 
 std::string ToText(const FileVersion& version) {
-  return absl::StrCat("version ", version.number, " (content ", version.value, ", ", version.size, " bytes)");
+  return absl::StrCat("version ", version.number, " (content ", version.value, ", ", version.size,
+                      " bytes)");
 }
 
 const char* NameOf(Verdict verdict) {
@@ -159,14 +161,18 @@ const char* NameOf(Verdict verdict) {
 }
 
 std::string ToText(const DecidedChange& change) {
-  std::string text = absl::StrCat("client ", change.client, " ", NameOf(change.kind), " ", change.bucket, ":", change.name);
+  std::string text = absl::StrCat("client ", change.client, " ", NameOf(change.kind), " ",
+                                  change.bucket, ":", change.name);
   if (!change.target.empty()) absl::StrAppend(&text, " to ", change.target);
   if (change.if_version) absl::StrAppend(&text, " if version ", *change.if_version);
   if (change.if_absent) absl::StrAppend(&text, " if absent");
   if (change.version) absl::StrAppend(&text, " of version ", *change.version);
-  if (change.kind == Kind::kPut) absl::StrAppend(&text, " of content ", change.content.value, ", ", change.content.size, " bytes");
+  if (change.kind == Kind::kPut)
+    absl::StrAppend(&text, " of content ", change.content.value, ", ", change.content.size,
+                    " bytes");
   absl::StrAppend(&text, " at entry ", change.log_index, " in [", change.start, ", ",
-                  change.end == DecidedChange::kNever ? -1 : change.end, "] was answered ", NameOf(change.verdict));
+                  change.end == DecidedChange::kNever ? -1 : change.end, "] was answered ",
+                  NameOf(change.verdict));
   if (change.verdict == Verdict::kDone && change.answered.number != 0) {
     absl::StrAppend(&text, ", ", ToText(change.answered));
   }
@@ -227,7 +233,8 @@ absl::Status ReferenceFiles::Apply(const DecidedChange& change) {
   touched_.clear();
   const auto found = buckets_.find(change.bucket);
   Bucket* const bucket = found == buckets_.end() ? nullptr : &found->second;
-  if (bucket == nullptr && change.kind != Kind::kMakeBucket) return Wrong(change, "there is no such bucket");
+  if (bucket == nullptr && change.kind != Kind::kMakeBucket)
+    return Wrong(change, "there is no such bucket");
   const Verdict verdict = VerdictOf(change, bucket);
   if (verdict != change.verdict) return Wrong(change, absl::StrCat("must be ", NameOf(verdict)));
   if (verdict != Verdict::kDone) return absl::OkStatus();
@@ -258,7 +265,8 @@ absl::Status ReferenceFiles::Put(const DecidedChange& change, Bucket& bucket) {
   version.number = ++last_version_;
   if (change.answered != version) return Wrong(change, absl::StrCat("must be ", ToText(version)));
   if (change.count < bucket.promise.copies_least) {
-    return Wrong(change, absl::StrCat("with ", change.count, " copies, must be ", bucket.promise.copies_least));
+    return Wrong(change, absl::StrCat("with ", change.count, " copies, must be ",
+                                      bucket.promise.copies_least));
   }
   WriteOver(bucket, change.name, version);
   touched_ = {change.name};
@@ -284,7 +292,8 @@ absl::Status ReferenceFiles::Remove(const DecidedChange& change, Bucket& bucket)
 
 absl::Status ReferenceFiles::Move(const DecidedChange& change, Bucket& bucket) {
   FileVersion version = bucket.files.at(change.name).front();
-  if (change.count != version.number) return Wrong(change, absl::StrCat("moved was ", version.number, ", not ", change.count));
+  if (change.count != version.number)
+    return Wrong(change, absl::StrCat("moved was ", version.number, ", not ", change.count));
   HeldVersions& held = bucket.files.at(change.name);
   for (std::size_t i = 1; i < held.size(); ++i) ToTrash(bucket, change.name, held[i]);
   bucket.files.erase(change.name);
@@ -329,7 +338,8 @@ absl::Status ReferenceFiles::MakeBucket(const DecidedChange& change) {
   bucket.id = next_bucket_++;
   bucket.promise = change.promise;
   bucket.promise.versions_kept = std::max(bucket.promise.versions_kept, 1u);
-  if (change.count != bucket.id) return Wrong(change, absl::StrCat("must have the id ", bucket.id, ", not ", change.count));
+  if (change.count != bucket.id)
+    return Wrong(change, absl::StrCat("must have the id ", bucket.id, ", not ", change.count));
   buckets_[change.bucket] = std::move(bucket);
   return absl::OkStatus();
 }

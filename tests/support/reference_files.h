@@ -1,5 +1,6 @@
-// What buckets, names and versions are after one change and another: the meaning of the commands, without any cluster.
-// Written anew from what is promised, not from the state machine that it judges.
+// What buckets, names and versions are after one change and another: the meaning of the commands,
+// without any cluster. Written anew from what is promised, not from the state machine that it
+// judges.
 #ifndef DFS_TESTS_SUPPORT_REFERENCE_FILES_H_
 #define DFS_TESTS_SUPPORT_REFERENCE_FILES_H_
 
@@ -18,7 +19,7 @@ struct BucketPromise {
   std::uint32_t versions_kept = 1;  // the current one included
   std::uint64_t quota_bytes = 0;    // 0: none
   std::uint64_t quota_files = 0;
-  std::uint64_t copies_least = 0;   // durable before a put is answered
+  std::uint64_t copies_least = 0;  // durable before a put is answered
 };
 
 struct FileVersion {
@@ -46,19 +47,20 @@ struct DecidedChange {
   FileVersion content;                      // of a put; number 0
   std::optional<std::uint64_t> if_version;  // 0: there must be none
   bool if_absent = false;
-  std::optional<std::uint64_t> version;     // of a removal: an older one; of an undelete
-  bool replaces = false;                    // of an undelete
-  BucketPromise promise;                    // of a new bucket
+  std::optional<std::uint64_t> version;  // of a removal: an older one; of an undelete
+  bool replaces = false;                 // of an undelete
+  BucketPromise promise;                 // of a new bucket
   int client = 0;
-  // Any clock that orders all events of a history. kNever: nobody was told before the history ended.
+  // Any clock that orders all events of a history. kNever: nobody was told before the history
+  // ended.
   std::int64_t start = 0;
   std::int64_t end = kNever;
 
   Verdict verdict = Verdict::kDone;
-  std::uint64_t log_index = 0;              // of the entry that decided
-  FileVersion answered;                     // what was put, moved, brought back (as it is now) or removed (as it was)
-  std::uint64_t count = 0;                  // of a clear: files; of a move: the number before; of a new bucket: its id; of
-                                            // a put: copies that were durable
+  std::uint64_t log_index = 0;  // of the entry that decided
+  FileVersion answered;  // what was put, moved, brought back (as it is now) or removed (as it was)
+  std::uint64_t count = 0;  // of a clear: files; of a move: the number before; of a new bucket: its
+                            // id; of a put: copies that were durable
 };
 std::string ToText(const DecidedChange& change);
 

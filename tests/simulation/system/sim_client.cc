@@ -39,7 +39,8 @@ bool NeedsNoPermission(const api::BucketOptions& options) {
   return write + read > replicas;
 }
 
-// Durable before a put is answered, whoever is there: one quorum cannot be greater than the members.
+// Durable before a put is answered, whoever is there: one quorum cannot be greater than the
+// members.
 std::uint64_t CopiesLeast(const api::BucketOptions& options, std::uint64_t members) {
   if (options.write_quorum() != 0) return std::min<std::uint64_t>(options.write_quorum(), members);
   if (options.all_members()) return members / 2 + 1;
@@ -68,8 +69,9 @@ const char* NameOf(const DecidedChange& change) {
 
 }  // namespace
 
-SimClient::SimClient(int number, int machines, std::uint64_t members_least, FiberScheduler* scheduler, SimWire* wire,
-                     SimHistory* history, std::uint64_t* next_value, ClientCounts* counts)
+SimClient::SimClient(int number, int machines, std::uint64_t members_least,
+                     FiberScheduler* scheduler, SimWire* wire, SimHistory* history,
+                     std::uint64_t* next_value, ClientCounts* counts)
     : number_(number),
       machines_(machines),
       members_least_(members_least),
@@ -84,8 +86,8 @@ int SimClient::AnyMachine() {
   return 1 + static_cast<int>(random_.Below(static_cast<std::uint64_t>(machines_)));
 }
 
-std::optional<std::uint64_t> SimClient::KnownVersion(const std::string& bucket, const std::string& name,
-                                                     std::uint64_t back) {
+std::optional<std::uint64_t> SimClient::KnownVersion(const std::string& bucket,
+                                                     const std::string& name, std::uint64_t back) {
   const auto& known = history_->VersionsOf(bucket, name);
   if (known.empty()) return std::nullopt;
   const std::size_t ago = std::min<std::size_t>(known.size(), 1 + random_.Below(back));
@@ -137,7 +139,8 @@ bool SimClient::Decide(const api::RequestId& id, DecidedChange change, const Att
     last = result.status();
     if (HasUnknownOutcome(last)) {
       is_unknown = true;
-    } else if (IsDecided(last) || (!absl::IsUnavailable(last) && !absl::IsResourceExhausted(last))) {
+    } else if (IsDecided(last) ||
+               (!absl::IsUnavailable(last) && !absl::IsResourceExhausted(last))) {
       break;
     }
     if (random_.OneIn(1, 4)) break;
@@ -159,13 +162,15 @@ bool SimClient::Decide(const api::RequestId& id, DecidedChange change, const Att
   }
   if (!was_refused) change.end = history_->Tick();
   if (is_nothing && was_refused) {
-    history_->RecordViolation(absl::StrCat(ToText(change), " was refused (", last.ToString(), "), and that is not kept"));
+    history_->RecordViolation(
+        absl::StrCat(ToText(change), " was refused (", last.ToString(), "), and that is not kept"));
   }
   if (decided) {
     const bool is_done = decided->code() == rpc::CommandResult::DONE;
     Count(change, is_done ? "done" : "refused");
     if (is_done && was_refused) {
-      history_->RecordViolation(absl::StrCat(ToText(change), " was refused (", last.ToString(), ") and done"));
+      history_->RecordViolation(
+          absl::StrCat(ToText(change), " was refused (", last.ToString(), ") and done"));
     }
     history_->Record(std::move(change), *decided);
     return is_done;
@@ -246,7 +251,8 @@ bool SimClient::Put(DecidedChange change, std::size_t size) {
   });
 }
 
-bool SimClient::SubmitTo(const api::RequestId& id, DecidedChange change, const rpc::Command& command) {
+bool SimClient::SubmitTo(const api::RequestId& id, DecidedChange change,
+                         const rpc::Command& command) {
   change.client = number_;
   change.start = history_->Tick();
   const std::string bucket = change.bucket;
@@ -311,12 +317,13 @@ bool SimClient::MakeBucket(DecidedChange change, const api::BucketOptions& optio
   make.set_name(change.bucket);
   *make.mutable_options() = options;
   change.kind = Kind::kMakeBucket;
-  change.promise = {std::max(options.versions_kept(), 1u), options.quota_bytes(), options.quota_files(),
-                    CopiesLeast(options, members_least_)};
+  change.promise = {std::max(options.versions_kept(), 1u), options.quota_bytes(),
+                    options.quota_files(), CopiesLeast(options, members_least_)};
   const std::string name = change.bucket;
   const bool is_done = SubmitTo(make.request_id(), std::move(change), command);
   if (is_done && !NeedsNoPermission(options) && !options.allow_no_overlap()) {
-    history_->RecordViolation(absl::StrCat("bucket ", name, " has quorums that need not meet: ", options.ShortDebugString()));
+    history_->RecordViolation(absl::StrCat(
+        "bucket ", name, " has quorums that need not meet: ", options.ShortDebugString()));
   }
   return is_done;
 }
@@ -329,8 +336,9 @@ bool SimClient::RemoveBucket(DecidedChange change) {
   return SubmitTo(command.remove_bucket().request_id(), std::move(change), command);
 }
 
-bool SimClient::Get(const std::string& bucket, const std::string& name, api::Consistency consistency,
-                    std::optional<std::uint64_t> version, int machine) {
+bool SimClient::Get(const std::string& bucket, const std::string& name,
+                    api::Consistency consistency, std::optional<std::uint64_t> version,
+                    int machine) {
   api::GetRequest request;
   request.set_bucket(bucket);
   request.set_name(name);
@@ -343,15 +351,17 @@ bool SimClient::Get(const std::string& bucket, const std::string& name, api::Con
   read.version = version;
   read.client = number_;
   read.start = history_->Tick();
-  const std::string kind = absl::StrCat(version ? "get_version" : "get_", version ? "" : api::Consistency_Name(consistency));
-  const auto got = wire_->Ask<SimNode::Gotten>(kClients, machine, NodeId(), kCallTimeout,
-                                               [request](SimNode& node) { return node.Get(request); });
+  const std::string kind = absl::StrCat(version ? "get_version" : "get_",
+                                        version ? "" : api::Consistency_Name(consistency));
+  const auto got =
+      wire_->Ask<SimNode::Gotten>(kClients, machine, NodeId(), kCallTimeout,
+                                  [request](SimNode& node) { return node.Get(request); });
   read.end = history_->Tick();
   if (got.ok()) {
     read.found = FileVersion{got->info.version(), ValueOf(got->content), got->content.size()};
     if (read.found->value == 0) {
-      history_->RecordViolation(absl::StrCat("file ", bucket, ":", name, ": a get of ", got->content.size(),
-                                             " bytes that nobody put"));
+      history_->RecordViolation(absl::StrCat("file ", bucket, ":", name, ": a get of ",
+                                             got->content.size(), " bytes that nobody put"));
       return true;
     }
   } else if (!absl::IsNotFound(got.status())) {
@@ -364,8 +374,8 @@ bool SimClient::Get(const std::string& bucket, const std::string& name, api::Con
   return true;
 }
 
-bool SimClient::List(const std::string& bucket, const std::string& prefix, api::Consistency consistency,
-                     int machine) {
+bool SimClient::List(const std::string& bucket, const std::string& prefix,
+                     api::Consistency consistency, int machine) {
   SeenRead read;
   read.kind = SeenRead::Kind::kList;
   read.is_strong = consistency != api::EVENTUAL;
@@ -374,9 +384,10 @@ bool SimClient::List(const std::string& bucket, const std::string& prefix, api::
   read.client = number_;
   read.start = history_->Tick();
   const std::string kind = absl::StrCat("ls_", api::Consistency_Name(consistency));
-  const auto listing = wire_->Ask<SimNode::Listing>(
-      kClients, machine, NodeId(), kCallTimeout,
-      [bucket, prefix, consistency](SimNode& node) { return node.List(bucket, prefix, consistency); });
+  const auto listing = wire_->Ask<SimNode::Listing>(kClients, machine, NodeId(), kCallTimeout,
+                                                    [bucket, prefix, consistency](SimNode& node) {
+                                                      return node.List(bucket, prefix, consistency);
+                                                    });
   read.end = history_->Tick();
   if (!listing.ok()) {
     ++(*counts_)[kind + ".failed"];

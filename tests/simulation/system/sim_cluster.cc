@@ -13,7 +13,8 @@
 namespace dfs::simulation {
 namespace {
 
-// What the bucket's options promise, counted here without the product's own rule. nullopt: it is gone.
+// What the bucket's options promise, counted here without the product's own rule. nullopt: it is
+// gone.
 std::optional<std::size_t> CopiesWanted(const metadata::MetadataView& view, std::uint64_t bucket,
                                         std::size_t members) {
   const auto row = view.FindBucket(BucketId(bucket));
@@ -230,10 +231,10 @@ absl::Status SimCluster::CheckSets() {
         for (const auto& replica : version.chunks(i).replicas()) nodes.insert(replica.node_id());
         if (nodes.size() < *least || nodes.size() > *most ||
             nodes.size() != static_cast<std::size_t>(version.chunks(i).replicas_size())) {
-          status = absl::DataLossError(absl::StrCat(
-              "machine ", who, ": version ", version.number(), " of ", version.name(), " in bucket ",
-              version.bucket_id(), ", chunk ", i, ": its set names ", nodes.size(), " nodes, must be ",
-              *least, " to ", *most));
+          status = absl::DataLossError(
+              absl::StrCat("machine ", who, ": version ", version.number(), " of ", version.name(),
+                           " in bucket ", version.bucket_id(), ", chunk ", i, ": its set names ",
+                           nodes.size(), " nodes, must be ", *least, " to ", *most));
         }
       }
       return status.ok();
@@ -251,8 +252,9 @@ absl::Status SimCluster::CheckCopies(const metadata::MetadataView& view) {
           std::count_if(chunk.replicas().begin(), chunk.replicas().end(),
                         [](const rpc::Replica& replica) { return replica.state() == api::OK; }));
       if (version.trashed_index() != 0 || !wanted || ok == *wanted) continue;
-      status = absl::UnavailableError(absl::StrCat("version ", version.number(), " of ", version.name(), " in bucket ",
-                                                   version.bucket_id(), " has ", ok, " copies, must have ", *wanted));
+      status = absl::UnavailableError(
+          absl::StrCat("version ", version.number(), " of ", version.name(), " in bucket ",
+                       version.bucket_id(), " has ", ok, " copies, must have ", *wanted));
     }
     return status.ok();
   });

@@ -67,7 +67,8 @@ void SimHistory::Record(DecidedChange change, const rpc::CommandResult& result) 
   if (change.verdict == testing::Verdict::kDone && result.has_version()) {
     const rpc::VersionRow& row = result.version();
     change.answered = VersionOf(row.number(), row.size(), row.crc32c());
-    if (change.answered.value == 0) RecordViolation(absl::StrCat("nobody put that: ", ToText(change)));
+    if (change.answered.value == 0)
+      RecordViolation(absl::StrCat("nobody put that: ", ToText(change)));
     if (change.kind != DecidedChange::Kind::kRemove) {
       const std::string& name = change.target.empty() ? change.name : change.target;
       versions_[{change.bucket, name}].push_back({change.answered.number, change.answered.value});
@@ -80,7 +81,8 @@ void SimHistory::RecordContent(std::uint64_t value, const std::string& content) 
   contents_[{content.size(), ExtendCrc32c(0, content.data(), content.size())}] = value;
 }
 
-FileVersion SimHistory::VersionOf(std::uint64_t number, std::uint64_t size, std::uint32_t crc) const {
+FileVersion SimHistory::VersionOf(std::uint64_t number, std::uint64_t size,
+                                  std::uint32_t crc) const {
   const auto found = contents_.find({size, crc});
   return {number, found == contents_.end() ? 0 : found->second, size};
 }

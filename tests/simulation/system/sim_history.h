@@ -20,7 +20,8 @@ using testing::FileVersion;
 using testing::SeenRead;
 using testing::SeenState;
 
-// The bytes of file number `value` (from 1); all that a reader needs to know it by, and each byte depends on it.
+// The bytes of file number `value` (from 1); all that a reader needs to know it by, and each byte
+// depends on it.
 std::string ContentOf(std::uint64_t value, std::size_t size);
 // The number, or 0 if these are no such bytes.
 std::uint64_t ValueOf(const std::string& content);
@@ -55,15 +56,17 @@ class SimHistory {
   // The bytes that will be put: what a summary of them (size, CRC32C) stands for.
   void RecordContent(std::uint64_t value, const std::string& content);
   // Value 0: nobody put that.
-  [[nodiscard]] FileVersion VersionOf(std::uint64_t number, std::uint64_t size, std::uint32_t crc) const;
+  [[nodiscard]] FileVersion VersionOf(std::uint64_t number, std::uint64_t size,
+                                      std::uint32_t crc) const;
   // In the order in which they were heard of.
-  [[nodiscard]] const std::vector<Version>& VersionsOf(const std::string& bucket, const std::string& name) {
+  [[nodiscard]] const std::vector<Version>& VersionsOf(const std::string& bucket,
+                                                       const std::string& name) {
     return versions_[{bucket, name}];
   }
   void RecordViolation(std::string what) { violations_.push_back(std::move(what)); }
 
-  // kFailedPrecondition with what is wrong. A put that was told to have failed for good is not in the history: a read of it is
-  // refused, and so is any state that holds it.
+  // kFailedPrecondition with what is wrong. A put that was told to have failed for good is not in
+  // the history: a read of it is refused, and so is any state that holds it.
   [[nodiscard]] absl::Status Check(const std::optional<SeenState>& last) const;
   [[nodiscard]] std::uint64_t count() const { return ordered_.count(); }
 

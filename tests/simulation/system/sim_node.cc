@@ -522,7 +522,8 @@ absl::StatusOr<SimNode::Listing> SimNode::List(const std::string& bucket, const 
 }
 
 // As server/gateway/file_operations.cc and bucket_calls.cc.
-absl::StatusOr<rpc::CommandResult> SimNode::Change(const std::string& bucket, rpc::Command command) {
+absl::StatusOr<rpc::CommandResult> SimNode::Change(const std::string& bucket,
+                                                   rpc::Command command) {
   std::uint64_t id = 0;
   if (command.has_remove_bucket()) {
     DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(coordinator_, api::STRONG));
@@ -535,7 +536,8 @@ absl::StatusOr<rpc::CommandResult> SimNode::Change(const std::string& bucket, rp
     DFS_ASSIGN_OR_RETURN(const rpc::BucketRow row, coordinator::FindBucket(*view, bucket));
     id = row.id();
   } else if (!command.has_make_bucket()) {
-    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow row, coordinator::FindBucketOfChange(coordinator_, bucket));
+    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow row,
+                         coordinator::FindBucketOfChange(coordinator_, bucket));
     id = row.id();
   }
   switch (command.kind_case()) {

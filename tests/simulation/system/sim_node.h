@@ -95,9 +95,10 @@ class SimNode final : public Dialer {
     bool has_bucket = false;
     std::vector<api::FileInfo> files;
   };
-  absl::StatusOr<Listing> List(const std::string& bucket, const std::string& prefix, api::Consistency consistency);
-  // A change of a file or bucket, which is found by its name as server/gateway does. OK: the entry of the log decided, and
-  // what it said is kept.
+  absl::StatusOr<Listing> List(const std::string& bucket, const std::string& prefix,
+                               api::Consistency consistency);
+  // A change of a file or bucket, which is found by its name as server/gateway does. OK: the entry
+  // of the log decided, and what it said is kept.
   absl::StatusOr<rpc::CommandResult> Change(const std::string& bucket, rpc::Command command);
   absl::StatusOr<rpc::CommandResult> Submit(const rpc::Command& command);
 

@@ -19,7 +19,8 @@ std::vector<std::string> SimWorkload::Buckets() { return {kDefault, "b1", "b2", 
 std::vector<std::string> SimWorkload::NamesIn(const std::string& bucket) {
   const std::uint64_t count = bucket == kDefault ? kNamesOfDefault : kNamesOfOthers;
   std::vector<std::string> names;
-  for (std::uint64_t i = 0; i < count; ++i) names.push_back(absl::StrCat(i % 2 == 0 ? "a/" : "b/", i / 2));
+  for (std::uint64_t i = 0; i < count; ++i)
+    names.push_back(absl::StrCat(i % 2 == 0 ? "a/" : "b/", i / 2));
   return names;
 }
 
@@ -86,7 +87,8 @@ void SimWorkload::Remove(const std::string& bucket) {
 void SimWorkload::Undelete(const std::string& bucket) {
   DecidedChange change = Of(bucket);
   change.replaces = random_.OneIn(1, 2);
-  if (random_.OneIn(1, 2)) change.version = client_->KnownVersion(bucket, change.name, kVersionsBack);
+  if (random_.OneIn(1, 2))
+    change.version = client_->KnownVersion(bucket, change.name, kVersionsBack);
   client_->Undelete(std::move(change));
 }
 
@@ -132,7 +134,8 @@ void SimWorkload::Read(const std::string& bucket) {
   const std::uint64_t kind = random_.Below(10);
   const auto level = kind < 2 ? api::EVENTUAL : kind < 4 ? api::LEADER : api::STRONG;
   std::optional<std::uint64_t> version;
-  if (random_.OneIn(1, bucket == kDefault ? 10 : 3)) version = client_->KnownVersion(bucket, name, kVersionsBack);
+  if (random_.OneIn(1, bucket == kDefault ? 10 : 3))
+    version = client_->KnownVersion(bucket, name, kVersionsBack);
   client_->Get(bucket, name, level, version, client_->AnyMachine());
 }
 
@@ -162,7 +165,8 @@ api::BucketOptions SimWorkload::DrawOptions() {
     options.set_allow_no_overlap(random_.OneIn(1, 2));
   }
   if (options.all_members() && options.write_quorum() != 0) options.set_allow_no_overlap(true);
-  if (random_.OneIn(3, 4)) options.set_versions_kept(2 + static_cast<std::uint32_t>(random_.Below(4)));
+  if (random_.OneIn(3, 4))
+    options.set_versions_kept(2 + static_cast<std::uint32_t>(random_.Below(4)));
   if (random_.OneIn(1, 3)) options.set_quota_files(2 + random_.Below(4));
   if (random_.OneIn(1, 3)) options.set_quota_bytes(3'000 + random_.Below(12'000));
   return options;

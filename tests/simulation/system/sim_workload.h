@@ -13,7 +13,8 @@ namespace dfs::simulation {
 
 class SimWorkload {
  public:
-  // `may_lose_disks`: whoever runs the cluster loses disks, so no bucket may promise less than that one loss does no harm.
+  // `may_lose_disks`: whoever runs the cluster loses disks, so no bucket may promise less than that
+  // one loss does no harm.
   SimWorkload(SimClient* client, bool may_lose_disks, std::uint64_t seed)
       : client_(client), may_lose_disks_(may_lose_disks), random_(seed) {}
 

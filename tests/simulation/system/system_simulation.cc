@@ -42,7 +42,8 @@ class SystemRun {
         faults_(&cluster_),
         operator_(&cluster_, &faults_) {
     cluster_.times = TimesOf(scheduler->random());
-    // Half of the runs keep the members that they began with. Of the others two in three lose disks, too.
+    // Half of the runs keep the members that they began with. Of the others two in three lose
+    // disks, too.
     has_operator_ = options.has_faults && scheduler->random().OneIn(1, 2);
     may_lose_disks_ = has_operator_ && scheduler->random().OneIn(2, 3);
   }
@@ -121,8 +122,9 @@ class SystemRun {
 
   void StartClients(std::int64_t end) {
     for (int number = 1; number <= kClients; ++number) {
-      auto client = std::make_shared<SimClient>(number, cluster_.machines(), MembersLeast(), scheduler_,
-                                                &cluster_.wire(), &history_, &next_value_, &counts_);
+      auto client =
+          std::make_shared<SimClient>(number, cluster_.machines(), MembersLeast(), scheduler_,
+                                      &cluster_.wire(), &history_, &next_value_, &counts_);
       ++clients_running_;
       scheduler_->Spawn(nullptr, [this, client, end, number] {
         Random random(scheduler_->random().Next());
@@ -177,8 +179,8 @@ class SystemRun {
   }
 
   absl::Status SettleAndReadAll() {
-    SimClient client(kClients + 1, cluster_.machines(), MembersLeast(), scheduler_, &cluster_.wire(), &history_,
-                     &next_value_, &counts_);
+    SimClient client(kClients + 1, cluster_.machines(), MembersLeast(), scheduler_,
+                     &cluster_.wire(), &history_, &next_value_, &counts_);
     if (!client.SettleAll()) return absl::DataLossError("a change cannot be settled");
     SimNode* asked = nullptr;
     for (int machine = 1; machine <= cluster_.machines(); ++machine) {
@@ -194,23 +196,31 @@ class SystemRun {
         for (const auto& file : seen->second.files) names.insert(file.first);
       }
       for (const std::string& name : names) {
-        const auto read = [&](int machine, std::optional<std::uint64_t> version) {
-          if (client.Get(bucket, name, api::STRONG, version, machine)) return absl::OkStatus();
-          return absl::DataLossError(absl::StrCat(bucket, ":", name, " cannot be read at machine ", machine, ": ",
-                                                  client.last_failure().ToString()));
-        };
-        std::vector<int> machines;
-        for (int machine = 1; machine <= cluster_.machines(); ++machine) {
-          if (!cluster_.IsAway(machine)) machines.push_back(machine);
+        testing::HeldVersions held;
+        if (seen != last_.buckets.end() && seen->second.files.contains(name)) {
+          held = seen->second.files.at(name);
         }
-        for (const int machine : machines) DFS_RETURN_IF_ERROR(read(machine, std::nullopt));
-        if (seen == last_.buckets.end() || !seen->second.files.contains(name)) continue;
-        // The kept ones, each at one machine.
-        const auto& held = seen->second.files.at(name);
-        for (std::size_t i = 1; i < held.size(); ++i) {
-          DFS_RETURN_IF_ERROR(read(machines[i % machines.size()], held[i].number));
-        }
+        DFS_RETURN_IF_ERROR(ReadEverywhere(client, bucket, name, held));
       }
+    }
+    return absl::OkStatus();
+  }
+
+  // The file at every machine, and each kept version at one.
+  absl::Status ReadEverywhere(SimClient& client, const std::string& bucket, const std::string& name,
+                              const testing::HeldVersions& held) {
+    const auto read = [&](int machine, std::optional<std::uint64_t> version) {
+      if (client.Get(bucket, name, api::STRONG, version, machine)) return absl::OkStatus();
+      return absl::DataLossError(absl::StrCat(bucket, ":", name, " cannot be read at machine ",
+                                              machine, ": ", client.last_failure().ToString()));
+    };
+    std::vector<int> machines;
+    for (int machine = 1; machine <= cluster_.machines(); ++machine) {
+      if (!cluster_.IsAway(machine)) machines.push_back(machine);
+    }
+    for (const int machine : machines) DFS_RETURN_IF_ERROR(read(machine, std::nullopt));
+    for (std::size_t i = 1; i < held.size(); ++i) {
+      DFS_RETURN_IF_ERROR(read(machines[i % machines.size()], held[i].number));
     }
     return absl::OkStatus();
   }

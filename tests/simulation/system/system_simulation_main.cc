@@ -111,7 +111,8 @@ pid_t Launch(char** argv, const Arguments& arguments, std::uint64_t seed, Child*
   return pid;
 }
 
-// Of all operations, those of each kind, in percent: "op:put.done" and "op:put.failed" are of kind "put".
+// Of all operations, those of each kind, in percent: "op:put.done" and "op:put.failed" are of kind
+// "put".
 std::string Shares(const std::map<std::string, std::uint64_t>& sums) {
   std::map<std::string, std::uint64_t> kinds;
   std::uint64_t all = 0;
@@ -123,7 +124,8 @@ std::string Shares(const std::map<std::string, std::uint64_t>& sums) {
   std::string text;
   for (const auto& [kind, count] : kinds) {
     char share[64];
-    std::snprintf(share, sizeof(share), " %s %.1f%%", kind.c_str(), 100.0 * static_cast<double>(count) / static_cast<double>(all));
+    std::snprintf(share, sizeof(share), " %s %.1f%%", kind.c_str(),
+                  100.0 * static_cast<double>(count) / static_cast<double>(all));
     text += share;
   }
   return text;
@@ -192,12 +194,16 @@ int RunMany(char** argv, const Arguments& arguments) {
   for (const auto& [word, sum] : sums) std::printf(" %s %" PRIu64, word.c_str(), sum);
   std::printf("\n");
   if (arguments.mutant == 0 && failed.empty() && seeds > 0) {
-    std::printf("PROVED %" PRIu64 " seeds from %" PRIu64 ": no acknowledged file lost or changed, strong and leader reads "
-                "and listings linearizable with moves, conditions, quotas, clears and buckets, eventual ones of states that "
-                "were, no failed put visible, no removed file back, kept versions readable, equal states, all copies and no "
+    std::printf("PROVED %" PRIu64 " seeds from %" PRIu64
+                ": no acknowledged file lost or changed, strong and leader reads "
+                "and listings linearizable with moves, conditions, quotas, clears and buckets, "
+                "eventual ones of states that "
+                "were, no failed put visible, no removed file back, kept versions readable, equal "
+                "states, all copies and no "
                 "orphan at the end%s; operations:%s\n",
                 arguments.last - arguments.first + 1, arguments.first,
-                arguments.is_twice ? "; each run twice with the same steps" : "", Shares(sums).c_str());
+                arguments.is_twice ? "; each run twice with the same steps" : "",
+                Shares(sums).c_str());
   }
   if (seeds == 0) return 2;
   return failed.empty() == (arguments.mutant == 0) ? 0 : 1;

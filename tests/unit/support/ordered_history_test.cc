@@ -26,7 +26,8 @@ class OrderedHistories : public ::testing::Test {
     return change;
   }
   // By the next entry.
-  void Answer(DecidedChange change, Verdict verdict, FileVersion answered = {}, std::uint64_t count = 0) {
+  void Answer(DecidedChange change, Verdict verdict, FileVersion answered = {},
+              std::uint64_t count = 0) {
     change.verdict = verdict;
     change.answered = answered;
     change.count = count;
@@ -58,7 +59,8 @@ class OrderedHistories : public ::testing::Test {
     Answer(std::move(change), Verdict::kDone, version, before);
     return version;
   }
-  SeenRead Look(const std::string& name, std::optional<FileVersion> found, const std::string& bucket = "default") {
+  SeenRead Look(const std::string& name, std::optional<FileVersion> found,
+                const std::string& bucket = "default") {
     SeenRead read;
     read.bucket = bucket;
     read.name = name;
