@@ -194,7 +194,7 @@ int RunMany(char** argv, const Arguments& arguments) {
   for (const auto& [word, sum] : sums) std::printf(" %s %" PRIu64, word.c_str(), sum);
   std::printf("\n");
   if (arguments.mutant == 0 && failed.empty() && seeds > 0) {
-    std::printf("PROVED %" PRIu64 " seeds from %" PRIu64
+    std::printf("PROVED: %" PRIu64 " seeds from %" PRIu64
                 ": no acknowledged file lost or changed, strong and leader reads "
                 "and listings linearizable with moves, conditions, quotas, clears and buckets, "
                 "eventual ones of states that "
