@@ -20,10 +20,9 @@ namespace {
 // Marks a status inside this process; never on the wire.
 constexpr char kLaggingMark[] = "dfs/lagging";
 
-absl::Status Lagging() {
-  absl::Status status = ErrorWithReason(absl::StatusCode::kUnavailable,
-                                        "this node lags behind the leader; ask another node",
-                                        api::ErrorDetail::OVERLOADED);
+absl::Status Lagging(std::string_view why) {
+  absl::Status status =
+      ErrorWithReason(absl::StatusCode::kUnavailable, why, api::ErrorDetail::OVERLOADED);
   status.SetPayload(kLaggingMark, absl::Cord());
   return status;
 }
@@ -44,13 +43,24 @@ absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& pa
                                                                  api::Consistency consistency,
                                                                  absl::Duration lag_max) {
   const bool is_mistaken = DFS_MUTANT(810, "a strong read does not ask the leader (rule R10)");
-  if (consistency == api::EVENTUAL || is_mistaken) return parts.machine->View();
+  const bool asks_nobody = consistency == api::LEADER &&
+                           DFS_MUTANT(1204, "a read as of the leader does not ask the leader");
+  if (consistency == api::EVENTUAL || is_mistaken || asks_nobody) {
+    auto view = parts.machine->View();
+    // There never was a state without any bucket that somebody could have seen.
+    if (!view->cluster_id()) {
+      return Lagging("this node has just joined and knows no files yet; ask another node");
+    }
+    return view;
+  }
   const MonotonicTime start = parts.clock->Now();
   const auto index = parts.leader->ReadIndex(kQuorumTimeout);
   if (!index.ok()) return index.status();
   if (parts.machine->applied_index() < *index) {
     const absl::Duration left = std::max(kQuorumTimeout - (parts.clock->Now() - start), kLagMax);
-    if (!parts.wait_applied(*index, std::min(left, lag_max)).ok()) return Lagging();
+    if (!parts.wait_applied(*index, std::min(left, lag_max)).ok()) {
+      return Lagging("this node lags behind the leader; ask another node");
+    }
   }
   return parts.machine->View();
 }

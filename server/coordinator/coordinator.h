@@ -63,7 +63,7 @@ inline constexpr absl::Duration kLagMax = absl::Milliseconds(50);
 
 // The state as of a read index (strong, leader) or as this node has it (eventual); rule R10.
 // kUnavailable NO_QUORUM: no leader within kQuorumTimeout. kUnavailable that IsLagging: this node's state did not
-// reach the index within `lag_max`.
+// reach the index within `lag_max`, or it has applied nothing at all (it has just joined; eventual reads, too).
 absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(
     const Parts& parts, api::Consistency consistency, absl::Duration lag_max = kQuorumTimeout);
 bool IsLagging(const absl::Status& status);

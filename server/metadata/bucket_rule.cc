@@ -120,11 +120,15 @@ api::BucketOptions OptionsOf(const rpc::BucketRow& bucket) {
 }
 
 std::uint32_t EffectiveReplicas(const rpc::BucketRow& bucket, std::uint64_t members) {
+  if (DFS_MUTANT(1200, "every bucket has three copies"))
+    members = std::min<std::uint64_t>(members, kReplicasDefault);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(bucket.replicas(), members));
 }
 
 std::uint32_t EffectiveWriteQuorum(const rpc::BucketRow& bucket, std::uint64_t members) {
   if (bucket.write_quorum() == 0) return Majority(EffectiveReplicas(bucket, members));
+  if (DFS_MUTANT(1201, "two copies are enough in every bucket"))
+    members = std::min<std::uint64_t>(members, 2);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(bucket.write_quorum(), members));
 }
 

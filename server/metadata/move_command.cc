@@ -70,7 +70,8 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::MoveFile& command) {
   if (command.has_if_version() && command.if_version() != source->number()) {
     return fail(Code::PRECONDITION_FAILED, "the current version is another");
   }
-  if (command.if_absent() && FindVisible(*context, id, command.target())) {
+  if (command.if_absent() && FindVisible(*context, id, command.target()) &&
+      !DFS_MUTANT(1202, "a move does not look whether its target is there")) {
     return fail(Code::EXISTS, "there is a file of the new name");
   }
   const std::uint64_t number = source->number();

@@ -245,7 +245,8 @@ std::string WhatIsExceeded(const ApplyContext& context, const rpc::BucketRow& bu
                         " files, and holds ", counts.files());
   }
   const auto trashed = FindToBeTrashed(context, bucket, visible);
-  const std::uint64_t freed = trashed ? trashed->size() : 0;
+  const bool frees = trashed && !DFS_MUTANT(1203, "what makes way does not free its bytes");
+  const std::uint64_t freed = frees ? trashed->size() : 0;
   const std::uint64_t held = counts.bytes() + counts.old_bytes();
   if (bucket.quota_bytes() > 0 && bytes > freed &&
       bytes - freed > bucket.quota_bytes() - std::min(bucket.quota_bytes(), held)) {

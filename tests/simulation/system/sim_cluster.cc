@@ -13,12 +13,21 @@
 namespace dfs::simulation {
 namespace {
 
-constexpr std::size_t kReplicas = 3;  // of the bucket "default"
+// What the bucket's options promise, counted here without the product's own rule. nullopt: it is
+// gone.
+std::optional<std::size_t> CopiesWanted(const metadata::MetadataView& view, std::uint64_t bucket,
+                                        std::size_t members) {
+  const auto row = view.FindBucket(BucketId(bucket));
+  if (!row) return std::nullopt;
+  return row->all_members() ? members : std::min<std::size_t>(row->replicas(), members);
+}
 
 }  // namespace
 
 SimCluster::SimCluster(FiberScheduler* scheduler, int machines, int spares)
-    : scheduler_(scheduler), wire_(scheduler) {
+    : scheduler_(scheduler),
+      wire_(scheduler),
+      members_at_first_(static_cast<std::size_t>(machines)) {
   for (int machine = 1; machine <= machines + spares; ++machine) {
     machines_[machine].is_away = machine > machines;
     machines_[machine].disk =
@@ -194,6 +203,7 @@ absl::Status SimCluster::CheckConverged() {
     }
     hash = own_hash;
     if (m.disk->HasRot()) return absl::UnavailableError(absl::StrCat(who, " has rotten chunks"));
+    DFS_RETURN_IF_ERROR(CheckCopies(*view));
     DFS_RETURN_IF_ERROR(CheckChunksOf(machine));
   }
   return absl::OkStatus();
@@ -210,21 +220,44 @@ absl::Status SimCluster::CheckSets() {
                     [](const auto& node) { return node.state() == rpc::RETIRED; })) {
       continue;
     }
-    const std::size_t size = std::min<std::size_t>(kReplicas, view->GetTotals().members);
-    view->List(BucketId(1), "", "", [&, who = machine](const rpc::VersionRow& version) {
-      for (int i = 0; i < version.chunks_size(); ++i) {
+    // A set is as large as members allowed when it was made: only more have come since.
+    const std::size_t members = view->GetTotals().members;
+    const std::size_t members_least = std::min(members_at_first_, members);
+    view->ListVersions(TxnId(), [&, who = machine](const rpc::VersionRow& version) {
+      const auto least = CopiesWanted(*view, version.bucket_id(), members_least);
+      const auto most = CopiesWanted(*view, version.bucket_id(), members);
+      for (int i = 0; least && version.trashed_index() == 0 && i < version.chunks_size(); ++i) {
         std::set<std::uint32_t> nodes;
         for (const auto& replica : version.chunks(i).replicas()) nodes.insert(replica.node_id());
-        if (nodes.size() < size ||
+        if (nodes.size() < *least || nodes.size() > *most ||
             nodes.size() != static_cast<std::size_t>(version.chunks(i).replicas_size())) {
-          status = absl::DataLossError(absl::StrCat(
-              "machine ", who, ": version ", version.number(), " of ", version.name(), ", chunk ",
-              i, ": its set names ", nodes.size(), " nodes, must be ", size));
+          status = absl::DataLossError(
+              absl::StrCat("machine ", who, ": version ", version.number(), " of ", version.name(),
+                           " in bucket ", version.bucket_id(), ", chunk ", i, ": its set names ",
+                           nodes.size(), " nodes, must be ", *least, " to ", *most));
         }
       }
       return status.ok();
     });
   }
+  return status;
+}
+
+absl::Status SimCluster::CheckCopies(const metadata::MetadataView& view) {
+  absl::Status status;
+  view.ListVersions(TxnId(), [&](const rpc::VersionRow& version) {
+    const auto wanted = CopiesWanted(view, version.bucket_id(), view.member_count());
+    for (const auto& chunk : version.chunks()) {
+      const auto ok = static_cast<std::size_t>(
+          std::count_if(chunk.replicas().begin(), chunk.replicas().end(),
+                        [](const rpc::Replica& replica) { return replica.state() == api::OK; }));
+      if (version.trashed_index() != 0 || !wanted || ok == *wanted) continue;
+      status = absl::UnavailableError(
+          absl::StrCat("version ", version.number(), " of ", version.name(), " in bucket ",
+                       version.bucket_id(), " has ", ok, " copies, must have ", *wanted));
+    }
+    return status.ok();
+  });
   return status;
 }
 
@@ -258,7 +291,7 @@ absl::Status SimCluster::CheckChunksOf(int machine) {
   view->ListReleased(node.self(), waits);
   if (!status.ok()) return status;
   // And what is named as ok here is here.
-  view->List(BucketId(1), "", "", [&](const rpc::VersionRow& version) {
+  view->ListVersions(TxnId(), [&](const rpc::VersionRow& version) {
     for (int i = 0; i < version.chunks_size(); ++i) {
       for (const auto& replica : version.chunks(i).replicas()) {
         if (NodeId(replica.node_id()) != node.self() || replica.state() != api::OK) continue;

@@ -53,11 +53,11 @@ class SimCluster {
   void SetDrift(int machine, std::int64_t ppm) { machines_.at(machine).drift_ppm = ppm; }
   void SetWallClock(int machine, std::int64_t offset_ns);  // at once
 
-  // OK if every machine is an active member, all have applied the same, equal state, every file has
-  // min(3, members) ok copies, and no node holds a chunk that no version names there.
+  // OK if every machine is an active member, all have applied the same, equal state, every version that can be read has as
+  // many ok copies as its bucket wants (or as there are members), and no node holds a chunk that no version names there.
   [[nodiscard]] absl::Status CheckConverged();
-  // What must hold at any time: every chunk of a visible file names min(3, members) different nodes (rule R16),
-  // as far as nobody has been retired. kDataLoss.
+  // What must hold at any time: every chunk of a version that can be read names as many different nodes as its bucket wants,
+  // or as there were members (rule R16), as far as nobody has been retired. kDataLoss.
   [[nodiscard]] absl::Status CheckSets();
   // Why the first node that stopped for good did so; OK if none did.
   [[nodiscard]] const absl::Status& failure() const { return failure_; }
@@ -88,10 +88,12 @@ class SimCluster {
   void OnFatal(int machine, const SimProcess* process, const absl::Status& status);
   void OnDiskRefused(int machine, const SimProcess* process, const std::string& why);
   [[nodiscard]] absl::Status CheckChunksOf(int machine);
+  [[nodiscard]] static absl::Status CheckCopies(const metadata::MetadataView& view);
 
   FiberScheduler* const scheduler_;
   SimWire wire_;
   std::map<int, Machine> machines_;
+  const std::size_t members_at_first_;
   absl::Status failure_;
   std::uint64_t refusals_ = 0;
   std::uint64_t moves_ = 0;

@@ -493,16 +493,84 @@ absl::StatusOr<api::PutResponse> SimNode::Put(const api::PutHeader& header,
   return put.Finish(finish);
 }
 
-absl::StatusOr<std::string> SimNode::Get(const api::GetRequest& request) {
+absl::StatusOr<SimNode::Gotten> SimNode::Get(const api::GetRequest& request) {
   coordinator::GetOperation get(coordinator_);
-  DFS_ASSIGN_OR_RETURN(const api::FileInfo info, get.Begin(request));
-  std::string content;
+  Gotten out;
+  DFS_ASSIGN_OR_RETURN(out.info, get.Begin(request));
   DFS_RETURN_IF_ERROR(get.Stream([&](const Slices& data, std::uint64_t, std::uint32_t) {
-    content += data.ToString();
+    out.content += data.ToString();
     return true;
   }));
-  if (content.size() != info.size()) return absl::InternalError("a get of another length");
-  return content;
+  if (out.content.size() != out.info.size()) return absl::InternalError("a get of another length");
+  return out;
+}
+
+// As server/gateway/file_reads.cc.
+absl::StatusOr<SimNode::Listing> SimNode::List(const std::string& bucket, const std::string& prefix,
+                                               api::Consistency consistency) {
+  DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(coordinator_, consistency));
+  Listing out;
+  out.applied_index = view->applied_index();
+  const auto row = coordinator::FindBucket(*view, bucket);
+  out.has_bucket = row.ok();
+  if (!row.ok()) return out;
+  view->List(BucketId(row->id()), prefix, "", [&](const rpc::VersionRow& version) {
+    out.files.push_back(coordinator::InfoOf(version, *row));
+    return true;
+  });
+  return out;
+}
+
+// As server/gateway/file_operations.cc and bucket_calls.cc.
+absl::StatusOr<rpc::CommandResult> SimNode::Change(const std::string& bucket,
+                                                   rpc::Command command) {
+  std::uint64_t id = 0;
+  if (command.has_remove_bucket()) {
+    DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(coordinator_, api::STRONG));
+    const api::RequestId& request = command.remove_bucket().request_id();
+    const auto stored = view->FindResult(*SessionFromWire(request.session()), request.sequence());
+    if (stored && stored->code() == rpc::CommandResult::DONE &&
+        stored->settled_kind() == rpc::Command::kRemoveBucket) {
+      return *stored;
+    }
+    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow row, coordinator::FindBucket(*view, bucket));
+    id = row.id();
+  } else if (!command.has_make_bucket()) {
+    DFS_ASSIGN_OR_RETURN(const rpc::BucketRow row,
+                         coordinator::FindBucketOfChange(coordinator_, bucket));
+    id = row.id();
+  }
+  switch (command.kind_case()) {
+    case rpc::Command::kRemoveFile:
+      command.mutable_remove_file()->set_bucket_id(id);
+      break;
+    case rpc::Command::kMoveFile:
+      command.mutable_move_file()->set_bucket_id(id);
+      break;
+    case rpc::Command::kUndeleteFile:
+      command.mutable_undelete_file()->set_bucket_id(id);
+      break;
+    case rpc::Command::kClearPrefix:
+      command.mutable_clear_prefix()->set_bucket_id(id);
+      break;
+    case rpc::Command::kRemoveBucket:
+      command.mutable_remove_bucket()->set_bucket_id(id);
+      break;
+    default:
+      break;
+  }
+  DFS_ASSIGN_OR_RETURN(rpc::CommandResult result, Submit(command));
+  switch (result.code()) {
+    case rpc::CommandResult::DONE:
+    case rpc::CommandResult::NOT_FOUND:
+    case rpc::CommandResult::PRECONDITION_FAILED:
+    case rpc::CommandResult::EXISTS:
+    case rpc::CommandResult::OVER_QUOTA:
+    case rpc::CommandResult::NOT_EMPTY:
+      return result;
+    default:
+      return coordinator::StatusOf(result);
+  }
 }
 
 absl::StatusOr<rpc::CommandResult> SimNode::Submit(const rpc::Command& command) {

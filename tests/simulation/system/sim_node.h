@@ -85,7 +85,21 @@ class SimNode final : public Dialer {
 
   // ---- what its services do; on fibers of the node, blocking ----
   absl::StatusOr<api::PutResponse> Put(const api::PutHeader& header, const std::string& content);
-  absl::StatusOr<std::string> Get(const api::GetRequest& request);
+  struct Gotten {
+    api::FileInfo info;
+    std::string content;
+  };
+  absl::StatusOr<Gotten> Get(const api::GetRequest& request);
+  struct Listing {
+    LogIndex applied_index;  // of the state that is listed
+    bool has_bucket = false;
+    std::vector<api::FileInfo> files;
+  };
+  absl::StatusOr<Listing> List(const std::string& bucket, const std::string& prefix,
+                               api::Consistency consistency);
+  // A change of a file or bucket, which is found by its name as server/gateway does. OK: the entry
+  // of the log decided, and what it said is kept.
+  absl::StatusOr<rpc::CommandResult> Change(const std::string& bucket, rpc::Command command);
   absl::StatusOr<rpc::CommandResult> Submit(const rpc::Command& command);
 
   absl::StatusOr<rpc::ManageResponse> Manage(const rpc::ManageRequest& request);

@@ -27,7 +27,8 @@ std::int64_t SimOperator::Between(std::int64_t low_ms, std::int64_t high_ms) {
   return random_.Between(low_ms, high_ms) * (kSecond / 1000);
 }
 
-void SimOperator::Start(std::int64_t end_ns) {
+void SimOperator::Start(std::int64_t end_ns, bool may_lose_disks) {
+  may_lose_disks_ = may_lose_disks;
   is_busy_ = true;
   scheduler_->Spawn(nullptr, [this, end_ns] {
     while (true) {
@@ -47,18 +48,18 @@ void SimOperator::Start(std::int64_t end_ns) {
 }
 
 void SimOperator::ActOnce() {
-  switch (random_.Below(11)) {
+  switch (random_.Below(may_lose_disks_ ? 11 : 5)) {
     case 0:
     case 1:
       return Grow();
     case 2:
-      return Wipe();
-    case 3:
       return Leave();
-    case 4:
+    case 3:
       return Drain();
-    case 5:
+    case 4:
       return StayAway();
+    case 5:
+      return Wipe();
     case 6:
       return RollBack();
     case 7:

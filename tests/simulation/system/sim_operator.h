@@ -20,7 +20,7 @@ class SimOperator {
  public:
   SimOperator(SimCluster* cluster, SimFaults* faults);
   // Starts fibers: one that changes things until `end_ns` of true time, and one that tidies up to the end of the run.
-  void Start(std::int64_t end_ns);
+  void Start(std::int64_t end_ns, bool may_lose_disks);
   // Whether nothing is under way any more.
   [[nodiscard]] bool is_idle() const { return !is_busy_; }
   // What the nodes did with a disk that they should have refused; OK if nothing.
@@ -53,6 +53,7 @@ class SimOperator {
   FiberScheduler* const scheduler_;
   Random random_;
   bool is_busy_ = false;
+  bool may_lose_disks_ = false;
   absl::Status failure_;
   // The node lost copies, and nobody has compared a start after this one with the log.
   std::optional<std::pair<std::uint32_t, std::uint64_t>> uncounted_;  // node id, boot epoch

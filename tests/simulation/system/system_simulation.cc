@@ -1,10 +1,13 @@
 #include "tests/simulation/system/system_simulation.h"
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 #include "common/sync.h"
 #include "tests/simulation/system/fiber_scheduler.h"
 #include "tests/simulation/system/sim_audit.h"
@@ -12,6 +15,7 @@
 #include "tests/simulation/system/sim_faults.h"
 #include "tests/simulation/system/sim_history.h"
 #include "tests/simulation/system/sim_operator.h"
+#include "tests/simulation/system/sim_workload.h"
 
 namespace dfs::simulation {
 namespace {
@@ -22,7 +26,8 @@ constexpr int kConvergeSeconds = 180;  // for all to be well again, garbage incl
 constexpr std::int64_t kAuditEvery = kSecond / 2;
 constexpr int kSpares = 2;             // machines that may join later
 constexpr int kClients = 5;
-constexpr int kNames = 10;
+constexpr std::uint64_t kMembersLeast = 3;
+constexpr testing::BucketPromise kDefaultPromise{.copies_least = 2};
 
 class SystemRun {
  public:
@@ -37,6 +42,10 @@ class SystemRun {
         faults_(&cluster_),
         operator_(&cluster_, &faults_) {
     cluster_.times = TimesOf(scheduler->random());
+    // Half of the runs keep the members that they began with. Of the others two in three lose
+    // disks, too.
+    has_operator_ = options.has_faults && scheduler->random().OneIn(1, 2);
+    may_lose_disks_ = has_operator_ && scheduler->random().OneIn(2, 3);
   }
 
   absl::Status Run() {
@@ -47,15 +56,14 @@ class SystemRun {
     const std::int64_t end = scheduler_->now_ns() + options_.seconds * kSecond;
     StartClients(end);
     StartMonitor();
-    // Half of the runs keep the members that they began with.
-    if (options_.has_faults && scheduler_->random().OneIn(1, 2)) operator_.Start(end);
+    if (has_operator_) operator_.Start(end, may_lose_disks_);
     if (options_.has_faults) faults_.Run(end);
     while (!operator_.is_idle()) scheduler_->SleepFor(kSecond / 10);
     faults_.HealAll();
     while (clients_running_ > 0) scheduler_->SleepFor(kSecond / 10);
     status = AwaitConverged(kConvergeSeconds);
     if (!status.ok()) return Failed("the cluster does not recover", status);
-    status = ReadAll();
+    status = SettleAndReadAll();
     report_->simulated_seconds =
         static_cast<double>(scheduler_->now_ns() - began) / static_cast<double>(kSecond);
     if (!status.ok()) return status;
@@ -63,7 +71,7 @@ class SystemRun {
     if (!monitored_.ok()) return monitored_;
     if (!audited_.ok()) return audited_;
     if (!cluster_.failure().ok()) return cluster_.failure();
-    return history_.Check();
+    return history_.Check(last_);
   }
 
   void Fill() {
@@ -77,6 +85,10 @@ class SystemRun {
   }
 
  private:
+  // Whoever runs the cluster lets it have three at least.
+  [[nodiscard]] std::uint64_t MembersLeast() const {
+    return has_operator_ ? kMembersLeast : cluster_.members();
+  }
   static absl::Status Failed(const std::string& what, const absl::Status& status) {
     return absl::Status(status.code(), absl::StrCat(what, ": ", std::string(status.message())));
   }
@@ -98,8 +110,6 @@ class SystemRun {
     times.collect_every = absl::Milliseconds(random.Between(10, 500));
     return times;
   }
-  static std::string NameOf(std::uint64_t number) { return absl::StrCat("file", number); }
-
   absl::Status AwaitConverged(int seconds) {
     absl::Status status;
     for (int i = 0; i < seconds * 4; ++i) {
@@ -112,13 +122,16 @@ class SystemRun {
 
   void StartClients(std::int64_t end) {
     for (int number = 1; number <= kClients; ++number) {
-      auto client = std::make_shared<SimClient>(number, cluster_.machines(), scheduler_,
-                                                &cluster_.wire(), &history_, &next_value_, &counts_);
+      auto client =
+          std::make_shared<SimClient>(number, cluster_.machines(), MembersLeast(), scheduler_,
+                                      &cluster_.wire(), &history_, &next_value_, &counts_);
       ++clients_running_;
-      scheduler_->Spawn(nullptr, [this, client, end] {
+      scheduler_->Spawn(nullptr, [this, client, end, number] {
         Random random(scheduler_->random().Next());
+        SimWorkload workload(client.get(), may_lose_disks_, random.Next());
+        if (number == 1) workload.MakeBuckets();
         while (scheduler_->now_ns() < end) {
-          OneOperation(*client, random);
+          workload.ActOnce();
           scheduler_->SleepFor(random.Between(5, 300) * (kSecond / 1000));
         }
         --clients_running_;
@@ -141,38 +154,73 @@ class SystemRun {
     });
   }
 
-  static void OneOperation(SimClient& client, Random& random) {
-    const std::string name = NameOf(random.Below(kNames));
-    const std::uint64_t kind = random.Below(20);
-    if (kind < 7) {
-      // Mostly small ones; some that are files on the disk.
-      const bool is_file = random.OneIn(1, 12);
-      client.Put(name, is_file ? static_cast<std::size_t>(random.Between(262'145, 600'000))
-                               : 8 + static_cast<std::size_t>(random.Below(3'000)));
-    } else if (kind == 7 && random.OneIn(1, 2)) {
-      client.Move(name);
-    } else if (kind < 9) {
-      client.Remove(name);
-    } else if (kind < 11) {
-      client.Undelete(name);
-    } else {
-      client.Get(name, client.AnyMachine());
+  SeenState StateOf(const metadata::MetadataView& view) {
+    const auto version_of = [this](const rpc::VersionRow& row) {
+      return history_.VersionOf(row.number(), row.size(), row.crc32c());
+    };
+    SeenState state;
+    for (const rpc::BucketRow& row : view.Buckets()) {
+      const BucketId id(row.id());
+      SeenState::Bucket& bucket = state.buckets[row.name()];
+      bucket.id = row.id();
+      view.List(id, "", "", [&](const rpc::VersionRow& version) {
+        auto& held = bucket.files[version.name()];
+        held.push_back(version_of(version));
+        for (const auto& old : view.FindOlds(id, version.name())) held.push_back(version_of(old));
+        return true;
+      });
+      const rpc::BucketCountsRow counts = view.CountsOf(id);
+      bucket.files_counted = counts.files();
+      bucket.bytes_counted = counts.bytes();
+      bucket.old_versions_counted = counts.old_versions();
+      bucket.old_bytes_counted = counts.old_bytes();
     }
+    return state;
   }
 
-  absl::Status ReadAll() {
-    SimClient client(kClients + 1, cluster_.machines(), scheduler_, &cluster_.wire(), &history_,
-                     &next_value_, &counts_);
-    std::vector<std::string> names = history_.names();
-    for (std::uint64_t number = 0; number < kNames; ++number) names.push_back(NameOf(number));
-    for (const std::string& name : names) {
-      for (int machine = 1; machine <= cluster_.machines(); ++machine) {
-        if (cluster_.IsAway(machine)) continue;
-        if (!client.Get(name, machine)) {
-          return absl::DataLossError(absl::StrCat(name, " cannot be read at machine ", machine, ": ",
-                                                 client.last_failure().ToString()));
-        }
+  absl::Status SettleAndReadAll() {
+    SimClient client(kClients + 1, cluster_.machines(), MembersLeast(), scheduler_,
+                     &cluster_.wire(), &history_, &next_value_, &counts_);
+    if (!client.SettleAll()) return absl::DataLossError("a change cannot be settled");
+    SimNode* asked = nullptr;
+    for (int machine = 1; machine <= cluster_.machines(); ++machine) {
+      if (!cluster_.IsAway(machine)) asked = cluster_.node(machine);
+    }
+    if (asked == nullptr) return absl::DataLossError("nobody is there at the end");
+    last_ = StateOf(*asked->machine_state()->View());
+    for (const std::string& bucket : SimWorkload::Buckets()) {
+      std::set<std::string> names;
+      for (const std::string& name : SimWorkload::NamesIn(bucket)) names.insert(name);
+      const auto seen = last_.buckets.find(bucket);
+      if (seen != last_.buckets.end()) {
+        for (const auto& file : seen->second.files) names.insert(file.first);
       }
+      for (const std::string& name : names) {
+        testing::HeldVersions held;
+        if (seen != last_.buckets.end() && seen->second.files.contains(name)) {
+          held = seen->second.files.at(name);
+        }
+        DFS_RETURN_IF_ERROR(ReadEverywhere(client, bucket, name, held));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // The file at every machine, and each kept version at one.
+  absl::Status ReadEverywhere(SimClient& client, const std::string& bucket, const std::string& name,
+                              const testing::HeldVersions& held) {
+    const auto read = [&](int machine, std::optional<std::uint64_t> version) {
+      if (client.Get(bucket, name, api::STRONG, version, machine)) return absl::OkStatus();
+      return absl::DataLossError(absl::StrCat(bucket, ":", name, " cannot be read at machine ",
+                                              machine, ": ", client.last_failure().ToString()));
+    };
+    std::vector<int> machines;
+    for (int machine = 1; machine <= cluster_.machines(); ++machine) {
+      if (!cluster_.IsAway(machine)) machines.push_back(machine);
+    }
+    for (const int machine : machines) DFS_RETURN_IF_ERROR(read(machine, std::nullopt));
+    for (std::size_t i = 1; i < held.size(); ++i) {
+      DFS_RETURN_IF_ERROR(read(machines[i % machines.size()], held[i].number));
     }
     return absl::OkStatus();
   }
@@ -184,7 +232,10 @@ class SystemRun {
   SimAudit audit_;
   SimFaults faults_;
   SimOperator operator_;
-  SimHistory history_;
+  bool has_operator_ = false;
+  bool may_lose_disks_ = false;
+  SimHistory history_{kDefaultPromise};
+  SeenState last_;  // when all was well again
   std::uint64_t next_value_ = 0;
   ClientCounts counts_;
   int clients_running_ = 0;

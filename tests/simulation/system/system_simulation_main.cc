@@ -65,12 +65,9 @@ int RunOne(const RunOptions& options) {
   std::printf("report hash %016" PRIx64 " steps %" PRIu64 " ms %" PRIu64 " operations %" PRIu64,
               report.trace_hash, report.steps,
               static_cast<std::uint64_t>(report.simulated_seconds * 1000), report.operations);
-  std::printf(" puts %" PRIu64 " failed %" PRIu64 " unknown %" PRIu64 " gets %" PRIu64
-              " no-answer %" PRIu64 " removes %" PRIu64 " undeletes %" PRIu64 " moves %" PRIu64,
-              report.clients.puts_done, report.clients.puts_failed, report.clients.puts_unknown,
-              report.clients.gets_done, report.clients.gets_failed, report.clients.removes_done,
-              report.clients.undeletes_done,
-              report.clients.moves_done);
+  for (const auto& [kind, count] : report.clients) {
+    std::printf(" op:%s %" PRIu64, kind.c_str(), count);
+  }
   std::printf(" messages %" PRIu64 " calls %" PRIu64 " lost %" PRIu64 " duplicated %" PRIu64
               " delayed %" PRIu64,
               report.wire.datagrams, report.wire.calls, report.wire.lost, report.wire.duplicated,
@@ -114,6 +111,26 @@ pid_t Launch(char** argv, const Arguments& arguments, std::uint64_t seed, Child*
   return pid;
 }
 
+// Of all operations, those of each kind, in percent: "op:put.done" and "op:put.failed" are of kind
+// "put".
+std::string Shares(const std::map<std::string, std::uint64_t>& sums) {
+  std::map<std::string, std::uint64_t> kinds;
+  std::uint64_t all = 0;
+  for (const auto& [word, sum] : sums) {
+    if (word.rfind("op:", 0) != 0) continue;
+    kinds[word.substr(3, word.find('.') - 3)] += sum;
+    all += sum;
+  }
+  std::string text;
+  for (const auto& [kind, count] : kinds) {
+    char share[64];
+    std::snprintf(share, sizeof(share), " %s %.1f%%", kind.c_str(),
+                  100.0 * static_cast<double>(count) / static_cast<double>(all));
+    text += share;
+  }
+  return text;
+}
+
 int RunMany(char** argv, const Arguments& arguments) {
   const auto began = std::chrono::steady_clock::now();
   std::map<std::string, std::uint64_t> sums;
@@ -137,7 +154,7 @@ int RunMany(char** argv, const Arguments& arguments) {
     const Child child = running.at(pid);
     running.erase(pid);
     ++seeds;
-    char line[4096];
+    char line[8192];
     while (std::fgets(line, sizeof(line), child.output) != nullptr) {
       char* save = nullptr;
       if (std::strncmp(line, "report ", 7) != 0) {
@@ -177,11 +194,16 @@ int RunMany(char** argv, const Arguments& arguments) {
   for (const auto& [word, sum] : sums) std::printf(" %s %" PRIu64, word.c_str(), sum);
   std::printf("\n");
   if (arguments.mutant == 0 && failed.empty() && seeds > 0) {
-    std::printf("PROVED %" PRIu64 " seeds from %" PRIu64 ": no acknowledged file lost or changed, strong reads "
-                "linearizable, no failed put visible, no removed file back, equal states, all copies and no orphan at "
-                "the end%s\n",
+    std::printf("PROVED: %" PRIu64 " seeds from %" PRIu64
+                ": no acknowledged file lost or changed, strong and leader reads "
+                "and listings linearizable with moves, conditions, quotas, clears and buckets, "
+                "eventual ones of states that "
+                "were, no failed put visible, no removed file back, kept versions readable, equal "
+                "states, all copies and no "
+                "orphan at the end%s; operations:%s\n",
                 arguments.last - arguments.first + 1, arguments.first,
-                arguments.is_twice ? "; each run twice with the same steps" : "");
+                arguments.is_twice ? "; each run twice with the same steps" : "",
+                Shares(sums).c_str());
   }
   if (seeds == 0) return 2;
   return failed.empty() == (arguments.mutant == 0) ? 0 : 1;

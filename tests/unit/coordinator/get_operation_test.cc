@@ -297,6 +297,23 @@ TEST(FindBucketOfChange, APutAtANodeThatHasAppliedNothingCountsAsMuchAsAnother) 
   EXPECT_GE(put->replicas(), 2u);
 }
 
+// "No such file" would be a state that there never was: the cluster began with a bucket.
+TEST(GetOperation, ANodeThatHasAppliedNothingGivesNoEventualAnswer) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  metadata::MemoryKeyValueStore rows;
+  metadata::MetadataMachine behind(&rows);
+  nodes.parts.machine = &behind;
+  api::GetRequest eventual;
+  eventual.set_name("f");
+  eventual.set_consistency(api::EVENTUAL);
+  EXPECT_TRUE(absl::IsUnavailable(nodes.Get(eventual).status())) << nodes.Get(eventual).status();
+  EXPECT_TRUE(absl::IsUnavailable(ReadView(nodes.parts, api::EVENTUAL).status()));
+  rows.Replace(nodes.rows.rows());
+  behind.Reload();
+  EXPECT_EQ(*nodes.Get(eventual), "bytes");
+}
+
 // Rule R16 of an older version that is kept; with R of its bucket.
 TEST(GetOperation, OlderVersionsAreReadByTheirNumbers) {
   FakeNodes nodes;

@@ -85,7 +85,7 @@ TEST(Move, HasConditions) {
   EXPECT_EQ(world.Move("no", "c").code(), Code::NOT_FOUND);
   EXPECT_EQ(world.Move("a", "a").code(), Code::INVALID);
   EXPECT_EQ(world.Move("a", "../c").code(), Code::INVALID);
-  EXPECT_EQ(world.Names(), (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(world.Names(), (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(world.Find("a")->number(), number) << "nothing changed";
   EXPECT_EQ(world.Move("a", "c", {.if_version = number, .if_absent = true}).code(), Code::DONE);
 }
