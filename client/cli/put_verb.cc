@@ -147,7 +147,7 @@ int PutSingle(Session& session, const PutFlags& flags, const PutPlan::File& file
 int PutMany(Session& session, const PutFlags& flags, const PutPlan& plan) {
   TransferBoard board(session, "stored", plan.files.size(), plan.bytes);
   board.Fail(plan.failed);
-  for (const auto& [path, why] : plan.skipped) session.Say("skipped " + path + ": " + why);
+  for (const auto& [path, why] : plan.skipped) session.Say(std::string("skipped ").append(path).append(": ").append(why));
   board.Run(
       flags.jobs,
       [&](std::size_t index, const OnProgress& on_progress) -> absl::StatusOr<FileDone> {
