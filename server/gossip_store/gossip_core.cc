@@ -14,6 +14,7 @@ GossipCore::GossipCore(const GossipOptions& options, const GossipState& state,
       random_(options.seed),
       clock_(state.clock_bound),
       clock_bound_(state.clock_bound),
+      first_bound_(state.clock_bound),
       is_complete_(state.is_complete),
       has_begun_anew_(state.has_begun_anew),
       inclusion_(InclusionRow{options.self, state.included.had}),
@@ -69,12 +70,29 @@ GossipState GossipCore::State() const {
   return {clock_bound_, inclusion_.own(), is_complete_, has_begun_anew_};
 }
 
-GossipState GossipCore::StateToBeginAnew() const {
-  GossipState state;
+BegunAnew GossipCore::BeginAnew() const {
   // Times go on: what this node has given before must stay behind what it gives from now on.
-  state.clock_bound = std::max(clock_bound_, clock_.last());
-  state.has_begun_anew = true;
-  return state;
+  HybridClock clock(std::max(clock_bound_, clock_.last()));
+  // What others count as taken over from this node they would refuse.
+  HybridTime taken_over;
+  for (const auto& [id, row] : inclusion_.others()) {
+    taken_over = std::max(taken_over, row.Of(options_.self));
+  }
+  BegunAnew out;
+  out.state.has_begun_anew = true;
+  for (const BucketId bucket : buckets_) {
+    table_.Scan(bucket, "", "", [&](const HeldRecord& held) {
+      const Stamp& stamp = held.record.stamp;
+      if (stamp.origin != options_.self || stamp.time <= first_bound_) return true;
+      if (DFS_MUTANT(1160, "what was acknowledged since the start goes with an old state")) return true;
+      HeldRecord& kept = out.kept.emplace_back(held);
+      if (stamp.time <= taken_over) kept.record.stamp.time = clock.Next(wall_);
+      kept.applied = clock.Next(wall_);
+      return true;
+    });
+  }
+  out.state.clock_bound = clock.last();
+  return out;
 }
 
 HybridTime GossipCore::NextTime() {

@@ -52,6 +52,14 @@ struct GossipState {
   }
 };
 
+// What a node goes on with whose records turned out to be an old state.
+struct BegunAnew {
+  GossipState state;
+  // What was written here since this start, and so is no part of the old state: acknowledged, and perhaps known to nobody
+  // else. All others may be known to be superseded and forgotten.
+  std::vector<HeldRecord> kept;
+};
+
 // ---- inputs ----
 
 struct Tick {};
@@ -109,7 +117,7 @@ struct Output {
   std::vector<Fetch> fetches;    // answered by Fetched each; at most kFetchesMax are under way
   std::vector<Record> dropped;   // nobody here needs their chunks any more
   // A peer knows of more that this node had than it has: an old state came back (rule R23). Nothing else is in the output;
-  // the host begins with an empty core, whose state is StateToBeginAnew().
+  // the host begins with a core that has what BeginAnew() says, and nothing else.
   bool has_lost_memory = false;
   MonotonicTime next_deadline = absl::InfiniteFuture();
 };
@@ -144,7 +152,9 @@ class GossipCore {
   [[nodiscard]] const InclusionTable& inclusion() const { return inclusion_; }
   [[nodiscard]] const std::optional<SyncRound>& round() const { return round_; }
   // After has_lost_memory.
-  [[nodiscard]] GossipState StateToBeginAnew() const;
+  [[nodiscard]] BegunAnew BeginAnew() const;
+  // Its records were lost, and it has not taken over all members' yet.
+  [[nodiscard]] bool has_begun_anew() const { return has_begun_anew_; }
   // Its state holds what its peers' did once; before that it takes over states only, no news.
   [[nodiscard]] bool IsComplete() const;
 
@@ -202,6 +212,7 @@ class GossipCore {
   Random random_;
   HybridClock clock_;
   HybridTime clock_bound_;
+  const HybridTime first_bound_;  // what this core has written itself is newer
   bool is_complete_;
   bool has_begun_anew_;
   RecordTable table_;

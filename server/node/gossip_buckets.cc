@@ -96,7 +96,7 @@ void GossipBuckets::AddTo(membership::NodeHealth* health) const {
 std::function<void(const chunk::BadChunk&)> GossipBuckets::ReportOf(
     leader::LeaderClient* leader, std::function<rpc::Ack()> own_ack) {
   return [this, leader, own_ack = std::move(own_ack)](const chunk::BadChunk& bad) {
-    if (IsGossip(bad.info.id.txn)) return host_->Heal(bad.info);
+    if (IsGossip(bad.info.id.txn)) return host_->Heal(bad.info.id);
     rpc::ReplicaChange change;
     *change.mutable_chunk() = ToWire(bad.info.id);
     *change.mutable_hash() = ToWire(bad.info.hash);
