@@ -141,6 +141,8 @@ void GossipHost::Loop() {
     std::vector<Waiting> tick;
     tick.push_back({Tick{}, nullptr});
     Process(std::move(tick));
+  } else {
+    next_deadline_ = absl::InfiniteFuture();  // the core's, which no tick moves on
   }
   PublishHealth();
   MaybeSweep();
