@@ -51,7 +51,19 @@ bool GossipCore::IsComplete() const {
   return oldest != members_.end() && *oldest == options_.self;
 }
 
+bool GossipCore::IsHandedOver() const {
+  if (!leaving_since_) return false;
+  const auto& rows = inclusion_.others();
+  return std::any_of(rows.begin(), rows.end(), [&](const auto& entry) {
+    const bool stays = !departing_.contains(entry.first) && inclusion_.IsMember(entry.first);
+    return stays && entry.second.Of(options_.self) >= *leaving_since_;
+  });
+}
+
 absl::Status GossipCore::CheckWrite(MonotonicTime now) {
+  if (leaving_since_ && !DFS_MUTANT(1161, "a node that leaves takes writes")) {
+    return absl::UnavailableError("this node is to leave the cluster: write through another");
+  }
   const absl::Duration off = clocks_.ToMedian(now);
   if (absl::AbsDuration(off) > options_.clock_off_max) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -125,6 +137,12 @@ void GossipCore::Handle(SetPeers peers) {
   if (members_index_.is_none()) first_members_index_ = peers.index;
   members_index_ = peers.index;
   members_ = std::move(peers.members);
+  departing_ = std::move(peers.departing);
+  if (!departing_.contains(options_.self)) {
+    leaving_since_.reset();
+  } else if (!leaving_since_) {
+    leaving_since_ = NextTime();
+  }
   reachable_.clear();
   for (const NodeId peer : peers.reachable) {
     if (peer != options_.self && inclusion_.IsMember(peer)) reachable_.push_back(peer);
@@ -226,6 +244,10 @@ GossipCore::Verdict GossipCore::Judge(const Record& record, Source source) {
     if (is_own || !inclusion_.IsMember(origin)) {
       if (!DFS_MUTANT(1082, "an echo of an own record that is gone is taken")) return Verdict::kForgotten;
     }
+  }
+  // All that this node ever wrote was here, unless its records were lost: a peer that lists it has an old disk.
+  if (source == Source::kRound && is_own && !has_begun_anew_) {
+    if (!DFS_MUTANT(1163, "what this node wrote and removed comes back from an old disk")) return Verdict::kForgotten;
   }
   // Rule R23: this node had it, or what superseded it, and neither is here any more.
   if (!is_own && HasSeen(origin, record.stamp.time) &&

@@ -71,6 +71,7 @@ struct SetPeers {
   std::vector<NodeId> members;    // by the replicated log; self may be among them
   std::vector<NodeId> reachable;  // those that are not known to be dead
   LogIndex index;                 // of the entry that changed the members last
+  std::set<NodeId> departing = {};  // members that the log says are to go; self may be among them
 };
 // The gossip buckets that this node's log knows. Records of others are not taken.
 struct SetBuckets {
@@ -141,8 +142,8 @@ class GossipCore {
 
   [[nodiscard]] Output Step(MonotonicTime now, absl::Time wall, Input input);
 
-  // Whether writes are taken. kFailedPrecondition: this node's clock is wrong (rule R24); kResourceExhausted: it holds too
-  // many records. Nothing happened.
+  // Whether writes are taken. kUnavailable: this node is to leave the cluster; kFailedPrecondition: its clock is wrong (rule
+  // R24); kResourceExhausted: it holds too many records. Nothing happened.
   [[nodiscard]] absl::Status CheckWrite(MonotonicTime now);
   // What must be added to this node's clock to be at the median of its peers.
   [[nodiscard]] absl::Duration ClockToMedian(MonotonicTime now) { return clocks_.ToMedian(now); }
@@ -153,6 +154,8 @@ class GossipCore {
   [[nodiscard]] const std::optional<SyncRound>& round() const { return round_; }
   // After has_lost_memory.
   [[nodiscard]] BegunAnew BeginAnew() const;
+  // This node is to leave, and a member that stays has taken over all that it has.
+  [[nodiscard]] bool IsHandedOver() const;
   // Its records were lost, and it has not taken over all members' yet.
   [[nodiscard]] bool has_begun_anew() const { return has_begun_anew_; }
   // Its state holds what its peers' did once; before that it takes over states only, no news.
@@ -224,6 +227,8 @@ class GossipCore {
   std::map<NodeId, LogIndex> departed_;          // in this run
   std::map<NodeId, LogIndex> included_members_;  // SyncState.members_index of the last whole round with each
   std::vector<NodeId> reachable_;
+  std::set<NodeId> departing_;
+  std::optional<HybridTime> leaving_since_;  // what was written here is older
   std::set<BucketId> buckets_;
   struct Pending {
     Stamp stamp;

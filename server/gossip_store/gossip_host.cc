@@ -494,6 +494,7 @@ void GossipHost::PublishHealth() {
   health.names = core_->table().size();
   health.tombstones = core_->table().tombstones();
   health.is_complete = core_->IsComplete();
+  health.is_handed_over = core_->IsHandedOver();
   health.fetches = fetches_.load();
   health.fetches_failed = fetches_failed_.load();
   health.clock_to_median = core_->ClockToMedian(parts_.clock->Now());

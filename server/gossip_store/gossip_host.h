@@ -48,6 +48,7 @@ struct GossipHealth {
   std::uint64_t fetches = 0;
   std::uint64_t fetches_failed = 0;
   bool is_complete = false;             // as GossipCore::IsComplete
+  bool is_handed_over = false;          // as GossipCore::IsHandedOver
   absl::Duration clock_to_median;       // as GossipCore::ClockToMedian
   absl::Duration oldest_tombstone_age;  // 0: there is none
 };
@@ -101,8 +102,8 @@ class GossipHost final : public GossipInbound {
   void Drop(const TxnId& txn, std::size_t count) ABSL_LOCKS_EXCLUDED(txns_mutex_);
 
   // Files whose chunks are durable in this node's store, or tombstones; their stamps, in order. Blocks until all are durable.
-  // kFailedPrecondition: the core refuses (rule R24, too many names); kResourceExhausted: the inbox is full: nothing happened.
-  // kUnavailable: the host has stopped; kDataLoss: the disk failed; outcome unknown. The chunks of a refused file are gone.
+  // kFailedPrecondition, kResourceExhausted: the core refuses (GossipCore::CheckWrite), or the inbox is full: nothing happened.
+  // kUnavailable: the host has stopped, or its node is to leave; kDataLoss: the disk failed; outcome unknown. The chunks of a refused file are gone.
   [[nodiscard]] std::vector<absl::StatusOr<Stamp>> WriteAll(std::vector<Record> records)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // What is held of the name here, a tombstone too. kUnavailable: the host has stopped.

@@ -57,6 +57,7 @@ gossip_store::Surroundings GossipBuckets::Look() const {
     if (node.state() != rpc::ACTIVE) continue;
     const NodeId id(node.node_id());
     out.peers.members.push_back(id);
+    if (node.departure() == rpc::LEAVING || node.departure() == rpc::FORGOTTEN) out.peers.departing.insert(id);
     if (parts_.membership->IsUsable(id)) out.peers.reachable.push_back(id);
   }
   // What is seen as of this entry holds for every change of the members before it.

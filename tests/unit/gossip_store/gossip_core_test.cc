@@ -414,6 +414,67 @@ TEST_F(GossipCoreTest, WhatIsWrittenOnAnOldStateIsKeptAndTheOldStateIsNot) {
   }
 }
 
+// All that would notice a member's old disk have started anew, and forgotten how far it was: what they wrote themselves and removed
+// does not come back from there either.
+TEST_F(GossipCoreTest, AnOldDiskBringsNothingBackToWhoWroteIt) {
+  Run(absl::Seconds(5));
+  Put(1, File("gone", 1));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(5)));
+  const GossipState old_state = states_[2];
+  const HeldRecord old_record = *cores_.at(2)->table().Find({kBucket, "gone"});
+  Put(1, Removal("gone"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  ASSERT_EQ(cores_.at(1)->table().size(), 0u);
+
+  cores_.erase(3);
+  unreachable_ = {3};
+  GossipOptions options;
+  options.self = NodeId(2);
+  cores_[2] = std::make_unique<GossipCore>(options, old_state, std::vector<HeldRecord>{old_record});
+  Step(2, SetBuckets{{kBucket}});
+  Members(2, 3, 3);
+  Begin(1, 3);
+  messages_.clear();
+  for (int second = 0; second < 60; ++second) {
+    now_ += absl::Seconds(1);
+    Step(1, Tick{});  // 2 asks nobody
+    ASSERT_NO_FATAL_FAILURE(Settle());
+  }
+  EXPECT_GT(cores_.at(1)->counts().rounds, 0u) << "with node 2";
+  EXPECT_EQ(Find(1, "gone"), nullptr);
+}
+
+TEST_F(GossipCoreTest, WhoLeavesTakesNoWritesAndSaysWhenOneThatStaysHasAll) {
+  Run(absl::Seconds(5));
+  unreachable_ = {3};
+  Put(3, File("only here", 1));
+  messages_.clear();
+  const auto leave = [&](std::set<NodeId> departing) {
+    gossip_store::SetPeers peers;
+    peers.members = peers.reachable = {NodeId(1), NodeId(2), NodeId(3)};
+    peers.index = LogIndex(3);
+    peers.departing = std::move(departing);
+    Step(3, peers);
+  };
+  EXPECT_FALSE(cores_.at(3)->IsHandedOver()) << "it stays";
+  leave({NodeId(2), NodeId(3)});
+  EXPECT_TRUE(absl::IsUnavailable(Put(3, File("late", 2)).results[0].stamp.status()));
+  EXPECT_FALSE(cores_.at(3)->IsHandedOver());
+  unreachable_ = {1};
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(2)));
+  ASSERT_NE(Find(2, "only here"), nullptr);
+  EXPECT_FALSE(cores_.at(3)->IsHandedOver()) << "2 goes too";
+  unreachable_.clear();
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(2)));
+  ASSERT_NE(Find(1, "only here"), nullptr);
+  EXPECT_TRUE(cores_.at(3)->IsHandedOver());
+  leave({});
+  EXPECT_TRUE(Put(3, File("after all", 3)).results[0].stamp.ok()) << "it was taken back";
+  EXPECT_FALSE(cores_.at(3)->IsHandedOver());
+}
+
 // What is known to be replaced is, whoever's clock is ahead.
 TEST_F(GossipCoreTest, AWriteIsNewerThanWhatItReplaces) {
   Record removal = Removal("a");
