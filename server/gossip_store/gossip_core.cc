@@ -17,6 +17,7 @@ GossipCore::GossipCore(const GossipOptions& options, const GossipState& state,
       first_bound_(state.clock_bound),
       is_complete_(state.is_complete),
       has_begun_anew_(state.has_begun_anew),
+      purged_through_(state.purged_through),
       inclusion_(InclusionRow{options.self, state.included.had}),
       next_round_(random_.Next()) {
   for (HeldRecord& held : records) {
@@ -79,7 +80,7 @@ absl::Status GossipCore::CheckWrite(MonotonicTime now) {
 }
 
 GossipState GossipCore::State() const {
-  return {clock_bound_, inclusion_.own(), is_complete_, has_begun_anew_};
+  return {clock_bound_, inclusion_.own(), is_complete_, has_begun_anew_, purged_through_};
 }
 
 BegunAnew GossipCore::BeginAnew() const {
@@ -92,6 +93,7 @@ BegunAnew GossipCore::BeginAnew() const {
   }
   BegunAnew out;
   out.state.has_begun_anew = true;
+  out.state.purged_through = purged_through_;
   for (const BucketId bucket : buckets_) {
     table_.Scan(bucket, "", "", [&](const HeldRecord& held) {
       const Stamp& stamp = held.record.stamp;
@@ -245,8 +247,9 @@ GossipCore::Verdict GossipCore::Judge(const Record& record, Source source) {
       if (!DFS_MUTANT(1082, "an echo of an own record that is gone is taken")) return Verdict::kForgotten;
     }
   }
-  // All that this node ever wrote was here, unless its records were lost: a peer that lists it has an old disk.
-  if (source == Source::kRound && is_own && !has_begun_anew_) {
+  // It is not here because it was removed and that forgotten, or because the disk lost the last of what was synced. What is
+  // newer than all that was forgotten is a loss; a peer that lists what is older has an old disk, or forgets later.
+  if (source == Source::kRound && is_own && !has_begun_anew_ && record.stamp.time <= purged_through_) {
     if (!DFS_MUTANT(1163, "what this node wrote and removed comes back from an old disk")) return Verdict::kForgotten;
   }
   // Rule R23: this node had it, or what superseded it, and neither is here any more.
@@ -308,7 +311,11 @@ void GossipCore::Purge() {
     const Stamp& stamp = held.record.stamp;
     // Its own return is refused, too.
     const bool is_settled = stamp.origin == options_.self || HasSeen(stamp.origin, stamp.time);
-    if (stamp.time <= seen_of_all && is_settled) keys.push_back(held.record.key);
+    if (stamp.time <= seen_of_all && is_settled) {
+      keys.push_back(held.record.key);
+      is_state_changed_ = is_state_changed_ || stamp.time > purged_through_;
+      purged_through_ = std::max(purged_through_, stamp.time);
+    }
     return keys.size() < kErasedPerStepMax;
   });
   counts_.purged += keys.size();

@@ -46,9 +46,11 @@ struct GossipState {
   // Its records were lost. Peers know rows of it that it does not have; until a whole round with each of them it takes
   // that for what it is.
   bool has_begun_anew = false;
+  HybridTime purged_through = {};  // no tombstone that it let go is newer
   bool operator==(const GossipState& other) const {
     return clock_bound == other.clock_bound && included.had == other.included.had &&
-           is_complete == other.is_complete && has_begun_anew == other.has_begun_anew;
+           is_complete == other.is_complete && has_begun_anew == other.has_begun_anew &&
+           purged_through == other.purged_through;
   }
 };
 
@@ -218,6 +220,7 @@ class GossipCore {
   const HybridTime first_bound_;  // what this core has written itself is newer
   bool is_complete_;
   bool has_begun_anew_;
+  HybridTime purged_through_;
   RecordTable table_;
   InclusionTable inclusion_;
   ClockWatch clocks_;

@@ -446,6 +446,27 @@ TEST_F(GossipCoreTest, AnOldDiskBringsNothingBackToWhoWroteIt) {
   EXPECT_EQ(Find(1, "gone"), nullptr);
 }
 
+// A disk that said it had synced and had not: the others have what this node wrote last, and it takes that over.
+TEST_F(GossipCoreTest, WhatADiskLostOfTheLastWritesComesBackFromThePeers) {
+  Run(absl::Seconds(5));
+  Put(2, Removal("earlier"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  ASSERT_GT(cores_.at(2)->counts().purged, 0u);
+  const GossipState before = states_[2];
+  Put(2, File("last", 1));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  states_[2] = before;
+  Begin(2, 3);
+  messages_.clear();
+  for (int second = 0; second < 5; ++second) {
+    now_ += absl::Seconds(1);
+    Step(2, Tick{});
+    ASSERT_NO_FATAL_FAILURE(Settle());
+  }
+  EXPECT_NE(Find(2, "last"), nullptr);
+}
+
 TEST_F(GossipCoreTest, WhoLeavesTakesNoWritesAndSaysWhenOneThatStaysHasAll) {
   Run(absl::Seconds(5));
   unreachable_ = {3};

@@ -57,6 +57,7 @@ TEST_F(GossipTableTest, WhatWasWrittenIsThereAgain) {
   state.clock_bound = HybridTime(77);
   state.included.had[NodeId(3)] = HybridTime(55);
   state.is_complete = true;
+  state.purged_through = HybridTime(33);
   const Record a = File("a", 1);
   Record gone;
   gone.key = {BucketId(3), "gone"};
