@@ -198,8 +198,11 @@ TEST(GrpcGossip, NewsReachesAllAndNobodyPassesItOnTwice) {
     parts.look = [&around] { return around; };
     parts.on_fatal = [](const absl::Status& status) { ADD_FAILURE() << status; };
     hosts.push_back(std::make_unique<GossipHost>(std::move(parts)));
-    peer->inbound.next = hosts.back().get();
+    // As a node does: nothing may come before it has started.
+    peer->transport.SetInbound(nullptr);
     EXPECT_TRUE(hosts.back()->Start().ok());
+    peer->inbound.next = hosts.back().get();
+    peer->transport.SetInbound(&peer->inbound);
   }
   const int writes = 20;
   for (int i = 0; i < writes; ++i) {
