@@ -210,6 +210,7 @@ absl::Status FileClient::ListWhile(const ListOptions& options,
     while (reader->Read(&response)) {
       guard.RecordProgress();
       retry.RecordProgress(caller_.Now());
+      NoteFreshness(response.consistency());
       for (const auto& file : response.files()) {
         if (take(file)) continue;
         guard.call().context()->TryCancel();
@@ -445,6 +446,7 @@ absl::StatusOr<std::uint64_t> FileClient::Remove(std::string_view name,
   request.set_name(std::string(name));
   if (if_version.has_value()) request.set_if_version(*if_version);
   DFS_ASSIGN_OR_RETURN(const v1::RemoveResponse response, SendRemove(std::move(request)));
+  NoteFreshness(response.consistency());
   return response.version();
 }
 
@@ -510,6 +512,7 @@ absl::StatusOr<std::uint64_t> FileClient::Clear(std::string_view prefix) {
           [](Connection& to, grpc::ClientContext* context, const v1::ClearRequest& in,
              v1::ClearResponse* out) { return to.files().Clear(context, in, out); },
           [](const auto& settled) -> const v1::ClearResponse& { return settled.clear(); })));
+  NoteFreshness(response.consistency());
   return response.files();
 }
 

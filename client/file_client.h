@@ -122,6 +122,11 @@ class FileClient {
   // Removes every file whose name begins with `prefix`; returns how many.
   absl::StatusOr<std::uint64_t> Clear(std::string_view prefix);
 
+  // Whether a List, Remove or Clear since the last ForgetFreshness was answered with what one node knew (consistency
+  // EVENTUAL): of a bucket of mode gossip, or because the request asked for no more.
+  [[nodiscard]] bool has_eventual_answer() const { return has_eventual_answer_.load(); }
+  void ForgetFreshness() { has_eventual_answer_ = false; }
+
   // kAlreadyExists; kInvalidArgument: options that contradict each other.
   absl::StatusOr<v1::BucketInfo> MakeBucket(std::string_view bucket,
                                             const v1::BucketOptions& options = {});
@@ -170,6 +175,9 @@ class FileClient {
                                       const Response& (*take)(const v1::SettleResponse&));
   // One attempt at one node, through its files first if it hands them over.
   absl::Status DownloadFrom(const std::shared_ptr<Connection>& connection, Download& download, BytesReceived moved);
+  void NoteFreshness(v1::Consistency consistency) {
+    if (consistency == v1::EVENTUAL) has_eventual_answer_ = true;
+  }
   absl::StatusOr<v1::RemoveResponse> SendRemove(v1::RemoveRequest request);
   absl::StatusOr<RequestIds::Open> NextId();
   absl::Status Settle(const RequestIds::Open& id, const absl::Status& failure, TakeSettled take);
@@ -178,6 +186,7 @@ class FileClient {
   Caller caller_;
   RequestIds ids_;
   std::atomic<std::uint64_t> bytes_handed_over_ = 0;
+  std::atomic<bool> has_eventual_answer_ = false;
 };
 
 }  // namespace dfs::client

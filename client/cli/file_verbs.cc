@@ -52,7 +52,7 @@ int RemoveNamed(Session& session, const RemoveFlags& flags) {
     }
     has_success = true;
     if (session.is_json()) {
-      session.PrintJson(Json{{"status", "success"}, {"name", remote}, {"version", *removed}});
+      session.PrintJson(session.Labelled(Json{{"status", "success"}, {"name", remote}, {"version", *removed}}));
     } else {
       session.Say("removed " + remote + "  version " + std::to_string(*removed));
     }
@@ -239,7 +239,7 @@ int RunClear(Session& session, const std::string& prefix, bool is_confirmed) {
   }
   if (!removed.ok()) return session.Fail(removed.status(), prefix);
   if (session.is_json()) {
-    session.PrintJson(Json{{"status", "success"}, {"prefix", prefix}, {"removed", *removed}});
+    session.PrintJson(session.Labelled(Json{{"status", "success"}, {"prefix", prefix}, {"removed", *removed}}));
   } else {
     session.Say("removed " + std::to_string(*removed) + " files");
   }

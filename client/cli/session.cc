@@ -94,6 +94,12 @@ absl::Status Session::NobodyReachable() const {
 }
 
 int Session::Finish(int code) {
+  // A name a line, or nothing, is what scripts read: the word stands beside it.
+  if (client_->has_eventual_answer()) {
+    std::fflush(stdout);
+    Say("(consistency=eventual)");
+    client_->ForgetFreshness();
+  }
   const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (is_written || code != kExitOk) return code;
   std::fprintf(stderr, "dfs-cli: standard output could not be written\n");

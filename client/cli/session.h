@@ -54,10 +54,16 @@ class Session {
   void PrintJson(const Json& json);
   // To standard error, unless -q or --json.
   void Say(const std::string& text) const;
+  // "consistency": "eventual" beside what such an answer says.
+  [[nodiscard]] Json Labelled(Json answer) const {
+    if (client_->has_eventual_answer()) answer["consistency"] = "eventual";
+    return answer;
+  }
   // Reports an error as --json wants it, and returns the exit code. `name`: of the file it is
   // about.
   int Fail(const absl::Status& error, const std::string& name = "");
-  // Flushes; `code`, or kExitLocal if standard output could not be written.
+  // Flushes; `code`, or kExitLocal if standard output could not be written. Says it if a listing or a change was answered with
+  // what one node knows.
   int Finish(int code);
 
  private:

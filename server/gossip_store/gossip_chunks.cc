@@ -14,11 +14,13 @@ namespace {
 
 static_assert(kChunkBytes == chunk::kChunkBytesMax);
 
-// No leader and no second question: the records of this node alone say what is needed here.
-absl::Status Drop(chunk::ChunkStore* store, const ChunkId& chunk) {
+// No leader is asked: the records of this node alone say what is needed here. The question comes before the look at them,
+// so that whoever begins to need the chunk voids it or is seen (rule R19).
+absl::Status Drop(chunk::ChunkStore* store, const ChunkId& chunk,
+                  const std::function<bool(const TxnId&)>& is_needed) {
   for (const bool is_last : {false, true}) {
     const auto nonce = store->OpenQuestion(chunk);
-    if (!nonce) return absl::OkStatus();
+    if (!nonce || is_needed(chunk.txn)) return absl::OkStatus();
     const absl::Status status = is_last ? store->Remove(chunk, *nonce) : store->Trash(chunk, *nonce);
     // It may be in the trash already, from a drop that was cut short.
     if (!status.ok() && is_last) return status;
@@ -52,22 +54,22 @@ absl::Status FetchChunks(chunk::ChunkStore* store, chunk::ChunkPeers* peers, con
 void DropChunks(chunk::ChunkStore* store, const TxnId& txn, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const ChunkId chunk{txn, static_cast<std::uint32_t>(i)};
-    const absl::Status dropped = Drop(store, chunk);
+    const absl::Status dropped = Drop(store, chunk, [](const TxnId&) { return false; });
     LOG_IF(WARNING, !dropped.ok()) << "chunk " << chunk << " of a gossip bucket stays: " << dropped;
   }
 }
 
-std::size_t SweepChunks(chunk::ChunkStore* store, const std::function<bool(const TxnId&)>& is_named,
-                        std::size_t count_max) {
+std::size_t SweepChunks(chunk::ChunkStore* store, const std::function<bool(const TxnId&)>& is_needed,
+                        absl::Time untouched, std::size_t count_max) {
   std::vector<ChunkId> orphans;
   // The last one that is no gossip bucket's.
   const ChunkId before{{Term(kGossipTermBit - 1), ~std::uint64_t{0}}, ~std::uint32_t{0}};
   store->ForEach(before, [&](const chunk::HeldChunk& held) {
-    if (!is_named(held.info.id.txn)) orphans.push_back(held.info.id);
+    if (held.touched <= untouched && !is_needed(held.info.id.txn)) orphans.push_back(held.info.id);
     return orphans.size() < count_max;
   });
   for (const ChunkId& chunk : orphans) {
-    const absl::Status dropped = Drop(store, chunk);
+    const absl::Status dropped = Drop(store, chunk, is_needed);
     LOG_IF(WARNING, !dropped.ok()) << "chunk " << chunk << " of a gossip bucket stays: " << dropped;
   }
   return orphans.size();

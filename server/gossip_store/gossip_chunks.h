@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "server/chunk/chunk_peers.h"
 #include "server/chunk/chunk_store.h"
 #include "server/gossip_store/gossip_record.h"
@@ -24,10 +25,11 @@ namespace dfs::gossip_store {
 // Deletes chunk 0 to `count` - 1 of the transaction. What cannot be deleted is logged, and swept at the next start. Blocks.
 void DropChunks(chunk::ChunkStore* store, const TxnId& txn, std::size_t count);
 
-// Deletes chunks of gossip buckets that `is_named` does not know, at most so many; returns how many. Nobody may write any
-// meanwhile. Blocks.
-std::size_t SweepChunks(chunk::ChunkStore* store, const std::function<bool(const TxnId&)>& is_named,
-                        std::size_t count_max);
+// Deletes chunks of gossip buckets that `is_needed` does not know and whose transaction wrote nothing since `untouched`, at
+// most so many; returns how many there were. What begins to be needed meanwhile stays, if whoever needs it says so to `is_needed`
+// before it looks at the store (the store voids the question: rule R19). Blocks.
+std::size_t SweepChunks(chunk::ChunkStore* store, const std::function<bool(const TxnId&)>& is_needed,
+                        absl::Time untouched, std::size_t count_max);
 
 }  // namespace dfs::gossip_store
 

@@ -14,8 +14,10 @@ GossipCore::GossipCore(const GossipOptions& options, const GossipState& state,
       random_(options.seed),
       clock_(state.clock_bound),
       clock_bound_(state.clock_bound),
+      first_bound_(state.clock_bound),
       is_complete_(state.is_complete),
       has_begun_anew_(state.has_begun_anew),
+      purged_through_(state.purged_through),
       inclusion_(InclusionRow{options.self, state.included.had}),
       next_round_(random_.Next()) {
   for (HeldRecord& held : records) {
@@ -50,7 +52,19 @@ bool GossipCore::IsComplete() const {
   return oldest != members_.end() && *oldest == options_.self;
 }
 
+bool GossipCore::IsHandedOver() const {
+  if (!leaving_since_) return false;
+  const auto& rows = inclusion_.others();
+  return std::any_of(rows.begin(), rows.end(), [&](const auto& entry) {
+    const bool stays = !departing_.contains(entry.first) && inclusion_.IsMember(entry.first);
+    return stays && entry.second.Of(options_.self) >= *leaving_since_;
+  });
+}
+
 absl::Status GossipCore::CheckWrite(MonotonicTime now) {
+  if (leaving_since_ && !DFS_MUTANT(1161, "a node that leaves takes writes")) {
+    return absl::UnavailableError("this node is to leave the cluster: write through another");
+  }
   const absl::Duration off = clocks_.ToMedian(now);
   if (absl::AbsDuration(off) > options_.clock_off_max) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -66,15 +80,33 @@ absl::Status GossipCore::CheckWrite(MonotonicTime now) {
 }
 
 GossipState GossipCore::State() const {
-  return {clock_bound_, inclusion_.own(), is_complete_, has_begun_anew_};
+  return {clock_bound_, inclusion_.own(), is_complete_, has_begun_anew_, purged_through_};
 }
 
-GossipState GossipCore::StateToBeginAnew() const {
-  GossipState state;
+BegunAnew GossipCore::BeginAnew() const {
   // Times go on: what this node has given before must stay behind what it gives from now on.
-  state.clock_bound = std::max(clock_bound_, clock_.last());
-  state.has_begun_anew = true;
-  return state;
+  HybridClock clock(std::max(clock_bound_, clock_.last()));
+  // What others count as taken over from this node they would refuse.
+  HybridTime taken_over;
+  for (const auto& [id, row] : inclusion_.others()) {
+    taken_over = std::max(taken_over, row.Of(options_.self));
+  }
+  BegunAnew out;
+  out.state.has_begun_anew = true;
+  out.state.purged_through = purged_through_;
+  for (const BucketId bucket : buckets_) {
+    table_.Scan(bucket, "", "", [&](const HeldRecord& held) {
+      const Stamp& stamp = held.record.stamp;
+      if (stamp.origin != options_.self || stamp.time <= first_bound_) return true;
+      if (DFS_MUTANT(1160, "what was acknowledged since the start goes with an old state")) return true;
+      HeldRecord& kept = out.kept.emplace_back(held);
+      if (stamp.time <= taken_over) kept.record.stamp.time = clock.Next(wall_);
+      kept.applied = clock.Next(wall_);
+      return true;
+    });
+  }
+  out.state.clock_bound = clock.last();
+  return out;
 }
 
 HybridTime GossipCore::NextTime() {
@@ -107,6 +139,12 @@ void GossipCore::Handle(SetPeers peers) {
   if (members_index_.is_none()) first_members_index_ = peers.index;
   members_index_ = peers.index;
   members_ = std::move(peers.members);
+  departing_ = std::move(peers.departing);
+  if (!departing_.contains(options_.self)) {
+    leaving_since_.reset();
+  } else if (!leaving_since_) {
+    leaving_since_ = NextTime();
+  }
   reachable_.clear();
   for (const NodeId peer : peers.reachable) {
     if (peer != options_.self && inclusion_.IsMember(peer)) reachable_.push_back(peer);
@@ -209,6 +247,11 @@ GossipCore::Verdict GossipCore::Judge(const Record& record, Source source) {
       if (!DFS_MUTANT(1082, "an echo of an own record that is gone is taken")) return Verdict::kForgotten;
     }
   }
+  // It is not here because it was removed and that forgotten, or because the disk lost the last of what was synced. What is
+  // newer than all that was forgotten is a loss; a peer that lists what is older has an old disk, or forgets later.
+  if (source == Source::kRound && is_own && !has_begun_anew_ && record.stamp.time <= purged_through_) {
+    if (!DFS_MUTANT(1163, "what this node wrote and removed comes back from an old disk")) return Verdict::kForgotten;
+  }
   // Rule R23: this node had it, or what superseded it, and neither is here any more.
   if (!is_own && HasSeen(origin, record.stamp.time) &&
       !DFS_MUTANT(1083, "a record that was superseded and forgotten is taken")) {
@@ -268,7 +311,11 @@ void GossipCore::Purge() {
     const Stamp& stamp = held.record.stamp;
     // Its own return is refused, too.
     const bool is_settled = stamp.origin == options_.self || HasSeen(stamp.origin, stamp.time);
-    if (stamp.time <= seen_of_all && is_settled) keys.push_back(held.record.key);
+    if (stamp.time <= seen_of_all && is_settled) {
+      keys.push_back(held.record.key);
+      is_state_changed_ = is_state_changed_ || stamp.time > purged_through_;
+      purged_through_ = std::max(purged_through_, stamp.time);
+    }
     return keys.size() < kErasedPerStepMax;
   });
   counts_.purged += keys.size();

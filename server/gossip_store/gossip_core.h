@@ -46,10 +46,20 @@ struct GossipState {
   // Its records were lost. Peers know rows of it that it does not have; until a whole round with each of them it takes
   // that for what it is.
   bool has_begun_anew = false;
+  HybridTime purged_through = {};  // no tombstone that it let go is newer
   bool operator==(const GossipState& other) const {
     return clock_bound == other.clock_bound && included.had == other.included.had &&
-           is_complete == other.is_complete && has_begun_anew == other.has_begun_anew;
+           is_complete == other.is_complete && has_begun_anew == other.has_begun_anew &&
+           purged_through == other.purged_through;
   }
+};
+
+// What a node goes on with whose records turned out to be an old state.
+struct BegunAnew {
+  GossipState state;
+  // What was written here since this start, and so is no part of the old state: acknowledged, and perhaps known to nobody
+  // else. All others may be known to be superseded and forgotten.
+  std::vector<HeldRecord> kept;
 };
 
 // ---- inputs ----
@@ -63,6 +73,7 @@ struct SetPeers {
   std::vector<NodeId> members;    // by the replicated log; self may be among them
   std::vector<NodeId> reachable;  // those that are not known to be dead
   LogIndex index;                 // of the entry that changed the members last
+  std::set<NodeId> departing = {};  // members that the log says are to go; self may be among them
 };
 // The gossip buckets that this node's log knows. Records of others are not taken.
 struct SetBuckets {
@@ -109,7 +120,7 @@ struct Output {
   std::vector<Fetch> fetches;    // answered by Fetched each; at most kFetchesMax are under way
   std::vector<Record> dropped;   // nobody here needs their chunks any more
   // A peer knows of more that this node had than it has: an old state came back (rule R23). Nothing else is in the output;
-  // the host begins with an empty core, whose state is StateToBeginAnew().
+  // the host begins with a core that has what BeginAnew() says, and nothing else.
   bool has_lost_memory = false;
   MonotonicTime next_deadline = absl::InfiniteFuture();
 };
@@ -133,8 +144,8 @@ class GossipCore {
 
   [[nodiscard]] Output Step(MonotonicTime now, absl::Time wall, Input input);
 
-  // Whether writes are taken. kFailedPrecondition: this node's clock is wrong (rule R24); kResourceExhausted: it holds too
-  // many records. Nothing happened.
+  // Whether writes are taken. kUnavailable: this node is to leave the cluster; kFailedPrecondition: its clock is wrong (rule
+  // R24); kResourceExhausted: it holds too many records. Nothing happened.
   [[nodiscard]] absl::Status CheckWrite(MonotonicTime now);
   // What must be added to this node's clock to be at the median of its peers.
   [[nodiscard]] absl::Duration ClockToMedian(MonotonicTime now) { return clocks_.ToMedian(now); }
@@ -144,7 +155,11 @@ class GossipCore {
   [[nodiscard]] const InclusionTable& inclusion() const { return inclusion_; }
   [[nodiscard]] const std::optional<SyncRound>& round() const { return round_; }
   // After has_lost_memory.
-  [[nodiscard]] GossipState StateToBeginAnew() const;
+  [[nodiscard]] BegunAnew BeginAnew() const;
+  // This node is to leave, and a member that stays has taken over all that it has.
+  [[nodiscard]] bool IsHandedOver() const;
+  // Its records were lost, and it has not taken over all members' yet.
+  [[nodiscard]] bool has_begun_anew() const { return has_begun_anew_; }
   // Its state holds what its peers' did once; before that it takes over states only, no news.
   [[nodiscard]] bool IsComplete() const;
 
@@ -202,8 +217,10 @@ class GossipCore {
   Random random_;
   HybridClock clock_;
   HybridTime clock_bound_;
+  const HybridTime first_bound_;  // what this core has written itself is newer
   bool is_complete_;
   bool has_begun_anew_;
+  HybridTime purged_through_;
   RecordTable table_;
   InclusionTable inclusion_;
   ClockWatch clocks_;
@@ -213,6 +230,8 @@ class GossipCore {
   std::map<NodeId, LogIndex> departed_;          // in this run
   std::map<NodeId, LogIndex> included_members_;  // SyncState.members_index of the last whole round with each
   std::vector<NodeId> reachable_;
+  std::set<NodeId> departing_;
+  std::optional<HybridTime> leaving_since_;  // what was written here is older
   std::set<BucketId> buckets_;
   struct Pending {
     Stamp stamp;

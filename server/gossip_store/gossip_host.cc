@@ -46,10 +46,11 @@ absl::Status GossipHost::Start() {
   MakeCore(state, std::move(stored.records));
   // After a loss the records come back from the peers, and the bytes need not.
   if (!state.has_begun_anew) {
-    const std::size_t swept =
-        SweepChunks(parts_.store, [this](const TxnId& txn) { return by_txn_.contains(txn); }, kSweptMax);
+    const std::size_t swept = SweepChunks(
+        parts_.store, [this](const TxnId& txn) { return IsNeeded(txn); }, absl::InfiniteFuture(), kSweptMax);
     LOG_IF(INFO, swept > 0) << "gossip buckets: " << swept << " chunks that no record names are gone";
   }
+  next_sweep_ = parts_.clock->Now() + parts_.sweep_every;
   pool_ = std::make_unique<ThreadPool>("gossip-fetch", kFetchThreads);
   executor_ = std::make_unique<ThreadExecutor>("gossip", *parts_.clock);
   executor_->Post([this] { Loop(); });
@@ -72,14 +73,34 @@ void GossipHost::Stop() {
 }
 
 void GossipHost::MakeCore(const GossipState& state, std::vector<HeldRecord> records) {
-  by_txn_.clear();
+  {
+    MutexLock lock(&txns_mutex_);
+    by_txn_.clear();
+  }
   for (const HeldRecord& held : records) Note({held.record.key, held});
   core_ = std::make_unique<GossipCore>(parts_.options, state, std::move(records));
   has_looked_ = false;
 }
 
 TxnId GossipHost::NewTxn() {
-  return GossipTxn(parts_.options.self, parts_.boot_epoch, next_txn_.fetch_add(1));
+  const TxnId txn = GossipTxn(parts_.options.self, parts_.boot_epoch, next_txn_.fetch_add(1));
+  BeginUse(txn);
+  return txn;
+}
+
+bool GossipHost::IsNeeded(const TxnId& txn) const {
+  MutexLock lock(&txns_mutex_);
+  return by_txn_.contains(txn) || in_use_.contains(txn);
+}
+
+void GossipHost::BeginUse(const TxnId& txn) {
+  MutexLock lock(&txns_mutex_);
+  in_use_.insert(txn);
+}
+
+void GossipHost::EndUse(const TxnId& txn) {
+  MutexLock lock(&txns_mutex_);
+  if (const auto found = in_use_.find(txn); found != in_use_.end()) in_use_.erase(found);
 }
 
 // ---- inputs ----
@@ -124,6 +145,7 @@ void GossipHost::Loop() {
     next_deadline_ = absl::InfiniteFuture();  // the core's, which no tick moves on
   }
   PublishHealth();
+  MaybeSweep();
   const MonotonicTime now = parts_.clock->Now();
   executor_->PostAt(std::clamp(next_deadline_, now, now + kLookEvery), [this] { Loop(); });
 }
@@ -152,7 +174,7 @@ void GossipHost::Process(std::vector<Waiting> batch) {
   bool has_lost_memory = false;
   for (Waiting& waiting : batch) {
     if (!failure_.ok() || has_lost_memory) {
-      if (waiting.done) waiting.done(failure_.ok() ? absl::UnavailableError("try again") : failure_);
+      Refuse(std::move(waiting), failure_.ok() ? absl::UnavailableError("try again") : failure_);
       continue;
     }
     if (waiting.done) {
@@ -168,6 +190,14 @@ void GossipHost::Process(std::vector<Waiting> batch) {
   if (!Persist(outputs)) return;
   for (Output& output : outputs) Obey(std::move(output));
   if (has_lost_memory) BeginAnew();
+}
+
+// Nothing of it was done.
+void GossipHost::Refuse(Waiting waiting, const absl::Status& why) {
+  if (!waiting.done) return;
+  const Record& record = std::get<Write>(waiting.input).record;
+  Drop(record.txn, record.chunks.size());
+  waiting.done(why);
 }
 
 bool GossipHost::Persist(const std::vector<Output>& outputs) {
@@ -196,7 +226,10 @@ void GossipHost::Obey(Output output) {
   for (Message& message : output.messages) parts_.transport->Send(std::move(message));
   for (const Fetch& fetch : output.fetches) StartFetch(fetch);
   for (const Record& record : output.dropped) {
-    by_txn_.erase(record.txn);
+    {
+      MutexLock lock(&txns_mutex_);
+      by_txn_.erase(record.txn);
+    }
     Drop(record.txn, record.chunks.size());
   }
 }
@@ -205,17 +238,20 @@ void GossipHost::Note(const Change& change) {
   if (!change.held) return;
   held_buckets_.insert(change.key.bucket);
   const Record& record = change.held->record;
-  if (!record.is_tombstone) by_txn_[record.txn] = record.key;
+  if (record.is_tombstone) return;
+  MutexLock lock(&txns_mutex_);
+  by_txn_[record.txn] = record.key;
 }
 
 // Rule R23. Bytes that are here stay: what the peers still list need not be fetched.
 void GossipHost::BeginAnew() {
+  BegunAnew anew = core_->BeginAnew();
   LOG(ERROR) << "THE RECORDS OF GOSSIP BUCKETS ON THIS NODE ARE AN OLD STATE: peers know of more that it had. Its "
-             << core_->table().size() << " names are taken over from the other members anew";
-  const GossipState state = core_->StateToBeginAnew();
-  failure_ = parts_.table->BeginAnew(state);
+             << core_->table().size() << " names are taken over from the other members anew, but for "
+             << anew.kept.size() << " that were written here since it started";
+  failure_ = parts_.table->BeginAnew(anew);
   if (!failure_.ok()) return parts_.on_fatal(failure_);
-  MakeCore(state, {});
+  MakeCore(anew.state, std::move(anew.kept));
 }
 
 // ---- bytes ----
@@ -231,6 +267,7 @@ std::vector<NodeId> GossipHost::Reachable() const {
 void GossipHost::StartFetch(const Fetch& fetch) {
   std::vector<NodeId> sources = {fetch.from};
   if (fetch.record.stamp.origin != fetch.from) sources.push_back(fetch.record.stamp.origin);
+  BeginUse(fetch.record.txn);
   pool_->Post([this, record = fetch.record, sources] {
     const absl::Status fetched = FetchChunks(parts_.store, parts_.peers, record, sources);
     ++(fetched.ok() ? fetches_ : fetches_failed_);
@@ -241,33 +278,63 @@ void GossipHost::StartFetch(const Fetch& fetch) {
       std::vector<Waiting> input;
       input.push_back({Fetched{record, is_ok}, nullptr});
       Process(std::move(input));
+      EndUse(record.txn);
     });
   });
 }
 
 void GossipHost::Drop(const TxnId& txn, std::size_t count) {
+  EndUse(txn);
   if (count == 0) return;
   pool_->Post([this, txn, count] { DropChunks(parts_.store, txn, count); });
 }
 
-void GossipHost::Heal(const chunk::ChunkInfo& bad) {
+void GossipHost::Heal(const ChunkId& bad) {
+  {
+    MutexLock lock(&mutex_);
+    if (is_stopped_ || healing_.size() >= kHealsMax || !healing_.insert(bad).second) return;
+  }
   executor_->Post([this, bad] {
-    if (!by_txn_.contains(bad.id.txn)) return;
-    pool_->Post([this, bad, sources = Reachable()] {
-      const auto healed = chunk::CopyChunk(parts_.store, parts_.peers, bad, sources);
-      LOG(INFO) << "chunk " << bad.id << " of a gossip bucket "
-                << (healed.ok() ? "is made anew" : "stays damaged: ") << healed.status();
+    const auto record = RecordOf(bad.txn);
+    if (!record || bad.index >= record->chunks.size()) return EndHeal(bad);
+    pool_->Post([this, bad, info = ChunkOf(*record, bad.index), sources = Reachable()] {
+      const auto healed = chunk::CopyChunk(parts_.store, parts_.peers, info, sources);
+      LOG(INFO) << "chunk " << bad << " of a gossip bucket "
+                << (healed.ok() ? "is made anew" : "stays damaged: " + healed.status().ToString());
+      EndHeal(bad);
     });
+  });
+}
+
+void GossipHost::EndHeal(const ChunkId& chunk) {
+  MutexLock lock(&mutex_);
+  healing_.erase(chunk);
+}
+
+// What a fetch left that failed half-way, what was healed too late, what a loss of records left. After a loss the
+// records come back first.
+void GossipHost::MaybeSweep() {
+  const MonotonicTime now = parts_.clock->Now();
+  if (is_sweeping_ || now < next_sweep_ || core_->has_begun_anew()) return;
+  next_sweep_ = now + parts_.sweep_every;
+  is_sweeping_ = true;
+  pool_->Post([this, untouched = parts_.clock->WallNow() - parts_.swept_after] {
+    const std::size_t swept = SweepChunks(
+        parts_.store, [this](const TxnId& txn) { return IsNeeded(txn); }, untouched, kSweptMax);
+    LOG_IF(INFO, swept > 0) << "gossip buckets: " << swept << " chunks that no record names are gone";
+    executor_->Post([this] { is_sweeping_ = false; });
   });
 }
 
 // ---- what others ask ----
 
+bool GossipHost::IsStopped() const {
+  MutexLock lock(&mutex_);
+  return is_stopped_;
+}
+
 bool GossipHost::RunThere(absl::AnyInvocable<void()> task) {
-  {
-    MutexLock lock(&mutex_);
-    if (is_stopped_) return false;
-  }
+  if (IsStopped()) return false;
   Event event;
   bool has_run = false;
   executor_->Post([&has_run, &task, end = std::make_unique<SetAtEnd>(&event)] {
@@ -284,11 +351,23 @@ void GossipHost::Receive(Message message) {
 }
 
 void GossipHost::Find(Key key, HeldCallback done) {
+  absl::Status refused;
   {
     MutexLock lock(&mutex_);
-    if (is_stopped_) return done(HasStopped());
+    if (is_stopped_) {
+      refused = HasStopped();
+    } else if (finds_ >= kFindsMax) {
+      refused = absl::ResourceExhaustedError("too many questions wait at this node");
+    } else {
+      ++finds_;
+    }
   }
+  if (!refused.ok()) return done(std::move(refused));
   executor_->Post([this, key = std::move(key), done = std::move(done)]() mutable {
+    {
+      MutexLock lock(&mutex_);
+      --finds_;
+    }
     HeldThere out{std::nullopt, parts_.clock->WallNow()};
     if (const HeldRecord* const held = core_->table().Find(key)) out.record = held->record;
     done(std::move(out));
@@ -298,21 +377,24 @@ void GossipHost::Find(Key key, HeldCallback done) {
 std::vector<absl::StatusOr<Stamp>> GossipHost::WriteAll(std::vector<Record> records) {
   std::vector<absl::StatusOr<Stamp>> out(records.size(), HasStopped());
   std::vector<std::unique_ptr<Event>> events;
+  std::vector<TxnId> txns;
   for (std::size_t i = 0; i < records.size(); ++i) {
     Event* const event = events.emplace_back(std::make_unique<Event>()).get();
     const TxnId txn = records[i].txn;
     const std::size_t chunks = records[i].chunks.size();
+    txns.push_back(txn);
     Waiting waiting{Write{0, std::move(records[i])},
                     [&result = out[i], event](absl::StatusOr<Stamp> stamp) {
                       result = std::move(stamp);
                       event->Set();
                     }};
     if (Enqueue(std::move(waiting))) continue;
-    out[i] = absl::ResourceExhaustedError("too many writes wait at this node");
+    if (!IsStopped()) out[i] = absl::ResourceExhaustedError("too many writes wait at this node");
     Drop(txn, chunks);
     event->Set();
   }
   for (const auto& event : events) event->Wait();
+  for (const TxnId& txn : txns) EndUse(txn);
   return out;
 }
 
@@ -353,13 +435,21 @@ GossipTotals GossipHost::Totals(BucketId bucket) {
 
 std::optional<Record> GossipHost::FindByTxn(const TxnId& txn) {
   std::optional<Record> out;
-  RunThere([&] {
-    const auto found = by_txn_.find(txn);
-    if (found == by_txn_.end()) return;
-    const HeldRecord* const held = core_->table().Find(found->second);
-    if (held != nullptr && held->record.txn == txn) out = held->record;
-  });
+  RunThere([&] { out = RecordOf(txn); });
   return out;
+}
+
+std::optional<Record> GossipHost::RecordOf(const TxnId& txn) const {
+  Key key;
+  {
+    MutexLock lock(&txns_mutex_);
+    const auto found = by_txn_.find(txn);
+    if (found == by_txn_.end()) return std::nullopt;
+    key = found->second;
+  }
+  const HeldRecord* const held = core_->table().Find(key);
+  if (held == nullptr || held->record.txn != txn) return std::nullopt;
+  return held->record;
 }
 
 std::vector<std::pair<NodeId, Record>> GossipHost::AskPeers(const Key& key) {
@@ -404,6 +494,7 @@ void GossipHost::PublishHealth() {
   health.names = core_->table().size();
   health.tombstones = core_->table().tombstones();
   health.is_complete = core_->IsComplete();
+  health.is_handed_over = core_->IsHandedOver();
   health.fetches = fetches_.load();
   health.fetches_failed = fetches_failed_.load();
   health.clock_to_median = core_->ClockToMedian(parts_.clock->Now());

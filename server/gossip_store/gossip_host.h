@@ -48,6 +48,7 @@ struct GossipHealth {
   std::uint64_t fetches = 0;
   std::uint64_t fetches_failed = 0;
   bool is_complete = false;             // as GossipCore::IsComplete
+  bool is_handed_over = false;          // as GossipCore::IsHandedOver
   absl::Duration clock_to_median;       // as GossipCore::ClockToMedian
   absl::Duration oldest_tombstone_age;  // 0: there is none
 };
@@ -62,7 +63,9 @@ class GossipHost final : public GossipInbound {
   static constexpr std::size_t kStepsMax = 256;     // inputs that share a sync
   static constexpr std::size_t kListMax = 1'000;    // records of one List
   static constexpr std::size_t kFetchThreads = 4;
-  static constexpr std::size_t kSweptMax = 1'000;   // chunks without a record that go at a start
+  static constexpr std::size_t kSweptMax = 1'000;   // chunks without a record that go in one sweep
+  static constexpr std::size_t kHealsMax = 64;      // chunks being made anew; the scrubber reports others again
+  static constexpr std::size_t kFindsMax = 1'024;   // questions of peers that wait
   static constexpr absl::Duration kLookEvery = absl::Milliseconds(250);
   static constexpr absl::Duration kMissTimeout = absl::Seconds(1);
 
@@ -75,6 +78,9 @@ class GossipHost final : public GossipInbound {
     GossipTransport* transport = nullptr;
     chunk::ChunkStore* store = nullptr;
     chunk::ChunkPeers* peers = nullptr;
+    // So often chunks that no record names go, if nothing of their file was written for `swept_after`.
+    absl::Duration sweep_every = absl::Minutes(10);
+    absl::Duration swept_after = absl::Minutes(10);
     std::function<Surroundings()> look;              // on the host's executor, every kLookEvery
     std::function<void(const absl::Status&)> on_fatal;  // once: the disk failed; the host takes nothing any more
   };
@@ -90,14 +96,14 @@ class GossipHost final : public GossipInbound {
   void Receive(Message message) override ABSL_LOCKS_EXCLUDED(mutex_);
   void Find(Key key, HeldCallback done) override;
 
-  // For chunks of a put at this node. Never the same twice.
-  [[nodiscard]] TxnId NewTxn();
+  // For chunks of a put at this node. Never the same twice. They are not swept until WriteAll or Drop ends the put.
+  [[nodiscard]] TxnId NewTxn() ABSL_LOCKS_EXCLUDED(txns_mutex_);
   // Deletes chunks that no record names: of a put that failed. Never blocks.
-  void Drop(const TxnId& txn, std::size_t count);
+  void Drop(const TxnId& txn, std::size_t count) ABSL_LOCKS_EXCLUDED(txns_mutex_);
 
   // Files whose chunks are durable in this node's store, or tombstones; their stamps, in order. Blocks until all are durable.
-  // kFailedPrecondition: the core refuses (rule R24, too many names); kResourceExhausted: the inbox is full: nothing happened.
-  // kUnavailable: the host has stopped; kDataLoss: the disk failed; outcome unknown. The chunks of a refused file are gone.
+  // kFailedPrecondition, kResourceExhausted: the core refuses (GossipCore::CheckWrite), or the inbox is full: nothing happened.
+  // kUnavailable: the host has stopped, or its node is to leave; kDataLoss: the disk failed; outcome unknown. The chunks of a refused file are gone.
   [[nodiscard]] std::vector<absl::StatusOr<Stamp>> WriteAll(std::vector<Record> records)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // What is held of the name here, a tombstone too. kUnavailable: the host has stopped.
@@ -112,8 +118,9 @@ class GossipHost final : public GossipInbound {
   [[nodiscard]] GossipTotals Totals(BucketId bucket);
   // Whose chunks these are.
   [[nodiscard]] std::optional<Record> FindByTxn(const TxnId& txn);
-  // Makes a damaged or missing chunk anew from a peer. Never blocks.
-  void Heal(const chunk::ChunkInfo& bad);
+  // Makes a damaged or missing chunk anew from a peer, if a record names it: as the record has it. Never blocks. One that is
+  // under way already, and what exceeds kHealsMax, is left to the next report.
+  void Heal(const ChunkId& bad) ABSL_LOCKS_EXCLUDED(mutex_);
   // As of the last look.
   [[nodiscard]] GossipHealth GetHealth() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -124,6 +131,7 @@ class GossipHost final : public GossipInbound {
   };
   using Done = absl::AnyInvocable<void(absl::StatusOr<Stamp>)>;
 
+  [[nodiscard]] bool IsStopped() const ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] bool Enqueue(Waiting waiting) ABSL_LOCKS_EXCLUDED(mutex_);
   // Runs it on the executor and waits; false: it was not run, the host has stopped.
   bool RunThere(absl::AnyInvocable<void()> task);
@@ -137,9 +145,17 @@ class GossipHost final : public GossipInbound {
   void BeginAnew();
   void MakeCore(const GossipState& state, std::vector<HeldRecord> records);
   void Note(const Change& change);
+  [[nodiscard]] std::optional<Record> RecordOf(const TxnId& txn) const;
+  void Refuse(Waiting waiting, const absl::Status& why);
+  void EndHeal(const ChunkId& chunk) ABSL_LOCKS_EXCLUDED(mutex_);
+  void MaybeSweep();
   void StartFetch(const Fetch& fetch);
   void PublishHealth() ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] std::vector<NodeId> Reachable() const;
+  // From any thread.
+  [[nodiscard]] bool IsNeeded(const TxnId& txn) const ABSL_LOCKS_EXCLUDED(txns_mutex_);
+  void BeginUse(const TxnId& txn) ABSL_LOCKS_EXCLUDED(txns_mutex_);
+  void EndUse(const TxnId& txn) ABSL_LOCKS_EXCLUDED(txns_mutex_);
 
   const Parts parts_;
   std::atomic<std::uint64_t> next_txn_{1};
@@ -150,15 +166,23 @@ class GossipHost final : public GossipInbound {
   Surroundings around_;
   bool has_looked_ = false;
   std::set<BucketId> held_buckets_;           // that may have records here
-  std::map<TxnId, Key> by_txn_;
   std::map<std::uint64_t, Done> open_writes_;
   std::uint64_t next_write_ = 1;
   MonotonicTime next_deadline_;
+  MonotonicTime next_sweep_;
+  bool is_sweeping_ = false;
   absl::Status failure_;
+
+  // Which chunks are needed. Leaf: nothing is called with it held.
+  mutable Mutex txns_mutex_;
+  std::map<TxnId, Key> by_txn_ ABSL_GUARDED_BY(txns_mutex_);      // of the records; written on the executor
+  std::multiset<TxnId> in_use_ ABSL_GUARDED_BY(txns_mutex_);      // of puts and fetches that have not ended
 
   mutable Mutex mutex_;
   std::vector<Waiting> inbox_ ABSL_GUARDED_BY(mutex_);
   GossipHealth health_ ABSL_GUARDED_BY(mutex_);
+  std::set<ChunkId> healing_ ABSL_GUARDED_BY(mutex_);
+  std::size_t finds_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Last: their tasks use the others.

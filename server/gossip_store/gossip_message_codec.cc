@@ -203,6 +203,7 @@ void ToWire(const GossipState& state, rpc::GossipStateRow* wire) {
   ToWire(state.included, wire->mutable_included());
   wire->set_is_complete(state.is_complete);
   wire->set_has_begun_anew(state.has_begun_anew);
+  wire->set_purged_through(state.purged_through.value());
 }
 
 absl::StatusOr<Record> FromWire(const rpc::GossipRecord& wire) {
@@ -248,6 +249,7 @@ absl::StatusOr<GossipState> FromWire(const rpc::GossipStateRow& wire) {
   DFS_ASSIGN_OR_RETURN(state.included, FromWire(wire.included()));
   state.is_complete = wire.is_complete();
   state.has_begun_anew = wire.has_begun_anew();
+  state.purged_through = HybridTime(wire.purged_through());
   return state;
 }
 

@@ -26,8 +26,8 @@ class GossipTable {
   // write is taken until it is opened anew.
   [[nodiscard]] virtual absl::Status Write(const std::vector<Change>& changes,
                                            const std::optional<GossipState>& state) = 0;
-  // From now on it holds that state and no record. Errors as Write.
-  [[nodiscard]] virtual absl::Status BeginAnew(const GossipState& state) = 0;
+  // From now on it holds this and no other record, all or nothing, durable on return. Errors as Write.
+  [[nodiscard]] virtual absl::Status BeginAnew(const BegunAnew& anew) = 0;
 };
 
 }  // namespace dfs::gossip_store

@@ -186,12 +186,16 @@ absl::Status RocksdbGossipTable::Write(const std::vector<Change>& changes,
   return Commit(&batch);
 }
 
-absl::Status RocksdbGossipTable::BeginAnew(const GossipState& state) {
+absl::Status RocksdbGossipTable::BeginAnew(const BegunAnew& anew) {
   rocksdb::WriteBatch batch;
   const std::string begin(1, kRecordPrefix);
   const std::string end(1, kRecordPrefix + 1);
   DFS_RETURN_IF_ERROR(FromRocksdb(batch.DeleteRange(begin, end), "gossip buckets"));
-  DFS_RETURN_IF_ERROR(FromRocksdb(batch.Put(kStateKey, Encode(state)), "gossip buckets"));
+  for (const HeldRecord& held : anew.kept) {
+    const auto status = batch.Put(KeyOf(held.record.key), Encode(held));
+    DFS_RETURN_IF_ERROR(FromRocksdb(status, "gossip buckets"));
+  }
+  DFS_RETURN_IF_ERROR(FromRocksdb(batch.Put(kStateKey, Encode(anew.state)), "gossip buckets"));
   return Commit(&batch);
 }
 

@@ -32,7 +32,7 @@ class RocksdbGossipTable final : public GossipTable {
   [[nodiscard]] absl::StatusOr<StoredGossip> Load() override;
   [[nodiscard]] absl::Status Write(const std::vector<Change>& changes,
                                    const std::optional<GossipState>& state) override;
-  [[nodiscard]] absl::Status BeginAnew(const GossipState& state) override;
+  [[nodiscard]] absl::Status BeginAnew(const BegunAnew& anew) override;
 
  private:
   RocksdbGossipTable() = default;

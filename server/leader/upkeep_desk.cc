@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "server/leader/repair_explain.h"
 #include "server/leader/stop_check.h"
+#include "server/metadata/bucket_rule.h"
 #include "server/metadata/node_role.h"
 
 namespace dfs::leader {
@@ -101,6 +102,11 @@ absl::StatusOr<api::ExplainResponse> UpkeepDesk::Explain(const api::ExplainReque
   const std::string bucket_name = request.bucket().empty() ? kDefaultBucket : request.bucket();
   const auto bucket = view->FindBucket(bucket_name);
   if (!bucket) return absl::NotFoundError(absl::StrCat("no bucket ", bucket_name));
+  if (metadata::IsGossipBucket(*bucket)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "bucket ", bucket_name, " is of mode gossip: each member holds its files by itself, and no leader knows of them; dfs-cli "
+        "locate says who has a file"));
+  }
   const auto version = view->FindFile(BucketId(bucket->id()), request.name());
   if (!version) return absl::NotFoundError(absl::StrCat("no file \"", request.name(), "\""));
   const RepairMembers members = Members();
@@ -199,7 +205,11 @@ api::ChangeMemberResponse UpkeepDesk::Outcome(const rpc::NodeRow& row) {
     return response;
   }
   if (row.departure() == rpc::FORGOTTEN) {
-    response.set_text(absl::StrCat(name, " is being forgotten: the voters change first"));
+    const auto buckets = state_->world.view()->Buckets();
+    const bool has_gossip = std::any_of(buckets.begin(), buckets.end(), &metadata::IsGossipBucket);
+    response.set_text(absl::StrCat(
+        name, " is being forgotten: the voters change first",
+        has_gossip ? "; what was put into gossip buckets there and had reached no other member is lost with it" : ""));
     return response;
   }
   const auto left = repair_->HandoverOf(NodeId(row.node_id()));

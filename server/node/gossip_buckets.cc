@@ -57,6 +57,7 @@ gossip_store::Surroundings GossipBuckets::Look() const {
     if (node.state() != rpc::ACTIVE) continue;
     const NodeId id(node.node_id());
     out.peers.members.push_back(id);
+    if (node.departure() == rpc::LEAVING || node.departure() == rpc::FORGOTTEN) out.peers.departing.insert(id);
     if (parts_.membership->IsUsable(id)) out.peers.reachable.push_back(id);
   }
   // What is seen as of this entry holds for every change of the members before it.
@@ -96,7 +97,7 @@ void GossipBuckets::AddTo(membership::NodeHealth* health) const {
 std::function<void(const chunk::BadChunk&)> GossipBuckets::ReportOf(
     leader::LeaderClient* leader, std::function<rpc::Ack()> own_ack) {
   return [this, leader, own_ack = std::move(own_ack)](const chunk::BadChunk& bad) {
-    if (IsGossip(bad.info.id.txn)) return host_->Heal(bad.info);
+    if (IsGossip(bad.info.id.txn)) return host_->Heal(bad.info.id);
     rpc::ReplicaChange change;
     *change.mutable_chunk() = ToWire(bad.info.id);
     *change.mutable_hash() = ToWire(bad.info.hash);

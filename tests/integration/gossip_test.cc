@@ -1,4 +1,6 @@
 // Gossip buckets with seven real nodes whose links are cut: every side goes on by itself, and all become equal.
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -12,6 +14,7 @@ namespace dfs::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using nlohmann::json;
 
 constexpr int kNodes = 7;
@@ -68,6 +71,7 @@ class Gossip : public ::testing::Test {
   static void RemoveAt(int n, const std::string& name) {
     const auto removed = CliAt(n, {"remove", name});
     ASSERT_EQ(removed.exit_code, 0) << removed.err;
+    EXPECT_THAT(removed.err, HasSubstr("consistency=eventual"));
   }
   static std::string GetAt(int n, const std::string& name) {
     const auto got = CliAt(n, {"get", name, "-"});
@@ -112,6 +116,30 @@ class Gossip : public ::testing::Test {
   static v1::GossipStatus StatusAt(int n) {
     const auto status = cluster().Status(n);
     return status.ok() ? status->gossip() : v1::GossipStatus();
+  }
+  // A byte in the middle of each file of the node's chunk store; how many there are.
+  static int FlipObjects(int n) {
+    namespace fs = std::filesystem;
+    int flipped = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(cluster().DataFolder(n) + "/chunks/objects")) {
+      if (!entry.is_regular_file()) continue;
+      fs::permissions(entry.path(), fs::perms::owner_read | fs::perms::owner_write);
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      const auto middle = static_cast<std::streamoff>(fs::file_size(entry.path()) / 2);
+      file.seekg(middle);
+      const char byte = static_cast<char>(file.get() ^ 0x20);
+      file.seekp(middle);
+      file.put(byte);
+      EXPECT_TRUE(file.good()) << entry.path();
+      ++flipped;
+    }
+    return flipped;
+  }
+  // Nothing is damaged there now, and something was.
+  static bool IsHealed(int n) {
+    const auto shown = CliAt(n, {"--json", "scrub", "n" + std::to_string(n), "--show"});
+    const json row = json::parse(shown.out, nullptr, /*allow_exceptions=*/false);
+    return row.is_object() && row.value("corrupt", 1) == 0 && row.value("quarantined", 0) > 0;
   }
   static void CutInto(const std::vector<std::set<int>>& sides) {
     LinkSet links(kNodes);
@@ -198,10 +226,37 @@ TEST_F(Gossip, AGetAsksThePeersForWhatTheNodeHasMissed) {
   ASSERT_OK(cluster().WaitReady({1, 2, 3, 4, 5, 6, 7}));
 }
 
+TEST_F(Gossip, RottenBytesAreNeverServedAndAreMadeAnewFromAnotherMember) {
+  const std::string large(1'500'000, 'l');
+  const std::set<std::string> before = NamesAt(1);
+  PutAt(3, "large", large);
+  std::set<std::string> names = before;
+  names.insert("large");
+  ASSERT_OK(AwaitEqual(names));
+  EXPECT_EQ(FlipObjects(2), 1) << "no other file is that large";
+  EXPECT_EQ(GetAt(2, "large"), large);
+  EXPECT_OK(ProcessCluster::Await("the damaged bytes to be replaced", kEqualTimeout, [] { return IsHealed(2); }));
+  // Found by nobody's read.
+  EXPECT_EQ(FlipObjects(5), 1);
+  const auto scrub = CliAt(5, {"scrub", "n5", "--wait"});
+  EXPECT_EQ(scrub.exit_code, 0) << scrub.out << scrub.err;
+  EXPECT_OK(ProcessCluster::Await("the damaged bytes to be replaced", kEqualTimeout, [] { return IsHealed(5); }));
+  EXPECT_EQ(GetAt(5, "large"), large);
+  RemoveAt(5, "large");
+  ASSERT_OK(AwaitEqual(before));
+  Proved("gossip buckets: flipped bytes of a file on one of seven nodes: found by a get and by a scrub, never served, made anew from another member");
+}
+
 TEST_F(Gossip, WhatNeedsTheOthersWordIsRefused) {
   EXPECT_EQ(CliAt(1, {"mb", "--mode=gossip", "--replicas=3", "other"}).exit_code, kUsage);
   EXPECT_EQ(CliAt(1, {"mb", "--mode=gossip", "--quota-files=3", "other"}).exit_code, kUsage);
   PutAt(2, "kept", "here");
+  const auto listed = CliAt(2, {"ls"});
+  EXPECT_THAT(listed.out, ::testing::HasSubstr("kept\n"));
+  EXPECT_THAT(listed.out, Not(HasSubstr("eventual"))) << "names only, for whoever reads them";
+  EXPECT_EQ(listed.err, "(consistency=eventual)\n");
+  PutAt(2, "brief", "soon gone");
+  EXPECT_EQ(json::parse(CliAt(2, {"--json", "remove", "brief"}).out).value("consistency", ""), "eventual");
   const auto conditional = CliAt(2, {"put", "--if-version=1", "-", "kept"}, "other");
   EXPECT_EQ(conditional.exit_code, kPrecondition);
   EXPECT_THAT(conditional.err, HasSubstr("mode gossip"));
@@ -210,6 +265,7 @@ TEST_F(Gossip, WhatNeedsTheOthersWordIsRefused) {
   EXPECT_EQ(GetAt(2, "kept"), "here");
   const auto cleared = CliAt(2, {"clear", "--yes"});
   EXPECT_EQ(cleared.exit_code, 0) << cleared.err;
+  EXPECT_THAT(cleared.err, HasSubstr("consistency=eventual"));
   ASSERT_OK(AwaitEqual({}));
   EXPECT_EQ(CliAt(2, {"rb", "shared"}).exit_code, 0);
   EXPECT_OK(ProcessCluster::Await("the bucket's records to go", kEqualTimeout, [] {

@@ -11,6 +11,8 @@ namespace {
 const BucketId kBucket(7);
 constexpr std::uint64_t kNames = 12;
 constexpr absl::Duration kActEvery = absl::Milliseconds(120);
+// Of a backup, at least: no disk of a second ago.
+constexpr absl::Duration kOldDiskAge = absl::Seconds(20);
 
 std::string Text(const Stamp& stamp) {
   return absl::StrCat(stamp.time.value(), "@", stamp.origin.value());
@@ -31,6 +33,7 @@ void SimulationCounts::Add(const SimulationCounts& other) {
   joins += other.joins;
   forgets += other.forgets;
   skews += other.skews;
+  old_disks += other.old_disks;
   purged += other.purged;
   refused_records += other.refused_records;
   held_back += other.held_back;
@@ -118,6 +121,8 @@ void GossipSimulation::Start(NodeId id) {
 
 void GossipSimulation::Crash(NodeId id) {
   Node& node = nodes_.at(id);
+  // It begins again before it was told: what it wrote on the old disk cannot be told from the rest of it.
+  if (node.is_on_old_disk) GiveUpSince(node, node.old_disk_since);
   ++node.run;
   node.core = nullptr;
   ++counts_.crashes;
@@ -160,7 +165,8 @@ void GossipSimulation::Keep(NodeId id, Node& node, const Change& change) {
                              Text(record.stamp)));
   }
   const auto purged = purged_.find(change.key);
-  if (purged != purged_.end() && record.stamp < purged->second) {
+  // Until it is told so it does not know what to refuse; nobody may believe it then.
+  if (purged != purged_.end() && record.stamp < purged->second && !node.is_on_old_disk) {
     return Fail(absl::StrCat("node ", id.value(), " brings back ", change.key.name, " of ", Text(record.stamp),
                              ", removed by ", Text(purged->second)));
   }
@@ -172,7 +178,10 @@ void GossipSimulation::Keep(NodeId id, Node& node, const Change& change) {
 
 void GossipSimulation::Obey(NodeId id, Output output) {
   Node& node = nodes_.at(id);
-  if (output.has_lost_memory) return Fail("a node that never lost anything is said to have");
+  if (output.has_lost_memory) {
+    if (!node.is_on_old_disk) return Fail("a node that never lost anything is said to have");
+    return BeginAnew(id);
+  }
   if (output.state) node.state = *output.state;
   for (const Change& change : output.changes) Keep(id, node, change);
   for (const Record& record : output.dropped) {
@@ -251,6 +260,44 @@ void GossipSimulation::WriteSomewhere() {
   ++counts_.writes;
   Stamp& newest = newest_[key];
   newest = std::max(newest, held->record.stamp);
+  node.acknowledged.emplace_back(now_, held->record.stamp);
+}
+
+void GossipSimulation::BackUp(NodeId id) {
+  Node& node = nodes_.at(id);
+  if (node.core == nullptr || node.backup || node.is_on_old_disk) return;
+  node.backup = Backup{now_, node.state, node.rows, node.chunks};
+}
+
+// Rule R23: the disk of an earlier time, once in a run, and no other member's at the same time.
+void GossipSimulation::RestoreOldDisk(NodeId id) {
+  Node& node = nodes_.at(id);
+  if (!node.backup || counts_.old_disks > 0 || now_ - node.backup->taken < kOldDiskAge) return;
+  ++counts_.old_disks;
+  if (node.core != nullptr) Crash(id);
+  GiveUpSince(node, node.backup->taken);
+  node.state = node.backup->state;
+  node.rows = node.backup->rows;
+  node.chunks = node.backup->chunks;
+  node.is_on_old_disk = true;
+  node.old_disk_since = now_;
+  Start(id);
+}
+
+void GossipSimulation::GiveUpSince(const Node& node, MonotonicTime since) {
+  for (const auto& [time, stamp] : node.acknowledged) {
+    if (time >= since) lost_writes_.insert(stamp);
+  }
+}
+
+void GossipSimulation::BeginAnew(NodeId id) {
+  Node& node = nodes_.at(id);
+  const BegunAnew anew = node.core->BeginAnew();
+  node.is_on_old_disk = false;
+  node.state = anew.state;
+  node.rows.clear();
+  for (const HeldRecord& held : anew.kept) node.rows[held.record.key] = held;
+  Start(id);
 }
 
 void GossipSimulation::Partition() {
@@ -335,6 +382,12 @@ void GossipSimulation::Act() {
       ++counts_.skews;
       break;
     }
+    case 8:
+      BackUp(Pick(members));
+      break;
+    case 9:
+      RestoreOldDisk(Pick(members));
+      break;
     default:
       if (random_.OneIn(1, 2)) WriteSomewhere();
   }
@@ -395,7 +448,7 @@ void GossipSimulation::CheckFiles() {
   for (const auto& [key, newest] : newest_) {
     const auto row = any.rows.find(key);
     if (row != any.rows.end() && row->second.record.stamp == newest) continue;
-    if (lost_writers_.contains(newest.origin)) continue;
+    if (lost_writers_.contains(newest.origin) || lost_writes_.contains(newest)) continue;
     // A tombstone that is gone leaves nothing.
     const auto purged = purged_.find(key);
     if (row == any.rows.end() && purged != purged_.end() && purged->second == newest) continue;

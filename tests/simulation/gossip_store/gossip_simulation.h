@@ -19,7 +19,7 @@ namespace dfs::gossip_store {
 
 struct SimulationCounts {
   std::uint64_t writes = 0, refused_writes = 0, crashes = 0, partitions = 0, lost = 0, doubled = 0;
-  std::uint64_t messages = 0, fetches = 0, fetches_failed = 0, joins = 0, forgets = 0, skews = 0;
+  std::uint64_t messages = 0, fetches = 0, fetches_failed = 0, joins = 0, forgets = 0, skews = 0, old_disks = 0;
   std::uint64_t purged = 0, refused_records = 0, held_back = 0;
   absl::Duration longest_convergence;
   void Add(const SimulationCounts& other);
@@ -37,6 +37,13 @@ class GossipSimulation {
   [[nodiscard]] std::uint64_t trace_hash() const { return trace_hash_; }
 
  private:
+  // What a disk showed at a time.
+  struct Backup {
+    MonotonicTime taken;
+    GossipState state;
+    std::map<Key, HeldRecord> rows;
+    std::set<TxnId> chunks;
+  };
   // A machine: its disk outlives its process.
   struct Node {
     std::unique_ptr<GossipCore> core;  // none while it is down
@@ -49,6 +56,10 @@ class GossipSimulation {
     GossipState state;
     std::map<Key, HeldRecord> rows;
     std::set<TxnId> chunks;
+    std::optional<Backup> backup;
+    bool is_on_old_disk = false;       // and nobody has told it yet
+    MonotonicTime old_disk_since;
+    std::vector<std::pair<MonotonicTime, Stamp>> acknowledged;
   };
   struct Event {
     NodeId node;
@@ -68,6 +79,11 @@ class GossipSimulation {
   void TickSoon(NodeId id);
   void SetPeers(NodeId id);
   void ChangeMembers();
+  void BackUp(NodeId id);
+  void RestoreOldDisk(NodeId id);
+  void BeginAnew(NodeId id);
+  // What the node acknowledged since then may be gone.
+  void GiveUpSince(const Node& node, MonotonicTime since);
   void Act();
   void WriteSomewhere();
   void Partition();
@@ -99,6 +115,7 @@ class GossipSimulation {
   std::map<Key, Stamp> newest_;           // of all writes that were acknowledged
   std::map<Key, Stamp> purged_;           // tombstones that a node has let go
   std::set<NodeId> lost_writers_;
+  std::set<Stamp> lost_writes_;
   SimulationCounts counts_;
   std::string violation_;
   std::uint64_t trace_hash_ = 0;

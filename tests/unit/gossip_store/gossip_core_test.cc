@@ -336,7 +336,7 @@ TEST_F(GossipCoreTest, WhoBeginsAnewTakesAllOverAndKeepsWhatItWritesThen) {
   ASSERT_NO_FATAL_FAILURE(Settle());
   ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(10)));
   messages_.clear();
-  states_[2] = cores_.at(2)->StateToBeginAnew();
+  states_[2] = cores_.at(2)->BeginAnew().state;
   Begin(2, 3);
   EXPECT_FALSE(cores_.at(2)->IsComplete());
   const Stamp stamp = *Put(2, File("later", 3)).results[0].stamp;
@@ -362,6 +362,142 @@ TEST_F(GossipCoreTest, WhoBeginsAnewTakesAllOverAndKeepsWhatItWritesThen) {
     for (const char* const name : {"a", "own", "later"}) EXPECT_NE(Find(id, name), nullptr) << id << name;
   }
   EXPECT_EQ(Find(1, "later")->stamp, stamp);
+}
+
+// Rule R23: an old disk must not cost what was acknowledged since it came back, on a node that nobody could hear.
+TEST_F(GossipCoreTest, WhatIsWrittenOnAnOldStateIsKeptAndTheOldStateIsNot) {
+  Put(2, File("old", 1));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(5)));
+  const GossipState old_state = states_[2];
+  const HeldRecord old_record = *cores_.at(2)->table().Find({kBucket, "old"});
+  Put(1, Removal("old"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  ASSERT_EQ(cores_.at(1)->table().size(), 0u) << "nobody remembers the removal";
+
+  GossipOptions options;
+  options.self = NodeId(2);
+  cores_[2] = std::make_unique<GossipCore>(options, old_state, std::vector<HeldRecord>{old_record});
+  Step(2, SetBuckets{{kBucket}});
+  unreachable_ = {1, 3};
+  Members(2, 3, 3);
+  const Stamp written = *Put(2, File("new", 2)).results[0].stamp;
+  Put(2, Removal("other"));
+  unreachable_.clear();
+  Members(2, 3, 3);
+  messages_.clear();
+  bool has_lost_memory = false;
+  for (int i = 0; i < 100 && !has_lost_memory; ++i) {
+    if (messages_.empty()) {
+      now_ += absl::Seconds(1);
+      Step(1, Tick{});
+      Step(3, Tick{});
+      continue;
+    }
+    const Message message = messages_.front();
+    messages_.pop_front();
+    has_lost_memory = Step(message.to.value(), Receive{message}).has_lost_memory;
+  }
+  ASSERT_TRUE(has_lost_memory);
+  const BegunAnew anew = cores_.at(2)->BeginAnew();
+  ASSERT_THAT(anew.kept, SizeIs(2));
+  EXPECT_EQ(anew.kept[0].record.stamp, written) << "the version that was told";
+  EXPECT_LE(anew.kept[1].applied, anew.state.clock_bound);
+  cores_[2] = std::make_unique<GossipCore>(options, anew.state, anew.kept);
+  states_[2] = anew.state;
+  messages_.clear();
+  fetches_.clear();
+  Step(2, SetBuckets{{kBucket}});
+  Members(2, 3, 3);
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(4)));
+  for (const std::uint32_t id : {1u, 2u, 3u}) {
+    EXPECT_NE(Find(id, "new"), nullptr) << id;
+    EXPECT_EQ(Find(id, "old"), nullptr) << id << ": removed, and stays so";
+    EXPECT_EQ(cores_.at(id)->table().tombstones(), 0u) << id;
+  }
+}
+
+// All that would notice a member's old disk have started anew, and forgotten how far it was: what they wrote themselves and removed
+// does not come back from there either.
+TEST_F(GossipCoreTest, AnOldDiskBringsNothingBackToWhoWroteIt) {
+  Run(absl::Seconds(5));
+  Put(1, File("gone", 1));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(5)));
+  const GossipState old_state = states_[2];
+  const HeldRecord old_record = *cores_.at(2)->table().Find({kBucket, "gone"});
+  Put(1, Removal("gone"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  ASSERT_EQ(cores_.at(1)->table().size(), 0u);
+
+  cores_.erase(3);
+  unreachable_ = {3};
+  GossipOptions options;
+  options.self = NodeId(2);
+  cores_[2] = std::make_unique<GossipCore>(options, old_state, std::vector<HeldRecord>{old_record});
+  Step(2, SetBuckets{{kBucket}});
+  Members(2, 3, 3);
+  Begin(1, 3);
+  messages_.clear();
+  for (int second = 0; second < 60; ++second) {
+    now_ += absl::Seconds(1);
+    Step(1, Tick{});  // 2 asks nobody
+    ASSERT_NO_FATAL_FAILURE(Settle());
+  }
+  EXPECT_GT(cores_.at(1)->counts().rounds, 0u) << "with node 2";
+  EXPECT_EQ(Find(1, "gone"), nullptr);
+}
+
+// A disk that said it had synced and had not: the others have what this node wrote last, and it takes that over.
+TEST_F(GossipCoreTest, WhatADiskLostOfTheLastWritesComesBackFromThePeers) {
+  Run(absl::Seconds(5));
+  Put(2, Removal("earlier"));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(3)));
+  ASSERT_GT(cores_.at(2)->counts().purged, 0u);
+  const GossipState before = states_[2];
+  Put(2, File("last", 1));
+  ASSERT_NO_FATAL_FAILURE(Settle());
+  states_[2] = before;
+  Begin(2, 3);
+  messages_.clear();
+  for (int second = 0; second < 5; ++second) {
+    now_ += absl::Seconds(1);
+    Step(2, Tick{});
+    ASSERT_NO_FATAL_FAILURE(Settle());
+  }
+  EXPECT_NE(Find(2, "last"), nullptr);
+}
+
+TEST_F(GossipCoreTest, WhoLeavesTakesNoWritesAndSaysWhenOneThatStaysHasAll) {
+  Run(absl::Seconds(5));
+  unreachable_ = {3};
+  Put(3, File("only here", 1));
+  messages_.clear();
+  const auto leave = [&](std::set<NodeId> departing) {
+    gossip_store::SetPeers peers;
+    peers.members = peers.reachable = {NodeId(1), NodeId(2), NodeId(3)};
+    peers.index = LogIndex(3);
+    peers.departing = std::move(departing);
+    Step(3, peers);
+  };
+  EXPECT_FALSE(cores_.at(3)->IsHandedOver()) << "it stays";
+  leave({NodeId(2), NodeId(3)});
+  EXPECT_TRUE(absl::IsUnavailable(Put(3, File("late", 2)).results[0].stamp.status()));
+  EXPECT_FALSE(cores_.at(3)->IsHandedOver());
+  unreachable_ = {1};
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(2)));
+  ASSERT_NE(Find(2, "only here"), nullptr);
+  EXPECT_FALSE(cores_.at(3)->IsHandedOver()) << "2 goes too";
+  unreachable_.clear();
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(2)));
+  ASSERT_NE(Find(1, "only here"), nullptr);
+  EXPECT_TRUE(cores_.at(3)->IsHandedOver());
+  leave({});
+  EXPECT_TRUE(Put(3, File("after all", 3)).results[0].stamp.ok()) << "it was taken back";
+  EXPECT_FALSE(cores_.at(3)->IsHandedOver());
 }
 
 // What is known to be replaced is, whoever's clock is ahead.

@@ -35,7 +35,7 @@ class EmptyTable final : public GossipTable {
   absl::Status Write(const std::vector<Change>&, const std::optional<GossipState>&) override {
     return absl::OkStatus();
   }
-  absl::Status BeginAnew(const GossipState&) override { return absl::OkStatus(); }
+  absl::Status BeginAnew(const BegunAnew&) override { return absl::OkStatus(); }
 };
 
 class NoTransport final : public GossipTransport {

@@ -57,6 +57,7 @@ TEST_F(GossipTableTest, WhatWasWrittenIsThereAgain) {
   state.clock_bound = HybridTime(77);
   state.included.had[NodeId(3)] = HybridTime(55);
   state.is_complete = true;
+  state.purged_through = HybridTime(33);
   const Record a = File("a", 1);
   Record gone;
   gone.key = {BucketId(3), "gone"};
@@ -89,15 +90,18 @@ TEST_F(GossipTableTest, WhatIsGoneBeginsAnewAndSaysSo) {
   EXPECT_TRUE(Load().state.has_begun_anew) << "it stays so";
 }
 
-TEST_F(GossipTableTest, BeginningAnewLeavesNoRecord) {
+TEST_F(GossipTableTest, BeginningAnewLeavesWhatIsKeptAndNothingElse) {
   const Record a = File("a", 1);
   ASSERT_TRUE(table_->Write({{a.key, HeldRecord{a, HybridTime(20)}}}, std::nullopt).ok());
-  GossipState state;
-  state.has_begun_anew = true;
-  ASSERT_TRUE(table_->BeginAnew(state).ok());
+  BegunAnew anew;
+  anew.state.has_begun_anew = true;
+  anew.kept.push_back({File("kept", 2), HybridTime(21)});
+  ASSERT_TRUE(table_->BeginAnew(anew).ok());
   Open();
-  EXPECT_TRUE(Load().records.empty());
-  EXPECT_EQ(Load().state, state);
+  const StoredGossip stored = Load();
+  EXPECT_EQ(stored.state, anew.state);
+  ASSERT_EQ(stored.records.size(), 1u);
+  EXPECT_EQ(stored.records[0].record, File("kept", 2));
 }
 
 TEST(GossipMessageCodec, AllKindsArriveAsTheyWereSent) {
