@@ -38,6 +38,7 @@ struct NodeHealth {
   std::int64_t certificate_not_after_s = 0;  // since 1970; 0: no TLS
   std::int64_t gossip_clock_ms = 0;          // to be added to its clock to get the median of its peers
   std::uint64_t gossip_tombstone_s = 0;      // age of its oldest tombstone of gossip buckets
+  bool has_handed_gossip_over = false;       // it is to leave, and another member has all of its gossip buckets
 };
 
 // A disk that is tried twice a second and has not ended a try for so long hangs. No evidence against the node: its heartbeats

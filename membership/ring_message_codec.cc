@@ -35,6 +35,7 @@ void HealthToWire(const NodeHealth& health, rpc::NodeHealth* wire) {
   wire->set_certificate_not_after_s(health.certificate_not_after_s);
   wire->set_gossip_clock_ms(health.gossip_clock_ms);
   wire->set_gossip_tombstone_s(health.gossip_tombstone_s);
+  wire->set_has_handed_gossip_over(health.has_handed_gossip_over);
 }
 
 NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
@@ -52,6 +53,7 @@ NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
   health.certificate_not_after_s = wire.certificate_not_after_s();
   health.gossip_clock_ms = wire.gossip_clock_ms();
   health.gossip_tombstone_s = wire.gossip_tombstone_s();
+  health.has_handed_gossip_over = wire.has_handed_gossip_over();
   return health;
 }
 

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/mutant.h"
 #include "server/leader/node_directory.h"
 #include "server/leader/repair_survey.h"
+#include "server/metadata/bucket_rule.h"
 #include "server/metadata/node_role.h"
 
 namespace dfs::leader {
@@ -20,6 +22,16 @@ LogIndex MatchOf(const replicated_log::RaftStatus& status, NodeId node) {
 }
 
 }  // namespace
+
+bool IsGossipHandedOver(const TermState& state, NodeId node) {
+  if (DFS_MUTANT(1162, "a node leaves with what only it has of gossip buckets")) return true;
+  const auto buckets = state.world.view()->Buckets();
+  if (std::none_of(buckets.begin(), buckets.end(), &metadata::IsGossipBucket)) return true;
+  const auto live = state.world.liveness();
+  return std::any_of(live.begin(), live.end(), [&](const NodeLiveness& other) {
+    return other.node == node && other.has_handed_gossip_over;
+  });
+}
 
 void DepartureUpkeep::Tick() {
   if (is_busy_ || state_->HasEnded()) return;
@@ -42,6 +54,7 @@ void DepartureUpkeep::MaybeRetire(const rpc::NodeRow& row,
   const NodeId node(row.node_id());
   if (row.departure() != rpc::LEAVING && row.departure() != rpc::FORGOTTEN) return;
   if (status.configuration.IsVoter(node)) return;
+  if (row.departure() == rpc::LEAVING && !IsGossipHandedOver(*state_, node)) return;
   if (row.departure() == rpc::FORGOTTEN || !metadata::HoldsReplicas(row)) {
     is_busy_ = true;
     Retire(node);

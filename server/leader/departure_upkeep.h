@@ -1,6 +1,6 @@
 // Members that leave or are forgotten: carries them from the mark in the node table to the end (rules R1, R7).
 //
-// Handed over -> no vote -> RETIRED and inactive in the configuration -> its own log says so -> no member of the
+// Handed over (gossip buckets too, by the node's own word) -> no vote -> RETIRED and inactive in the configuration -> its own log says so -> no member of the
 // configuration -> out of every set and purge row. Each step is a log entry and is found again by the next leader.
 #ifndef DFS_SERVER_LEADER_DEPARTURE_UPKEEP_H_
 #define DFS_SERVER_LEADER_DEPARTURE_UPKEEP_H_
@@ -13,6 +13,10 @@
 #include "server/leader/term_state.h"
 
 namespace dfs::leader {
+
+// Whether a node that leaves says that another member has all that it has of gossip buckets, of which the log knows nothing; or
+// there are none.
+[[nodiscard]] bool IsGossipHandedOver(const TermState& state, NodeId node);
 
 // Held by shared_ptr: callbacks keep it.
 class DepartureUpkeep : public std::enable_shared_from_this<DepartureUpkeep> {

@@ -25,7 +25,8 @@ LeaderWorld WorldOf(const LeaderHost::Parts& parts) {
       nodes.push_back({member.node, membership->IsUsable(member.node), member.health.free_bytes,
                        member.health.total_bytes, membership::HasSlowDisk(member.health),
                        member.state == membership::LivenessState::kDead ? member.changed
-                                                                        : absl::InfiniteFuture()});
+                                                                        : absl::InfiniteFuture(),
+                       member.health.has_handed_gossip_over});
     }
     if (!has_self) nodes.push_back({self, true, 0, 0});
     return nodes;

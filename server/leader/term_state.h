@@ -40,6 +40,7 @@ struct NodeLiveness {
   bool is_slow = false;           // its disk hangs
   // Since when the ring has held it for dead; InfiniteFuture: it is not dead, or nothing was ever heard of it.
   MonotonicTime dead_since = absl::InfiniteFuture();
+  bool has_handed_gossip_over = false;  // as membership::NodeHealth
 };
 
 struct LeaderOptions {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "server/leader/departure_upkeep.h"
 #include "server/leader/repair_explain.h"
 #include "server/leader/stop_check.h"
 #include "server/metadata/bucket_rule.h"
@@ -225,6 +226,8 @@ api::ChangeMemberResponse UpkeepDesk::Outcome(const rpc::NodeRow& row) {
   } else if (row.departure() == rpc::DRAINING) {
     response.set_is_done(true);
     response.set_text(absl::StrCat(name, " is drained: no file needs it any more"));
+  } else if (!IsGossipHandedOver(*state_, NodeId(row.node_id()))) {
+    response.set_text(absl::StrCat("another member takes over what ", name, " has of gossip buckets"));
   } else {
     response.set_text(absl::StrCat(name, " has handed over its copies; its vote and its membership end now"));
   }

@@ -92,6 +92,7 @@ void GossipBuckets::AddTo(membership::NodeHealth* health) const {
   health->gossip_clock_ms = absl::ToInt64Milliseconds(own.clock_to_median);
   health->gossip_tombstone_s =
       static_cast<std::uint64_t>(absl::ToInt64Seconds(own.oldest_tombstone_age));
+  health->has_handed_gossip_over = own.is_handed_over;
 }
 
 std::function<void(const chunk::BadChunk&)> GossipBuckets::ReportOf(

@@ -276,5 +276,19 @@ TEST_F(Gossip, WhatNeedsTheOthersWordIsRefused) {
   }));
 }
 
+TEST_F(Gossip, WhoLeavesHandsOverWhatOnlyItHas) {
+  ASSERT_EQ(CliAt(1, {"mb", "--mode=gossip", "shared"}).exit_code, 0);
+  ASSERT_OK(ProcessCluster::Await("node 7 to know the bucket", kEqualTimeout,
+                                  [] { return CliAt(kLonely, {"ls"}).exit_code == 0; }));
+  CutInto({{1, 2, 3, 4, 5, 6}, {kLonely}});
+  PutAt(kLonely, "only here", "while nobody could hear");
+  network().Heal();
+  ASSERT_OK(cluster().WaitReady({1, 2, 3, 4, 5, 6, 7}));
+  const auto left = CliAt(1, {"leave", "n7"});
+  EXPECT_EQ(left.exit_code, 0) << left.out << left.err;
+  EXPECT_EQ(GetAt(1, "only here"), "while nobody could hear");
+  Proved("gossip buckets: a node leaves once another member has what was put on it while it was cut off");
+}
+
 }  // namespace
 }  // namespace dfs::testing

@@ -151,6 +151,37 @@ TEST_F(Http, FilesStatusAndDelete) {
   Proved("feature 13: /files ordered, /status, DELETE; /metrics");
 }
 
+TEST_F(Http, MetricsCountWhatGossipBucketsDo) {
+  ASSERT_EQ(cluster().Cli({"mb", "--mode=gossip", "counted"}).exit_code, 0);
+  ASSERT_EQ(cluster().Cli({"--bucket=counted", "put", "-", "a"}, "bytes").exit_code, 0);
+  const auto await = [](const std::string& line) {
+    return ProcessCluster::Await(line, absl::Seconds(60), [&line] {
+      for (int n = 1; n <= 3; ++n) {
+        const std::string body = At(n).Get("/metrics").body;
+        if (body.find(line) == std::string::npos || body.find("\ndfs_gossip_rounds_total 0\n") != std::string::npos) {
+          return false;
+        }
+      }
+      return true;
+    });
+  };
+  ASSERT_OK(await("\ndfs_gossip_names 1\n"));
+  EXPECT_OK(await("\ndfs_gossip_tombstones 0\n"));
+  int fetched = 0;
+  for (int n = 1; n <= 3; ++n) {
+    const std::string body = At(n).Get("/metrics").body;
+    if (body.find("\ndfs_gossip_fetches_total 0\n") == std::string::npos) ++fetched;
+    for (const char* line : {"dfs_gossip_rounds_failed_total ", "dfs_gossip_messages_total ", "dfs_gossip_messages_dropped_total 0\n",
+                             "dfs_gossip_fetches_failed_total ", "dfs_gossip_refused_total 0\n", "dfs_gossip_held_back_total 0\n"}) {
+      EXPECT_THAT(body, HasSubstr(line));
+    }
+  }
+  EXPECT_EQ(fetched, 2) << "by those that were not asked to store it";
+  ASSERT_EQ(cluster().Cli({"--bucket=counted", "remove", "a"}).exit_code, 0);
+  EXPECT_OK(await("\ndfs_gossip_tombstones 1\n"));
+  EXPECT_EQ(cluster().Cli({"rb", "counted"}).exit_code, 0);
+}
+
 // The whole lines of a log.
 std::vector<std::string> LinesOf(const std::string& log) {
   std::vector<std::string> out;

@@ -60,6 +60,24 @@ TEST(Diagnose, FullDisksAndStoppedCollectionsAreSaid) {
   for (const auto& reason : reasons) EXPECT_EQ(reason.severity(), api::HEALTH_WARN);
 }
 
+// Rules R23 and R24.
+TEST(Diagnose, WrongClocksAndRemovalsThatNobodyMayForgetAreSaid) {
+  auto status = HealthyCluster(3);
+  status.mutable_nodes(0)->set_gossip_clock_ms(-60'000);
+  status.mutable_nodes(1)->set_gossip_tombstone_s(24 * 3'600);
+  EXPECT_TRUE(Diagnose(status, absl::OkStatus()).empty()) << "just within";
+  status.mutable_nodes(0)->set_gossip_clock_ms(-61'000);
+  status.mutable_nodes(1)->set_gossip_tombstone_s(24 * 3'600 + 1);
+  status.mutable_nodes(2)->set_gossip_clock_ms(61'000);
+  const auto reasons = Diagnose(status, absl::OkStatus());
+  EXPECT_EQ(Codes(reasons), (std::vector<std::string>{"CLOCK_OFF", "CLOCK_OFF", "TOMBSTONES_KEPT"}));
+  ASSERT_EQ(reasons.size(), 3u);
+  EXPECT_EQ(reasons[0].severity(), api::HEALTH_ERR);
+  EXPECT_NE(reasons[0].text().find("61 s ahead of"), std::string::npos) << reasons[0].text();
+  EXPECT_NE(reasons[1].text().find("61 s behind"), std::string::npos) << reasons[1].text();
+  EXPECT_EQ(reasons[2].severity(), api::HEALTH_WARN);
+}
+
 TEST(Diagnose, CertificatesThatEndAreSaidInTime) {
   auto status = HealthyCluster(3);
   const absl::Time now = absl::FromUnixSeconds(2'000'000'000);

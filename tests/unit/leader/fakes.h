@@ -222,6 +222,7 @@ struct FakeWorld {
         nodes.push_back({node, !dead.contains(node),
                          room == free_bytes.end() ? std::uint64_t{100} << 30 : room->second,
                          std::uint64_t{200} << 30});
+        nodes.back().has_handed_gossip_over = gossip_handed_over.contains(node);
       }
       return nodes;
     };
@@ -250,6 +251,7 @@ struct FakeWorld {
   ManualExecutor executor;
   FakeConsensus consensus;
   std::set<NodeId> dead;
+  std::set<NodeId> gossip_handed_over;  // those that say so
   std::map<NodeId, std::uint64_t> free_bytes;  // of disks of 200 GiB; others have 100 GiB
   std::map<NodeId, std::set<ChunkId>> held;  // what inventories tell
   bool fails_copies = false;

@@ -169,5 +169,27 @@ TEST_F(NodeUpkeepTest, NoCopyIsExcessBecauseOfOneOnANodeThatWasNotAskedYet) {
   EXPECT_EQ(VerdictOn({txn, 0}, 4), rpc::VerdictAnswer::EXCESS);
 }
 
+// The log knows nothing of what gossip buckets hold: the node itself says when it may go.
+TEST_F(NodeUpkeepTest, ANodeLeavesOnceAnotherHasItsGossipBuckets) {
+  Lead(4);
+  rpc::Command make;
+  make.mutable_make_bucket()->mutable_request_id()->set_session_high(1);
+  make.mutable_make_bucket()->set_name("shared");
+  make.mutable_make_bucket()->mutable_options()->set_mode(api::GOSSIP);
+  world_.consensus.ApplyNow(std::move(make));
+  ASSERT_TRUE(world_.consensus.machine().View()->FindBucket("shared").has_value());
+  rpc::Command mark;
+  mark.mutable_mark_node()->set_node_id(4);
+  mark.mutable_mark_node()->set_boot_epoch(world_.consensus.machine().View()->FindNode(NodeId(4))->boot_epoch());
+  mark.mutable_mark_node()->set_departure(rpc::LEAVING);
+  world_.consensus.ApplyNow(std::move(mark));
+  const auto state = [&] { return world_.consensus.machine().View()->FindNode(NodeId(4))->state(); };
+  world_.executor.Advance(absl::Minutes(5));
+  EXPECT_EQ(state(), rpc::ACTIVE) << "what was put there may be nowhere else";
+  world_.gossip_handed_over.insert(NodeId(4));
+  world_.executor.Advance(absl::Seconds(30));
+  EXPECT_EQ(state(), rpc::RETIRED);
+}
+
 }  // namespace
 }  // namespace dfs::leader
