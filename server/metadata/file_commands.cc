@@ -130,6 +130,17 @@ rpc::VersionRow VersionOf(const ApplyContext& context, const rpc::BucketRow& buc
   return version;
 }
 
+// Whether a copy is on a node that stays. A node that leaves is retired once the leader has seen that nothing is left on it
+// alone, which this entry may follow.
+bool HasAckThatStays(const ApplyContext& context, const rpc::CommitChunk& chunk) {
+  if (DFS_MUTANT(1206, "a put counts whose copies are all on nodes that leave")) return true;
+  return std::any_of(chunk.acks().begin(), chunk.acks().end(), [&](const rpc::Ack& ack) {
+    if (!context.IsCurrent(ack)) return false;
+    const rpc::Departure departure = context.FindNode(ack.node_id())->departure();
+    return departure != rpc::LEAVING && departure != rpc::FORGOTTEN;
+  });
+}
+
 // Why this attempt cannot count though another may: answered REBEGIN and not stored. Empty: it counts.
 std::string WhyBeginAgain(const ApplyContext& context, const rpc::BucketRow& bucket,
                           const rpc::CommitPut& put) {
@@ -140,6 +151,7 @@ std::string WhyBeginAgain(const ApplyContext& context, const rpc::BucketRow& buc
     if (CurrentAcks(context, chunk) + less < EffectiveWriteQuorum(bucket, context.cache->counters.members())) {
       return "too few acknowledgements are current";
     }
+    if (!HasAckThatStays(context, chunk)) return "all copies are on nodes that leave";
   }
   return "";
 }

@@ -173,7 +173,7 @@ TEST_F(NodeUpkeepTest, NoCopyIsExcessBecauseOfOneOnANodeThatWasNotAskedYet) {
 TEST_F(NodeUpkeepTest, ANodeLeavesOnceAnotherHasItsGossipBuckets) {
   Lead(4);
   rpc::Command make;
-  make.mutable_make_bucket()->mutable_request_id()->set_session_high(1);
+  *make.mutable_make_bucket()->mutable_request_id() = RequestIdOf(7);
   make.mutable_make_bucket()->set_name("shared");
   make.mutable_make_bucket()->mutable_options()->set_mode(api::GOSSIP);
   world_.consensus.ApplyNow(std::move(make));

@@ -41,6 +41,26 @@ std::string SetOf(const World& world, const std::string& name) {
   return ReplicasOf(world.Find(name)->chunks(0));
 }
 
+// What commits behind the leader's last look at a node that leaves must not be on that node alone.
+TEST(MarkNode, NoPutCountsThatOnlyNodesThatLeaveHold) {
+  World world(3);
+  api::BucketOptions options;
+  options.set_replicas(1);
+  options.set_write_quorum(1);
+  options.set_read_quorum(1);
+  ASSERT_EQ(world.MakeBucket("single", options).code(), Code::DONE);
+  world.bucket = BucketId(2);
+  EXPECT_EQ(world.Put("before", {.acks = {3}, .set = {3}}).code(), Code::DONE);
+  for (const rpc::Departure departure : {rpc::LEAVING, rpc::FORGOTTEN}) {
+    ASSERT_EQ(Mark(&world, 3, {}, departure).code(), Code::DONE);
+    EXPECT_EQ(world.Put("alone", {.acks = {3}, .set = {3}}).code(), Code::REBEGIN);
+    EXPECT_EQ(world.Put("elsewhere", {.acks = {3, 1}, .set = {3, 1}}).code(), Code::DONE);
+  }
+  EXPECT_FALSE(world.Find("alone"));
+  ASSERT_EQ(Mark(&world, 3, {}, rpc::DRAINING).code(), Code::DONE);
+  EXPECT_EQ(world.Put("alone", {.acks = {3}, .set = {3}}).code(), Code::DONE) << "it stays a member";
+}
+
 // Rule R7.
 TEST(MarkNode, OutMembersStillCount) {
   World world(4);
