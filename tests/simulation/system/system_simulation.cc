@@ -85,9 +85,10 @@ class SystemRun {
   }
 
  private:
-  // Whoever runs the cluster lets it have three at least.
+  // Whoever runs the cluster lets it have three at least; but who loses a disk is forgotten before it is a member again.
   [[nodiscard]] std::uint64_t MembersLeast() const {
-    return has_operator_ ? kMembersLeast : cluster_.members();
+    if (!has_operator_) return cluster_.members();
+    return may_lose_disks_ ? kMembersLeast - 1 : kMembersLeast;
   }
   static absl::Status Failed(const std::string& what, const absl::Status& status) {
     return absl::Status(status.code(), absl::StrCat(what, ": ", std::string(status.message())));
