@@ -187,8 +187,21 @@ absl::Status SimCluster::CheckConverged() {
       return absl::UnavailableError(absl::StrCat(who, " is not registered, or is not a member in full"));
     }
     if (totals.under_replicated != 0) {
+      std::string rows;
+      view->ListVersions(TxnId(), [&](const rpc::VersionRow& version) {
+        const auto wanted = CopiesWanted(*view, version.bucket_id(), totals.members);
+        for (const auto& chunk : version.chunks()) {
+          const auto good = std::count_if(chunk.replicas().begin(), chunk.replicas().end(),
+                                          [](const rpc::Replica& replica) { return replica.state() == api::OK; });
+          if (wanted && static_cast<std::size_t>(good) < *wanted) {
+            absl::StrAppend(&rows, "; ", version.name(), " of bucket ", version.bucket_id(), " wants ", *wanted, ": ",
+                            chunk.ShortDebugString());
+          }
+        }
+        return true;
+      });
       return absl::UnavailableError(
-          absl::StrCat(who, " sees ", totals.under_replicated, " files with too few copies"));
+          absl::StrCat(who, " sees ", totals.under_replicated, " files with too few copies", rows));
     }
     if (totals.trashed != 0) {
       return absl::UnavailableError(absl::StrCat(who, " sees ", totals.trashed, " in the trash"));

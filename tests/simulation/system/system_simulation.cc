@@ -129,7 +129,7 @@ class SystemRun {
       ++clients_running_;
       scheduler_->Spawn(nullptr, [this, client, end, number] {
         Random random(scheduler_->random().Next());
-        SimWorkload workload(client.get(), may_lose_disks_, random.Next());
+        SimWorkload workload(client.get(), has_operator_, random.Next());
         if (number == 1) workload.MakeBuckets();
         while (scheduler_->now_ns() < end) {
           workload.ActOnce();
