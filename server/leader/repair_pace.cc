@@ -40,7 +40,7 @@ std::size_t RepairPace::InFlightMax(std::size_t limit, MonotonicTime now) const 
 }
 
 std::uint64_t RepairPace::CopyBytesPerSecond(MonotonicTime now) const {
-  return IsYielding(now) ? std::max(kCopyBytesPerSecondMin, YieldedRate() / 2) : 0;
+  return IsYielding(now) ? std::max(kCopyBytesPerSecondMin, YieldedRate() / kInFlightYielding) : 0;
 }
 
 std::uint64_t RepairPace::BytesPerSecond(MonotonicTime now) const {

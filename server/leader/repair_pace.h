@@ -13,13 +13,13 @@
 
 namespace dfs::leader {
 
-// A byte budget. While clients work it fills at a quarter of the fastest rate that repair has reached, copies may
+// A byte budget. While clients work it fills at an eighth of the fastest rate that repair has reached, copies may
 // use it up into debt by one, and the bytes of each copy are spread over time; else there is no budget. Not thread-safe.
 class RepairPace {
  public:
   static constexpr absl::Duration kClientWindow = absl::Seconds(2);  // a client is at work so long after its call
   static constexpr std::uint64_t kBytesPerSecondMin = 16'000'000;    // so that repair ends however busy clients are
-  static constexpr std::uint64_t kYieldedPart = 4;
+  static constexpr std::uint64_t kYieldedPart = 8;
   static constexpr absl::Duration kRateWindow = absl::Seconds(10);
   static constexpr absl::Duration kRateStep = absl::Milliseconds(100);
   static constexpr std::size_t kInFlightYielding = 4;  // many small ones: the budget bounds large ones
@@ -36,7 +36,7 @@ class RepairPace {
   [[nodiscard]] bool TryStart(std::uint64_t bytes, MonotonicTime now);
   // How many copies may be under way at once, of at most `limit`.
   [[nodiscard]] std::size_t InFlightMax(std::size_t limit, MonotonicTime now) const;
-  // What one of those copies may read from its source, so that two large ones take what the budget has; 0: as fast as it goes.
+  // What one of those copies may read from its source, so that all of them take what the budget has; 0: as fast as it goes.
   [[nodiscard]] std::uint64_t CopyBytesPerSecond(MonotonicTime now) const;
   // Over the last kRateWindow.
   [[nodiscard]] std::uint64_t BytesPerSecond(MonotonicTime now) const;
