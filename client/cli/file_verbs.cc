@@ -72,7 +72,7 @@ absl::StatusOr<FileDone> RemoveListed(Session& session, const RemoteFile& file, 
   if (is_forced && absl::IsNotFound(removed.status())) removed = file.version;
   DFS_RETURN_IF_ERROR(removed.status());
   done.line = "removed " + file.name + "  version " + std::to_string(*removed);
-  done.json = Json{{"status", "success"}, {"name", file.name}, {"version", *removed}};
+  done.json = session.Labelled(Json{{"status", "success"}, {"name", file.name}, {"version", *removed}});
   done.bytes = file.size;
   return done;
 }

@@ -24,7 +24,6 @@ namespace dfs::gateway {
 namespace {
 
 constexpr int kBacklog = 64;
-constexpr timeval kClientPatience{1, 0};  // a client that says nothing holds one of few threads
 constexpr mode_t kSocketMode = 0666;      // the ticket is what opens the door
 
 std::string ErrorText(int error) { return std::generic_category().message(error); }
@@ -113,10 +112,14 @@ HandoverSocket::~HandoverSocket() {
 void HandoverSocket::Accept() {
   for (;;) {
     const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (client >= 0) {
+    if (client >= 0 && clients_ >= options_.clients_max) {
+      close(client);
+    } else if (client >= 0) {
+      ++clients_;
       threads_.Post([this, client] {
         Serve(client);
         close(client);
+        --clients_;
       });
     } else if (errno != EINTR && errno != ECONNABORTED) {
       // The end, or no descriptors: gets are answered as ever.
@@ -127,7 +130,8 @@ void HandoverSocket::Accept() {
 }
 
 void HandoverSocket::Serve(int client) {
-  setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &kClientPatience, sizeof kClientPatience);
+  const timeval patience = absl::ToTimeval(options_.client_patience);
+  setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   std::array<char, coordinator::kHandedChunksMax * HandoverDesk::kTicketBytes> tickets{};
   const ssize_t got = recv(client, tickets.data(), tickets.size(), 0);
   if (got <= 0 || static_cast<std::size_t>(got) % HandoverDesk::kTicketBytes != 0) return;

@@ -2,10 +2,13 @@
 #ifndef DFS_SERVER_GATEWAY_POSIX_HANDOVER_SOCKET_H_
 #define DFS_SERVER_GATEWAY_POSIX_HANDOVER_SOCKET_H_
 
+#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/executor.h"
 #include "server/gateway/handover_desk.h"
 
@@ -20,6 +23,9 @@ class HandoverSocket {
     // Whether processes of this process's own user get files, too. They could make the file writable again, which
     // others cannot.
     bool serves_own_user = false;
+    // Clients that are served or wait for it; more are hung up on, and get bytes.
+    std::size_t clients_max = 64;
+    absl::Duration client_patience = absl::Seconds(1);  // for one that says nothing
   };
   // kUnavailable: the path cannot be bound, or another process listens there; what a dead one left is replaced. `desk` outlives
   // the socket.
@@ -41,6 +47,7 @@ class HandoverSocket {
   const Options options_;
   const int listener_;
   HandoverDesk* const desk_;
+  std::atomic<std::size_t> clients_{0};
   ThreadPool threads_{"handover", kThreadsMax};
   ThreadExecutor acceptor_{"handover-accept"};  // last: its thread uses the rest
 };

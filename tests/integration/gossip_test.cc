@@ -257,6 +257,8 @@ TEST_F(Gossip, WhatNeedsTheOthersWordIsRefused) {
   EXPECT_EQ(listed.err, "(consistency=eventual)\n");
   PutAt(2, "brief", "soon gone");
   EXPECT_EQ(json::parse(CliAt(2, {"--json", "remove", "brief"}).out).value("consistency", ""), "eventual");
+  PutAt(2, "tree/one", "soon gone");
+  EXPECT_EQ(json::parse(CliAt(2, {"--json", "remove", "-r", "tree"}).out).value("consistency", ""), "eventual");
   const auto conditional = CliAt(2, {"put", "--if-version=1", "-", "kept"}, "other");
   EXPECT_EQ(conditional.exit_code, kPrecondition);
   EXPECT_THAT(conditional.err, HasSubstr("mode gossip"));

@@ -6,11 +6,10 @@
 
 #include "common/sync.h"
 #include "server/gossip_store/gossip_host.h"
+#include "tests/unit/gossip_store/gossip_fakes.h"
 
 namespace dfs::gossip_store {
 namespace {
-
-constexpr absl::Duration kDeadline = absl::Seconds(60);
 
 // Goes on only when told.
 class FrozenClock final : public Clock {
@@ -25,31 +24,13 @@ class FrozenClock final : public Clock {
   std::atomic<std::int64_t> ms_{1'000'000};
 };
 
-class EmptyTable final : public GossipTable {
- public:
-  absl::StatusOr<StoredGossip> Load() override {
-    StoredGossip out;
-    out.state.has_begun_anew = true;  // no look at the chunks
-    return out;
-  }
-  absl::Status Write(const std::vector<Change>&, const std::optional<GossipState>&) override {
-    return absl::OkStatus();
-  }
-  absl::Status BeginAnew(const BegunAnew&) override { return absl::OkStatus(); }
-};
-
-class NoTransport final : public GossipTransport {
- public:
-  void Send(Message) override {}
-  void Ask(NodeId, const Key&, absl::Duration, HeldCallback done) override {
-    done(absl::UnavailableError("nobody"));
-  }
-};
-
 TEST(GossipHostIdle, LooksAroundFourTimesASecondAndNotMore) {
   FrozenClock clock;
-  EmptyTable table;
-  NoTransport transport;
+  MemoryGossipTable table;
+  StoredGossip nothing;
+  nothing.state.has_begun_anew = true;  // no look at the chunks
+  table.Set(std::move(nothing));
+  KeptMessages transport;
   std::atomic<int> looks{0};
   GossipHost::Parts parts;
   parts.options.self = NodeId(1);
@@ -70,7 +51,7 @@ TEST(GossipHostIdle, LooksAroundFourTimesASecondAndNotMore) {
   const auto pass = [&host] {
     auto passed = std::make_shared<Event>();
     host.Find({BucketId(1), "a"}, [passed](const absl::StatusOr<HeldThere>&) { passed->Set(); });
-    return passed->WaitFor(kDeadline);
+    return passed->WaitFor(kLong);
   };
   ASSERT_TRUE(pass());
   for (int i = 1; i <= 100; ++i) {
