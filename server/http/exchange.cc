@@ -115,7 +115,7 @@ absl::StatusOr<Slices> Exchange::ReadChunked(std::size_t bytes_max) {
       is_body_over_ = true;
       break;
     }
-    std::memcpy(block.data() + done, step.data.data(), step.data.size());
+    std::ranges::copy(step.data, block.data() + done);  // which may be nothing at all: no memcpy
     done += step.data.size();
     if (step.consumed > 0) continue;
     unread_->erase(0, std::exchange(used, 0));
