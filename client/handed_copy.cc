@@ -17,6 +17,56 @@ absl::Status Damaged(const std::string& text) {
 
 }  // namespace
 
+// Memory of pieces that were dropped is used again, the last one first: it is mapped, and mostly in a cache.
+class HandedCopy::Buffers {
+ public:
+  Buffers() = default;
+  ~Buffers() {
+    for (char* const memory : free_) std::free(memory);
+  }
+  Buffers(const Buffers&) = delete;
+  Buffers& operator=(const Buffers&) = delete;
+
+  // kPieceBytes of it, of which the slice has the first `bytes`. Empty: out of memory. The slice may outlive everything else.
+  static grpc::Slice Take(const std::shared_ptr<Buffers>& from, std::size_t bytes) {
+    char* memory = nullptr;
+    {
+      MutexLock lock(&from->mutex_);
+      if (!from->free_.empty()) {
+        memory = from->free_.back();
+        from->free_.pop_back();
+      }
+    }
+    if (memory == nullptr) memory = static_cast<char*>(std::aligned_alloc(kPageBytes, kPieceBytes));
+    if (memory == nullptr) return {};
+    const auto give_back = [](void* loan) {
+      const std::unique_ptr<Loan> owned(static_cast<Loan*>(loan));
+      MutexLock lock(&owned->owner->mutex_);
+      owned->owner->free_.push_back(owned->memory);
+    };
+    return {memory, bytes, give_back, new Loan{from, memory}};
+  }
+
+ private:
+  static constexpr std::size_t kPageBytes = 4096;
+  struct Loan {
+    std::shared_ptr<Buffers> owner;
+    char* memory;
+  };
+
+  Mutex mutex_;
+  std::vector<char*> free_ ABSL_GUARDED_BY(mutex_);
+};
+
+HandedCopy::HandedCopy(const HandedFiles& files, const v1::HandedChunks& handed)
+    : files_(files), handed_(handed), buffers_(std::make_shared<Buffers>()) {}
+
+HandedCopy::~HandedCopy() {
+  MutexLock lock(&mutex_);
+  is_stopping_ = true;
+  changed_.SignalAll();
+}
+
 absl::StatusOr<std::unique_ptr<HandedCopy>> HandedCopy::Begin(const HandedFiles& files, const v1::HandedChunks& handed,
                                                               std::uint64_t begin, std::uint64_t end) {
   std::unique_ptr<HandedCopy> out(new HandedCopy(files, handed));
@@ -41,37 +91,57 @@ absl::StatusOr<std::unique_ptr<HandedCopy>> HandedCopy::Begin(const HandedFiles&
   }
   if (out->cuts_.size() >= kPiecesForThread) {
     out->thread_.emplace("handed-copy");
-    out->StartAhead(1);
+    out->thread_->Post([copy = out.get()] { copy->CopyAhead(); });
   }
   return out;
 }
 
-// On the thread: the odd ones. It has one at a time, so nobody waits for more than that.
-void HandedCopy::StartAhead(std::size_t index) {
-  if (index >= cuts_.size()) return;
-  ahead_ = std::make_shared<Ahead>();
-  thread_->Post([this, index, ahead = ahead_] {
-    ahead->piece = Copy(cuts_[index]);
-    ahead->done.Set();
-  });
+void HandedCopy::CopyAhead() {
+  MutexLock lock(&mutex_);
+  while (!is_stopping_ && begun_ < cuts_.size()) {
+    if (MayBeginLocked()) {
+      CopyOneLocked();
+    } else {
+      changed_.Wait(&mutex_);
+    }
+  }
+}
+
+void HandedCopy::CopyOneLocked() {
+  const std::size_t number = begun_++;
+  mutex_.Unlock();
+  auto piece = Copy(cuts_[number]);
+  mutex_.Lock();
+  ready_[number % kPiecesAhead] = std::move(piece);
+  changed_.SignalAll();
 }
 
 absl::StatusOr<HandedCopy::Piece> HandedCopy::Next() {
-  if (at_ == cuts_.size()) return Piece();
-  const std::size_t index = at_++;
-  if (!thread_ || index % 2 == 0) return Copy(cuts_[index]);
-  const std::shared_ptr<Ahead> ahead = std::move(ahead_);
-  ahead->done.Wait();
-  StartAhead(index + 2);
-  return std::move(ahead->piece);
+  MutexLock lock(&mutex_);
+  if (given_ == cuts_.size()) return Piece();
+  auto& next = ready_[given_ % kPiecesAhead];
+  // It may be under way on the thread: meanwhile there is another one to do.
+  while (!next.has_value()) {
+    if (MayBeginLocked()) {
+      CopyOneLocked();
+    } else {
+      changed_.Wait(&mutex_);
+    }
+  }
+  absl::StatusOr<Piece> out = *std::move(next);
+  next.reset();
+  ++given_;
+  changed_.SignalAll();
+  return out;
 }
 
 absl::StatusOr<HandedCopy::Piece> HandedCopy::Copy(const Cut& cut) const {
   const v1::HandedChunk& chunk = handed_.chunks(static_cast<int>(cut.chunk));
-  auto* const buffer = static_cast<char*>(std::malloc(cut.bytes));
-  if (buffer == nullptr) return absl::UnavailableError("out of memory");
+  grpc::Slice slice = Buffers::Take(buffers_, cut.bytes);
+  if (slice.size() == 0) return absl::UnavailableError("out of memory");
+  auto* const buffer = const_cast<char*>(reinterpret_cast<const char*>(slice.begin()));  // nobody else has it yet
   Piece piece;
-  piece.data.Append(grpc::Slice(buffer, cut.bytes, [](void* memory) { std::free(memory); }, buffer));
+  piece.data.Append(std::move(slice));
   DFS_RETURN_IF_ERROR(files_.Read(cut.chunk, chunk.data_offset() + cut.block, buffer, cut.bytes));
   piece.crc = Crc32c(buffer, cut.bytes);
   const std::uint32_t expected = BlockChecksums::CrcOf(
