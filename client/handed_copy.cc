@@ -17,8 +17,8 @@ absl::Status Damaged(const std::string& text) {
 
 }  // namespace
 
-// Memory of pieces that were dropped is used again, the last one first: it is mapped, and mostly in a cache.
-class HandedCopy::Buffers {
+// Memory of pieces that were dropped is used again, the last one first: it is mostly in a cache.
+class CopyRoom::Buffers {
  public:
   Buffers() = default;
   ~Buffers() {
@@ -27,49 +27,83 @@ class HandedCopy::Buffers {
   Buffers(const Buffers&) = delete;
   Buffers& operator=(const Buffers&) = delete;
 
-  // kPieceBytes of it, of which the slice has the first `bytes`. Empty: out of memory. The slice may outlive everything else.
-  static grpc::Slice Take(const std::shared_ptr<Buffers>& from, std::size_t bytes) {
-    char* memory = nullptr;
+  // Of HandedCopy::kPieceBytes. Null: there is none.
+  [[nodiscard]] char* Take() ABSL_LOCKS_EXCLUDED(mutex_) {
     {
-      MutexLock lock(&from->mutex_);
-      if (!from->free_.empty()) {
-        memory = from->free_.back();
-        from->free_.pop_back();
+      MutexLock lock(&mutex_);
+      if (!free_.empty()) {
+        char* const memory = free_.back();
+        free_.pop_back();
+        return memory;
       }
     }
-    if (memory == nullptr) memory = static_cast<char*>(std::aligned_alloc(kPageBytes, kPieceBytes));
-    if (memory == nullptr) return {};
-    const auto give_back = [](void* loan) {
-      const std::unique_ptr<Loan> owned(static_cast<Loan*>(loan));
-      MutexLock lock(&owned->owner->mutex_);
-      owned->owner->free_.push_back(owned->memory);
-    };
-    return {memory, bytes, give_back, new Loan{from, memory}};
+    return static_cast<char*>(std::aligned_alloc(kPageBytes, HandedCopy::kPieceBytes));
+  }
+  void GiveBack(char* memory) ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      MutexLock lock(&mutex_);
+      if (free_.size() < kBuffersKept) {
+        free_.push_back(memory);
+        return;
+      }
+    }
+    std::free(memory);
   }
 
  private:
   static constexpr std::size_t kPageBytes = 4096;
-  struct Loan {
-    std::shared_ptr<Buffers> owner;
-    char* memory;
-  };
 
   Mutex mutex_;
   std::vector<char*> free_ ABSL_GUARDED_BY(mutex_);
 };
 
-HandedCopy::HandedCopy(const HandedFiles& files, const v1::HandedChunks& handed)
-    : files_(files), handed_(handed), buffers_(std::make_shared<Buffers>()) {}
+CopyRoom::CopyRoom() : buffers_(std::make_shared<Buffers>()) {}
 
-HandedCopy::~HandedCopy() {
-  MutexLock lock(&mutex_);
-  is_stopping_ = true;
-  changed_.SignalAll();
+grpc::Slice CopyRoom::TakeMemory(std::size_t bytes) {
+  struct Loan {
+    std::shared_ptr<Buffers> owner;
+    char* memory;
+  };
+  char* const memory = buffers_->Take();
+  if (memory == nullptr) return {};
+  const auto give_back = [](void* of) {
+    const std::unique_ptr<Loan> loan(static_cast<Loan*>(of));
+    loan->owner->GiveBack(loan->memory);
+  };
+  return {memory, bytes, give_back, new Loan{buffers_, memory}};
 }
 
-absl::StatusOr<std::unique_ptr<HandedCopy>> HandedCopy::Begin(const HandedFiles& files, const v1::HandedChunks& handed,
-                                                              std::uint64_t begin, std::uint64_t end) {
-  std::unique_ptr<HandedCopy> out(new HandedCopy(files, handed));
+HandedCopy::~HandedCopy() {
+  {
+    MutexLock lock(&mutex_);
+    is_stopping_ = true;
+    changed_.SignalAll();
+  }
+  if (task_ == nullptr) return;
+  MutexLock lock(&task_->mutex);
+  task_->is_wanted = false;
+  while (task_->is_running) task_->changed.Wait(&task_->mutex);
+}
+
+void HandedCopy::StartTask() {
+  task_ = std::make_shared<Errand>();
+  room_.threads().Post([this, task = task_] {
+    {
+      MutexLock lock(&task->mutex);
+      if (!task->is_wanted) return;
+      task->is_running = true;
+    }
+    CopyAhead();
+    MutexLock lock(&task->mutex);
+    task->is_running = false;
+    task->changed.SignalAll();
+  });
+}
+
+absl::StatusOr<std::unique_ptr<HandedCopy>> HandedCopy::Begin(CopyRoom& room, const HandedFiles& files,
+                                                              const v1::HandedChunks& handed, std::uint64_t begin,
+                                                              std::uint64_t end) {
+  std::unique_ptr<HandedCopy> out(new HandedCopy(room, files, handed));
   std::uint64_t at = begin;
   for (int i = 0; i < handed.chunks_size() && at < end; ++i) {
     const v1::HandedChunk& chunk = handed.chunks(i);
@@ -89,10 +123,7 @@ absl::StatusOr<std::unique_ptr<HandedCopy>> HandedCopy::Begin(const HandedFiles&
     }
     at = chunk.file_offset() + last;
   }
-  if (out->cuts_.size() >= kPiecesForThread) {
-    out->thread_.emplace("handed-copy");
-    out->thread_->Post([copy = out.get()] { copy->CopyAhead(); });
-  }
+  if (out->cuts_.size() >= kPiecesForThread) out->StartTask();
   return out;
 }
 
@@ -120,7 +151,7 @@ absl::StatusOr<HandedCopy::Piece> HandedCopy::Next() {
   MutexLock lock(&mutex_);
   if (given_ == cuts_.size()) return Piece();
   auto& next = ready_[given_ % kPiecesAhead];
-  // It may be under way on the thread: meanwhile there is another one to do.
+  // It may be under way on the other thread: meanwhile there is another one to do.
   while (!next.has_value()) {
     if (MayBeginLocked()) {
       CopyOneLocked();
@@ -137,7 +168,7 @@ absl::StatusOr<HandedCopy::Piece> HandedCopy::Next() {
 
 absl::StatusOr<HandedCopy::Piece> HandedCopy::Copy(const Cut& cut) const {
   const v1::HandedChunk& chunk = handed_.chunks(static_cast<int>(cut.chunk));
-  grpc::Slice slice = Buffers::Take(buffers_, cut.bytes);
+  grpc::Slice slice = room_.TakeMemory(cut.bytes);
   if (slice.size() == 0) return absl::UnavailableError("out of memory");
   auto* const buffer = const_cast<char*>(reinterpret_cast<const char*>(slice.begin()));  // nobody else has it yet
   Piece piece;
