@@ -144,6 +144,7 @@ void HandoverSocket::Accept() {
 void HandoverSocket::Serve(int client) {
   const timeval patience = absl::ToTimeval(options_.client_patience);
   setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   std::array<char, coordinator::kHandedChunksMax * HandoverDesk::kTicketBytes> tickets{};
   const ssize_t got = recv(client, tickets.data(), tickets.size(), 0);
   if (got <= 0 || static_cast<std::size_t>(got) % HandoverDesk::kTicketBytes != 0) return;
