@@ -88,7 +88,7 @@ void MeasureList(Report& report, bool is_quick) {
     const MonotonicTime before = SystemClock().Now();
     const auto page = http.Get("/files?limit=" + std::to_string(kPage));
     const absl::Duration page_time = SystemClock().Now() - before;
-    if (list.exit_code != 0 || list.lines != names) error = std::to_string(list.lines) + " NAMES, exit " + std::to_string(list.exit_code);
+    if (error.empty() && (list.exit_code != 0 || list.lines != names)) error = std::to_string(list.lines) + " NAMES, exit " + std::to_string(list.exit_code);
     if (page.code != 200) error = "HTTP " + std::to_string(page.code);
     if (round < 0) continue;  // the first round warms up
     starts.Add(start.to_end);
