@@ -39,6 +39,24 @@ struct FileClientOptions {
 // Bytes moved so far, and in all (0: not known). On the thread of the caller.
 using OnProgress = std::function<void(std::uint64_t, std::uint64_t)>;
 
+// What it takes to go on with a put that broke.
+struct PutTrace {
+  std::string token;        // PutHeader.resume_token
+  v1::RequestId request_id;
+  std::string address;      // of the node that was sent to
+};
+// A put that another client, of another process, may go on with: the source must have a size and be one that rewinds.
+struct ResumablePut {
+  // What was told to on_begin of a put of the same name, with the same bytes and options, that has not ended as far as
+  // one knows: the node that has it is asked for, and what it has is not sent again. Nobody has it: the put is settled, and
+  // begun anew only if it did not happen.
+  std::optional<PutTrace> left;
+  // Before the first byte of each attempt that begins anew; on the caller's thread. What was told before counts no more.
+  std::function<void(const PutTrace&)> on_begin;
+  // Told at the end: bytes that were not sent again, in the attempt that succeeded.
+  std::uint64_t resumed_at = 0;
+};
+
 struct PutOptions {
   // The current version must be this one; 0: there must be none. kFailedPrecondition otherwise.
   std::optional<std::uint64_t> if_version;
@@ -49,6 +67,7 @@ struct PutOptions {
   std::uint32_t conflict_window_s = 0;
   bool ignores_conflict = false;  // whatever the bucket says
   OnProgress on_progress;
+  ResumablePut* resumable = nullptr;  // outlives the call
 };
 
 struct MoveOptions {
@@ -71,6 +90,8 @@ struct ListOptions {
   v1::Consistency consistency = v1::STRONG;
   bool old_versions = false;  // also the older ones that the bucket keeps, each behind the current one
 };
+
+class PutAttempts;
 
 // Thread-safe: share one among all threads (up to 256 changes at once go under one session).
 // Calls block. No call is made before the first of these functions is used.
@@ -180,7 +201,9 @@ class FileClient {
   }
   absl::StatusOr<v1::RemoveResponse> SendRemove(v1::RemoveRequest request);
   absl::StatusOr<RequestIds::Open> NextId();
-  absl::Status Settle(const RequestIds::Open& id, const absl::Status& failure, TakeSettled take);
+  absl::StatusOr<v1::SettleResponse> AskFate(absl::FunctionRef<v1::RequestId()> id);
+  absl::Status Settle(absl::FunctionRef<v1::RequestId()> id, const absl::Status& failure, TakeSettled take);
+  absl::StatusOr<bool> HadHappened(PutAttempts& put);
 
   const FileClientOptions options_;
   Caller caller_;

@@ -120,6 +120,45 @@ FakeNode::Begun FakeNode::Begin(const std::string& method, grpc::ServerContext& 
   }
 }
 
+void FakeNode::Park(const v1::PutHeader& header, const std::string& bytes, int is_open_times) {
+  MutexLock lock(&mutex_);
+  parked_[header.resume_token()] = {header.request_id().sequence(), bytes, is_open_times};
+}
+
+grpc::Status FakeNode::TakeParked(const v1::PutHeader& header, std::string* bytes) {
+  if (!header.has_resume_offset()) return grpc::Status::OK;
+  MutexLock lock(&mutex_);
+  const auto parked = parked_.find(header.resume_token());
+  if (parked == parked_.end() || parked->second.sequence != header.request_id().sequence() ||
+      parked->second.bytes.size() != header.resume_offset()) {
+    return Answer(absl::StatusCode::kNotFound, "nothing to go on with", ErrorDetail::REASON_UNSPECIFIED);
+  }
+  *bytes = std::move(parked->second.bytes);
+  parked_.erase(parked);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::PutProgress(grpc::ServerContext* context, const v1::PutProgressRequest* request,
+                                   v1::PutProgressResponse* response) {
+  const Begun begun = Begin("PutProgress", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&mutex_);
+  const auto parked = parked_.find(request->resume_token());
+  if (parked == parked_.end()) {
+    return Answer(absl::StatusCode::kNotFound, "nothing to go on with", ErrorDetail::REASON_UNSPECIFIED);
+  }
+  response->set_is_open(parked->second.is_open_times-- > 0);
+  if (response->is_open()) return grpc::Status::OK;
+  response->set_size(parked->second.bytes.size());
+  response->set_crc32c(Crc32c(parked->second.bytes.data(), parked->second.bytes.size()));
+  return grpc::Status::OK;
+}
+
+std::uint64_t FakeNode::bytes_received() {
+  MutexLock lock(&mutex_);
+  return bytes_received_;
+}
+
 grpc::Status FakeNode::Put(grpc::ServerContext* context, grpc::ServerReader<v1::PutRequest>* reader,
                            v1::PutResponse* response) {
   const Begun begun = Begin("Put", *context);
@@ -130,7 +169,16 @@ grpc::Status FakeNode::Put(grpc::ServerContext* context, grpc::ServerReader<v1::
   bool has_finish = false;
   v1::PutRequest request;
   while (!has_finish && reader->Read(&request)) {
-    if (request.has_header()) header = request.header();
+    if (request.has_header()) {
+      header = request.header();
+      const grpc::Status taken = TakeParked(header, &bytes);
+      if (!taken.ok()) return taken;
+      crc = Crc32c(bytes.data(), bytes.size());
+    }
+    {
+      MutexLock lock(&mutex_);
+      bytes_received_ += request.data().size();
+    }
     if (request.offset() != bytes.size() ||
         request.crc32c() != Crc32c(request.data().data(), request.data().size())) {
       return Answer(absl::StatusCode::kDataLoss, "bad checksum", ErrorDetail::BAD_CHECKSUM);
@@ -138,7 +186,10 @@ grpc::Status FakeNode::Put(grpc::ServerContext* context, grpc::ServerReader<v1::
     crc = ExtendCrc32c(crc, request.data().data(), request.data().size());
     bytes += request.data();
     has_finish = request.has_finish();
-    if (begun.fault == Fault::kBreakMidway) return Broken();
+    if (begun.fault == Fault::kBreakMidway) {
+      if (header.has_resume_token()) Park(header, bytes);
+      return Broken();
+    }
   }
   if (!has_finish || request.finish().size() != bytes.size() || request.finish().crc32c() != crc ||
       (header.has_size() && header.size() != bytes.size())) {
