@@ -424,7 +424,7 @@ TEST_F(Cli, ServerRefusesWhatItCannotDo) {
   EXPECT_THAT(in_use.err, HasSubstr(cluster().EndpointOf(1)));
 }
 
-// Row 24 of what users of large systems ask for: interrupted uploads go on where they stopped, also within a file.
+// Interrupted uploads go on where they stopped, within a file too.
 TEST_F(Cli, PutGoesOnWithinAFileAfterItsClientWasKilled) {
   constexpr std::uint64_t kBytes = 104'000'000;
   constexpr std::uint64_t kHeldAt = 75'000'000;  // in its second chunk
