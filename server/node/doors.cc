@@ -30,7 +30,7 @@ Doors::Doors(Parts parts)
       replica_(std::move(parts.replica)),
       gossip_(parts.gossip_transport),
       desk_(&SystemClock()),
-      operations_(*parts.coordinator, parts.channels, parts.gossip),
+      operations_(*parts.coordinator, parts.channels, parts.gossip, parts.park_limits),
       files_(&operations_, &metrics_),
       handed_reads_(operations_.reads()),
       cluster_(std::move(parts.cluster)),
@@ -104,6 +104,7 @@ void Doors::SetServing(bool is_serving) {
 
 void Doors::StopClients(absl::Duration grace) {
   http_.SetServing(false);
+  operations_.parked_puts()->Stop();
   // Both at once: each may need all of the grace.
   ThreadExecutor stopper("stop-http");
   Event is_http_stopped;
