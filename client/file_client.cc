@@ -208,6 +208,7 @@ absl::Status FileClient::ListWhile(const ListOptions& options,
                         [](const v1::FileInfo& file) { return !file.is_old(); }));
       // Where to go on if this stream breaks.
       if (response.files_size() > 0) request.set_after(response.files().rbegin()->name());
+      if (options.on_page) options.on_page();
       if (options.limit > 0 && taken < options.limit) request.set_limit(options.limit - taken);
     }
     const grpc::Status status = reader->Finish();

@@ -89,6 +89,8 @@ struct ListOptions {
   std::uint64_t limit = 0;  // names; 0: all
   v1::Consistency consistency = v1::STRONG;
   bool old_versions = false;  // also the older ones that the bucket keeps, each behind the current one
+  // Called when what has come so far was taken, and more may be waited for. May be null.
+  std::function<void()> on_page = nullptr;
 };
 
 class PutAttempts;

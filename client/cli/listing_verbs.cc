@@ -94,6 +94,8 @@ int RunLs(Session& session, LsFlags flags) {
   // How many of those that are listed are meant is not known there.
   const std::uint64_t limit = filter->takes_all() ? 0 : std::exchange(flags.list.limit, 0);
   std::uint64_t taken = 0;
+  // The first names are few and come early; whoever reads them need not wait for a buffer that is full.
+  flags.list.on_page = [] { Session::Flush(); };
   absl::Status status;
   {
     Table table(session, ">><<<");

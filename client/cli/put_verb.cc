@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "client/cli/name_pattern.h"
+#include "client/cli/name_filter.h"
 #include "client/cli/progress_line.h"
 #include "client/cli/put_transfer.h"
 #include "client/cli/simulation.h"

@@ -68,6 +68,8 @@ void Session::Print(std::string_view text) { std::fwrite(text.data(), 1, text.si
 
 void Session::PrintJson(const Json& json) { Print(Line(json) + "\n"); }
 
+void Session::Flush() { std::fflush(stdout); }
+
 void Session::Say(const std::string& text) const {
   if (flags_.is_quiet || flags_.is_json) return;
   std::fprintf(stderr, "%s\n", text.c_str());

@@ -52,6 +52,8 @@ class Session {
   // To standard output. A failed write is remembered: see Finish.
   void Print(std::string_view text);
   void PrintJson(const Json& json);
+  // What was printed goes out now. A failure is remembered.
+  static void Flush();
   // To standard error, unless -q or --json.
   void Say(const std::string& text) const;
   // "consistency": "eventual" beside what such an answer says.

@@ -1,5 +1,6 @@
 #include "server/gateway/file_reads.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -107,6 +108,7 @@ absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag
   page.set_applied_index(view->applied_index().value());
   std::uint64_t listed = 0;
   bool is_open = true;
+  int page_size = kFirstPageSize;
   const auto add = [&](rpc::VersionRow version) {
     coordinator::CompleteEmptySet(*view, bucket, &version);
     *page.add_files() = coordinator::InfoOf(version, bucket);
@@ -118,8 +120,9 @@ absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag
       for (auto& old : view->FindOlds(id, version.name())) add(std::move(old));
     }
     ++listed;
-    if (page.files_size() >= kPageSize) {
+    if (page.files_size() >= page_size) {
       is_open = sink(page);
+      page_size = std::min(2 * page_size, kPageSize);
       page.clear_files();
     }
     return is_open && (request.limit() == 0 || listed < request.limit());

@@ -49,6 +49,8 @@ class FileReads {
   absl::Status List(const api::ListRequest& request, absl::Duration lag_max, const ListSink& sink);
 
  private:
+  // Names in the first message of a listing, so that somebody who waits sees them soon; each further one has twice as many.
+  static constexpr int kFirstPageSize = 64;
   static constexpr int kPageSize = 1'000;
 
   struct Found {

@@ -16,6 +16,7 @@
 #include "tests/bench/client_load.h"
 #include "tests/bench/handover_gain.h"
 #include "tests/bench/http_load.h"
+#include "tests/bench/list_speed.h"
 #include "tests/bench/node_faults.h"
 #include "tests/bench/raw_limits.h"
 #include "tests/bench/repair_speed.h"
@@ -300,8 +301,12 @@ void MeasureAll(const Options& options) {
     report.Section("Files handed over to clients on the same machine");
     MeasureHandover(report, options.is_quick);
   }
+  if (wants("ls")) {
+    report.Section("What somebody waits who types dfs-cli ls");
+    MeasureList(report, options.is_quick);
+  }
   const bool is_apart = std::all_of(options.sections.begin(), options.sections.end(), [](const std::string& section) {
-    return section == "repair" || section == "tls" || section == "handover";
+    return section == "repair" || section == "tls" || section == "handover" || section == "ls";
   });
   if (!is_apart) {
     const absl::Status up = cluster.Up(3);
@@ -360,7 +365,7 @@ int main(int argc, char** argv) {
   CLI::App app("Measures three nodes on loopback beside the raw limits of the machine.", "dfs_bench");
   app.add_flag("--json", options.is_json, "one JSON object a line");
   app.add_flag("--quick", options.is_quick, "fewer rounds: for a look, not for publication");
-  app.add_option("--only", options.sections, "sections: idle, bulk, small, http, handover, faults; repair and tls only if named")->delimiter(',');
+  app.add_option("--only", options.sections, "sections: idle, bulk, small, http, handover, faults; repair, tls and ls only if named")->delimiter(',');
   app.add_flag_callback("--tls", [&options] { options.sections = {"tls"}; }, "the same as --only=tls");
   app.add_option("--serve-raw-stream", options.raw_stream_port_file)->group("");
   CLI11_PARSE(app, argc, argv);

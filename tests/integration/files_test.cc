@@ -244,6 +244,16 @@ TEST_F(Files, ListOfMoreThanOnePageIsComplete) {
   for (int i = 0; i < kFiles; ++i) {
     ASSERT_EQ(names[static_cast<std::size_t>(i)], "many/" + std::to_string(10'000 + i));
   }
+  // The first of them come soon, in a message of few.
+  grpc::ClientContext context;
+  v1::ListRequest request;
+  request.set_prefix("many/");
+  const auto reader = v1::Files::NewStub(cluster().ClientChannel(1))->List(&context, request);
+  v1::ListResponse message;
+  std::vector<int> sizes;
+  while (reader->Read(&message)) sizes.push_back(message.files_size());
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_THAT(sizes, ElementsAre(64, 128, 256, 512, 140));
   const auto cleared = client().Clear("many/");
   ASSERT_OK(cleared.status());
   EXPECT_EQ(*cleared, static_cast<std::uint64_t>(kFiles));

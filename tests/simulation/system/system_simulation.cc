@@ -129,7 +129,7 @@ class SystemRun {
       ++clients_running_;
       scheduler_->Spawn(nullptr, [this, client, end, number] {
         Random random(scheduler_->random().Next());
-        SimWorkload workload(client.get(), has_operator_, random.Next());
+        SimWorkload workload(client.get(), may_lose_disks_, random.Next());
         if (number == 1) workload.MakeBuckets();
         while (scheduler_->now_ns() < end) {
           workload.ActOnce();
@@ -144,6 +144,7 @@ class SystemRun {
     scheduler_->Spawn(nullptr, [this] {
       while (monitored_.ok()) {
         monitored_ = cluster_.CheckSets();
+        if (monitored_.ok() && !may_lose_disks_) monitored_ = cluster_.CheckCopiesLeft();
         scheduler_->SleepFor(kSecond / 2);
       }
     });

@@ -1,11 +1,13 @@
 // The program itself, run as users run it, against nodes in this process.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <pty.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -108,6 +110,21 @@ TEST_F(CliTest, LongListingHasItsColumns) {
             "1  2  2023-11-14T22:13:20Z  2/3  a/1\n2  1  2023-11-14T22:13:20Z  2/3  b/2\n");
   EXPECT_EQ(Run("ls none").out, "");
   EXPECT_EQ(Run("ls none").code, 0);
+}
+
+TEST_F(CliTest, FirstNamesOfAListingAreNotHeldBack) {
+  for (const char* name : {"1", "2", "3", "4"}) EXPECT_EQ(Run("put - " + std::string(name), "printf x |").code, 0);
+  a.Inject("List", {Fault::kHangMidway});  // behind a page of three
+  const std::string command = "DFS_ENDPOINTS=" + a.address() + "," + b.address() + " " DFS_CLI_PATH " --timeout=600s ls";
+  FILE* const out = ::popen(command.c_str(), "r");
+  ASSERT_NE(out, nullptr);
+  pollfd waiting{::fileno(out), POLLIN, 0};
+  EXPECT_EQ(::poll(&waiting, 1, 60'000), 1) << "nothing was printed";
+  a.Kill();
+  std::string names;
+  for (int c = std::fgetc(out); c != EOF; c = std::fgetc(out)) names += static_cast<char>(c);
+  EXPECT_EQ(names, "1\n2\n3\n4\n");
+  EXPECT_EQ(::pclose(out), 0);
 }
 
 TEST_F(CliTest, RemoveSaysWhatWasPartlyDone) {

@@ -398,7 +398,11 @@ grpc::Status FakeNode::List(grpc::ServerContext* context, const v1::ListRequest*
       *page.add_files() = files[i];
     }
     writer->Write(page);
-    if (begun.fault == Fault::kBreakMidway) return Broken();
+    MutexLock lock(&mutex_);
+    while (begun.fault == Fault::kHangMidway && !is_killed_ && !context->IsCancelled()) {
+      changed_.WaitFor(&mutex_, absl::Milliseconds(20));
+    }
+    if (begun.fault == Fault::kBreakMidway || begun.fault == Fault::kHangMidway) return Broken();
   }
   return grpc::Status::OK;
 }

@@ -30,7 +30,7 @@ enum class Fault {
   kBreakAfter,   // it happened, and the connection breaks before the answer
   kBreakMidway,  // Put: after the first message, which is kept if there is a resume_token; Get: after one data message
   kHang,         // no answer until the call is cancelled
-  kHangMidway,   // Get: after half of the bytes, until it is cancelled
+  kHangMidway,   // Get: after half of the bytes, List: after the first message; until it is cancelled
   kSessionExpired,
   kReplaceBefore,  // Remove: another client stores the file anew just before
   kDamage,  // Get: one byte is flipped; Put: answered as if one was
