@@ -104,7 +104,11 @@ class SystemRun {
       times.rebalance_slack_bytes = 0;
       times.rebalance_every = absl::Milliseconds(random.Between(500, 5'000));
     }
-    if (random.OneIn(1, 2)) return times;
+    if (random.OneIn(1, 2)) {
+      // Long enough for whoever has something in the trash to leave meanwhile.
+      times.trash_time = absl::Seconds(random.Between(8, 20));
+      return times;
+    }
     times.trash_time = absl::Milliseconds(random.Between(20, 2'000));
     times.purge_quiet = absl::Milliseconds(random.Between(20, 2'000));
     times.question_age = absl::Milliseconds(random.Between(5, 500));
