@@ -37,6 +37,10 @@ class Listener final : public rocksdb::EventListener {
                              const rocksdb::CompactionJobInfo& /*info*/) override {
     mark_->RaiseManifest(DurableManifest(db));
   }
+  void OnExternalFileIngested(rocksdb::DB* db,
+                              const rocksdb::ExternalFileIngestionInfo& /*info*/) override {
+    mark_->RaiseManifest(DurableManifest(db));
+  }
 
  private:
   RocksdbDurableMark* const mark_;

@@ -25,7 +25,8 @@ namespace dfs {
 // What is durable of the open database's MANIFEST. Thread-safe.
 [[nodiscard]] ManifestPosition DurableManifest(rocksdb::DB* db);
 
-// Raises the mark whenever tables have come or gone: after a flush or compaction, which delete logs and tables. `mark` outlives the database.
+// Raises the mark whenever tables have come or gone: after a flush or a compaction, which delete logs and tables, and when a
+// snapshot was taken in. `mark` outlives the database.
 [[nodiscard]] std::shared_ptr<rocksdb::EventListener> ManifestListener(RocksdbDurableMark* mark);
 
 }  // namespace dfs
