@@ -59,7 +59,7 @@ absl::Status Download::TakeHanded(const v1::HandedChunks& handed, CallWatch::Gua
                                   BytesReceived moved) {
   handover_ = Handover::kRefused;
   DFS_ASSIGN_OR_RETURN(const HandedFiles files, HandedFiles::TakeOver(handed));
-  DFS_ASSIGN_OR_RETURN(const auto copy, HandedCopy::Begin(files, handed, wanted_.offset() + received_,
+  DFS_ASSIGN_OR_RETURN(const auto copy, HandedCopy::Begin(room_, files, handed, wanted_.offset() + received_,
                                                           wanted_.offset() + expected_));
   while (true) {
     const auto piece = copy->Next();

@@ -14,6 +14,8 @@
 
 namespace dfs::client {
 
+class CopyRoom;
+
 // Bytes so far, and bytes in all.
 using BytesReceived = absl::FunctionRef<void(std::uint64_t, std::uint64_t)>;
 
@@ -24,7 +26,9 @@ using BytesReceived = absl::FunctionRef<void(std::uint64_t, std::uint64_t)>;
 // Not thread-safe.
 class Download {
  public:
-  Download(v1::GetRequest request, ByteSink& sink) : wanted_(std::move(request)), sink_(sink) {}
+  // `sink` and `room` outlive this.
+  Download(v1::GetRequest request, ByteSink& sink, CopyRoom& room)
+      : wanted_(std::move(request)), sink_(sink), room_(room) {}
 
   // What became of files that the server handed over (posix_handover.h) in an attempt that takes them.
   enum class Handover {
@@ -62,6 +66,7 @@ class Download {
 
   const v1::GetRequest wanted_;
   ByteSink& sink_;
+  CopyRoom& room_;
   std::optional<v1::FileInfo> file_;
   std::uint64_t expected_ = 0;  // bytes in all
   std::uint64_t received_ = 0;

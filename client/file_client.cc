@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/download.h"
+#include "client/handed_copy.h"
 #include "client/posix_byte_stream.h"
 #include "client/put_attempts.h"
 #include "common/status_macros.h"
@@ -46,7 +47,7 @@ absl::Status CheckText(const google::protobuf::Message& request) {
 }  // namespace
 
 FileClient::FileClient(std::vector<std::string> endpoints, const FileClientOptions& options)
-    : options_(options), caller_(std::move(endpoints), options.calls) {}
+    : options_(options), caller_(std::move(endpoints), options.calls), copy_room_(std::make_unique<CopyRoom>()) {}
 
 FileClient::~FileClient() = default;
 
@@ -275,7 +276,7 @@ absl::StatusOr<v1::FileInfo> FileClient::Get(std::string_view name, ByteSink& si
   if (options.length.has_value()) request.set_length(*options.length);
   if (options.version.has_value()) request.set_version(*options.version);
   DFS_RETURN_IF_ERROR(CheckText(request));
-  Download download(std::move(request), sink);
+  Download download(std::move(request), sink, *copy_room_);
   RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
   const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
     if (!connection->WaitForBulk(caller_.options().connect_timeout)) {

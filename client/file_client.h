@@ -210,6 +210,7 @@ class FileClient {
   const FileClientOptions options_;
   Caller caller_;
   RequestIds ids_;
+  const std::unique_ptr<CopyRoom> copy_room_;
   std::atomic<std::uint64_t> bytes_handed_over_ = 0;
   std::atomic<bool> has_eventual_answer_ = false;
 };

@@ -17,9 +17,93 @@ absl::Status Damaged(const std::string& text) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HandedCopy>> HandedCopy::Begin(const HandedFiles& files, const v1::HandedChunks& handed,
-                                                              std::uint64_t begin, std::uint64_t end) {
-  std::unique_ptr<HandedCopy> out(new HandedCopy(files, handed));
+// Memory of pieces that were dropped is used again, the last one first: it is mostly in a cache.
+class CopyRoom::Buffers {
+ public:
+  Buffers() = default;
+  ~Buffers() {
+    for (char* const memory : free_) std::free(memory);
+  }
+  Buffers(const Buffers&) = delete;
+  Buffers& operator=(const Buffers&) = delete;
+
+  // Of HandedCopy::kPieceBytes. Null: there is none.
+  [[nodiscard]] char* Take() ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      MutexLock lock(&mutex_);
+      if (!free_.empty()) {
+        char* const memory = free_.back();
+        free_.pop_back();
+        return memory;
+      }
+    }
+    return static_cast<char*>(std::aligned_alloc(kPageBytes, HandedCopy::kPieceBytes));
+  }
+  void GiveBack(char* memory) ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      MutexLock lock(&mutex_);
+      if (free_.size() < kBuffersKept) {
+        free_.push_back(memory);
+        return;
+      }
+    }
+    std::free(memory);
+  }
+
+ private:
+  static constexpr std::size_t kPageBytes = 4096;
+
+  Mutex mutex_;
+  std::vector<char*> free_ ABSL_GUARDED_BY(mutex_);
+};
+
+CopyRoom::CopyRoom() : buffers_(std::make_shared<Buffers>()) {}
+
+grpc::Slice CopyRoom::TakeMemory(std::size_t bytes) {
+  struct Loan {
+    std::shared_ptr<Buffers> owner;
+    char* memory;
+  };
+  char* const memory = buffers_->Take();
+  if (memory == nullptr) return {};
+  const auto give_back = [](void* of) {
+    const std::unique_ptr<Loan> loan(static_cast<Loan*>(of));
+    loan->owner->GiveBack(loan->memory);
+  };
+  return {memory, bytes, give_back, new Loan{buffers_, memory}};
+}
+
+HandedCopy::~HandedCopy() {
+  {
+    MutexLock lock(&mutex_);
+    is_stopping_ = true;
+    changed_.SignalAll();
+  }
+  if (task_ == nullptr) return;
+  MutexLock lock(&task_->mutex);
+  task_->is_wanted = false;
+  while (task_->is_running) task_->changed.Wait(&task_->mutex);
+}
+
+void HandedCopy::StartTask() {
+  task_ = std::make_shared<Errand>();
+  room_.threads().Post([this, task = task_] {
+    {
+      MutexLock lock(&task->mutex);
+      if (!task->is_wanted) return;
+      task->is_running = true;
+    }
+    CopyAhead();
+    MutexLock lock(&task->mutex);
+    task->is_running = false;
+    task->changed.SignalAll();
+  });
+}
+
+absl::StatusOr<std::unique_ptr<HandedCopy>> HandedCopy::Begin(CopyRoom& room, const HandedFiles& files,
+                                                              const v1::HandedChunks& handed, std::uint64_t begin,
+                                                              std::uint64_t end) {
+  std::unique_ptr<HandedCopy> out(new HandedCopy(room, files, handed));
   std::uint64_t at = begin;
   for (int i = 0; i < handed.chunks_size() && at < end; ++i) {
     const v1::HandedChunk& chunk = handed.chunks(i);
@@ -39,39 +123,56 @@ absl::StatusOr<std::unique_ptr<HandedCopy>> HandedCopy::Begin(const HandedFiles&
     }
     at = chunk.file_offset() + last;
   }
-  if (out->cuts_.size() >= kPiecesForThread) {
-    out->thread_.emplace("handed-copy");
-    out->StartAhead(1);
-  }
+  if (out->cuts_.size() >= kPiecesForThread) out->StartTask();
   return out;
 }
 
-// On the thread: the odd ones. It has one at a time, so nobody waits for more than that.
-void HandedCopy::StartAhead(std::size_t index) {
-  if (index >= cuts_.size()) return;
-  ahead_ = std::make_shared<Ahead>();
-  thread_->Post([this, index, ahead = ahead_] {
-    ahead->piece = Copy(cuts_[index]);
-    ahead->done.Set();
-  });
+void HandedCopy::CopyAhead() {
+  MutexLock lock(&mutex_);
+  while (!is_stopping_ && begun_ < cuts_.size()) {
+    if (MayBeginLocked()) {
+      CopyOneLocked();
+    } else {
+      changed_.Wait(&mutex_);
+    }
+  }
+}
+
+void HandedCopy::CopyOneLocked() {
+  const std::size_t number = begun_++;
+  mutex_.Unlock();
+  auto piece = Copy(cuts_[number]);
+  mutex_.Lock();
+  ready_[number % kPiecesAhead] = std::move(piece);
+  changed_.SignalAll();
 }
 
 absl::StatusOr<HandedCopy::Piece> HandedCopy::Next() {
-  if (at_ == cuts_.size()) return Piece();
-  const std::size_t index = at_++;
-  if (!thread_ || index % 2 == 0) return Copy(cuts_[index]);
-  const std::shared_ptr<Ahead> ahead = std::move(ahead_);
-  ahead->done.Wait();
-  StartAhead(index + 2);
-  return std::move(ahead->piece);
+  MutexLock lock(&mutex_);
+  if (given_ == cuts_.size()) return Piece();
+  auto& next = ready_[given_ % kPiecesAhead];
+  // It may be under way on the other thread: meanwhile there is another one to do.
+  while (!next.has_value()) {
+    if (MayBeginLocked()) {
+      CopyOneLocked();
+    } else {
+      changed_.Wait(&mutex_);
+    }
+  }
+  absl::StatusOr<Piece> out = *std::move(next);
+  next.reset();
+  ++given_;
+  changed_.SignalAll();
+  return out;
 }
 
 absl::StatusOr<HandedCopy::Piece> HandedCopy::Copy(const Cut& cut) const {
   const v1::HandedChunk& chunk = handed_.chunks(static_cast<int>(cut.chunk));
-  auto* const buffer = static_cast<char*>(std::malloc(cut.bytes));
-  if (buffer == nullptr) return absl::UnavailableError("out of memory");
+  grpc::Slice slice = room_.TakeMemory(cut.bytes);
+  if (slice.size() == 0) return absl::UnavailableError("out of memory");
+  auto* const buffer = const_cast<char*>(reinterpret_cast<const char*>(slice.begin()));  // nobody else has it yet
   Piece piece;
-  piece.data.Append(grpc::Slice(buffer, cut.bytes, [](void* memory) { std::free(memory); }, buffer));
+  piece.data.Append(std::move(slice));
   DFS_RETURN_IF_ERROR(files_.Read(cut.chunk, chunk.data_offset() + cut.block, buffer, cut.bytes));
   piece.crc = Crc32c(buffer, cut.bytes);
   const std::uint32_t expected = BlockChecksums::CrcOf(

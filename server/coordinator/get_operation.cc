@@ -54,26 +54,6 @@ absl::Status Deliver(const Slices& data, std::uint64_t piece_offset, std::uint32
   return absl::OkStatus();
 }
 
-// A chunk of this node on its way to be read.
-struct LocalOpening {
-  LocalOpening(chunk::ChunkStore* from, const ChunkId& chunk) : store(from), id(chunk) {}
-
-  // Blocks on disk; sets `done` last.
-  void Open() {
-    auto opened = store->Open(id);
-    status = opened.status();
-    if (opened.ok()) reader = *std::move(opened);
-    done.Set();
-  }
-
-  chunk::ChunkStore* const store;
-  const ChunkId id;
-  Event done;
-  // Valid once done.
-  absl::Status status;
-  std::shared_ptr<const chunk::ChunkReader> reader;
-};
-
 // Up to kMessageBytes of a chunk of this node, from a block's beginning on.
 struct LocalPiece {
   LocalPiece(std::shared_ptr<const chunk::ChunkReader> from, std::uint64_t at)
@@ -138,6 +118,25 @@ rpc::ConfirmResponse::Verdict ConfirmHere(const Parts& parts, LogIndex read_inde
   return is_same ? rpc::ConfirmResponse::CONFIRMED : rpc::ConfirmResponse::PURGED;
 }
 
+struct GetOperation::Opening {
+  Opening(chunk::ChunkStore* from, const ChunkId& chunk) : store(from), id(chunk) {}
+
+  // Blocks on disk; sets `done` last.
+  void Open() {
+    auto opened = store->Open(id);
+    status = opened.status();
+    if (opened.ok()) reader = *std::move(opened);
+    done.Set();
+  }
+
+  chunk::ChunkStore* const store;
+  const ChunkId id;
+  Event done;
+  // Valid once done.
+  absl::Status status;
+  std::shared_ptr<const chunk::ChunkReader> reader;
+};
+
 GetOperation::~GetOperation() {
   if (!pinned_.is_none()) parts_.leader->Unpin(pinned_);
 }
@@ -177,6 +176,7 @@ absl::StatusOr<bool> GetOperation::FindAndConfirm(const api::GetRequest& request
                               request.has_version() ? std::optional(request.version())
                                                     : std::nullopt));
   CompleteEmptySet(*view_, bucket_, &version_);
+  if (hands_over_) OpenAhead(request);
   const bool is_strong = request.consistency() != api::LEADER &&
                          request.consistency() != api::EVENTUAL;
   if (!is_strong) return true;
@@ -342,7 +342,7 @@ absl::Status GetOperation::StreamLocal(absl::Duration patience, ChunkPart& part,
   };
   // Threads that read are left to a disk that hangs; they keep what they use.
   const absl::Status hangs = absl::DeadlineExceededError("this node's disk hangs");
-  const auto opening = std::make_shared<LocalOpening>(parts_.store, part.id);
+  const auto opening = std::make_shared<Opening>(parts_.store, part.id);
   start([opening] { opening->Open(); });
   if (!opening->done.WaitFor(patience)) return hangs;
   if (!opening->status.ok()) return opening->status;
@@ -405,16 +405,38 @@ absl::Status GetOperation::StreamRemote(NodeId node, absl::Duration patience, Ch
   return absl::OkStatus();
 }
 
-std::shared_ptr<const chunk::ChunkReader> GetOperation::OpenFileHere(std::uint32_t index) {
+void GetOperation::OpenAhead(const api::GetRequest& request) {
+  openings_.clear();
+  const std::uint64_t left = version_.size() - std::min(request.offset(), version_.size());
+  const std::uint64_t end = request.offset() + (request.has_length() ? std::min(request.length(), left) : left);
+  std::uint64_t chunk_start = 0;
+  for (std::uint32_t k = 0; k < static_cast<std::uint32_t>(version_.chunks_size()); ++k) {
+    if (chunk_start >= end || openings_.size() >= kHandedChunksMax) return;
+    chunk_start += version_.chunks(static_cast<int>(k)).size();
+    if (chunk_start <= request.offset()) continue;
+    auto opening = StartOpening(k);
+    if (opening == nullptr) return;  // HandOver ends there, too
+    openings_.emplace(k, std::move(opening));
+  }
+}
+
+std::shared_ptr<GetOperation::Opening> GetOperation::StartOpening(std::uint32_t index) const {
   const rpc::ChunkRow& row = version_.chunks(static_cast<int>(index));
   const bool is_here = std::any_of(row.replicas().begin(), row.replicas().end(), [&](const auto& replica) {
     return replica.state() == api::OK && NodeId(replica.node_id()) == parts_.self;
   });
   if (!is_here || row.size() <= chunk::kSmallBytesMax) return nullptr;
-  const auto opening = std::make_shared<LocalOpening>(parts_.store, ChunkId{FromWire(version_.txn()), index});
+  auto opening = std::make_shared<Opening>(parts_.store, ChunkId{FromWire(version_.txn()), index});
   parts_.pool->Post([opening] { opening->Open(); });
-  if (!opening->done.WaitFor(kPatience[0]) || !opening->status.ok()) return nullptr;
+  return opening;
+}
+
+std::shared_ptr<const chunk::ChunkReader> GetOperation::OpenFileHere(std::uint32_t index) {
+  const auto ahead = openings_.find(index);
+  const auto opening = ahead != openings_.end() ? ahead->second : StartOpening(index);
+  if (opening == nullptr || !opening->done.WaitFor(kPatience[0]) || !opening->status.ok()) return nullptr;
   const std::shared_ptr<const chunk::ChunkReader> reader = opening->reader;
+  const rpc::ChunkRow& row = version_.chunks(static_cast<int>(index));
   const bool is_file = MatchesLog(row, reader->info().size, reader->table()) && chunk::DescriptorOf(*reader) >= 0;
   return is_file ? reader : nullptr;
 }

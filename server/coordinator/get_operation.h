@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -37,6 +38,8 @@ class GetOperation {
   GetOperation(const GetOperation&) = delete;
   GetOperation& operator=(const GetOperation&) = delete;
 
+  // HandOver will be asked for: chunks of this node are opened while others confirm the version. Before Begin.
+  void PrepareHandOver() { hands_over_ = true; }
   // Finds and confirms the version. kNotFound; kInvalidArgument; kOutOfRange (offset beyond the end);
   // kUnavailable NO_QUORUM within kQuorumTimeout, naming the nodes that did not answer; kUnavailable that IsLagging.
   absl::StatusOr<api::FileInfo> Begin(const api::GetRequest& request,
@@ -62,6 +65,12 @@ class GetOperation {
 
   absl::StatusOr<bool> FindAndConfirm(const api::GetRequest& request, absl::Duration lag_max);
   absl::StatusOr<bool> Confirm(LogIndex read_index);
+  // A chunk of this node on its way to be read.
+  struct Opening;
+  // Begins to open what HandOver will want.
+  void OpenAhead(const api::GetRequest& request);
+  // Null: the log does not say that it is here, in a file.
+  [[nodiscard]] std::shared_ptr<Opening> StartOpening(std::uint32_t index) const;
   absl::Status StreamChunk(std::uint32_t index, std::uint64_t offset, std::uint64_t length,
                            std::uint64_t file_offset, const Sink& sink);
   // Where to read a chunk from, the best first: this node, then usable ones, then those whose disks are slow.
@@ -79,6 +88,8 @@ class GetOperation {
   rpc::BucketRow bucket_;
   rpc::VersionRow version_;
   std::unique_ptr<metadata::MetadataView> view_;
+  bool hands_over_ = false;
+  std::map<std::uint32_t, std::shared_ptr<Opening>> openings_;  // by chunk; of version_
   std::uint64_t offset_ = 0;
   std::uint64_t end_ = 0;
   TxnId pinned_;  // none: nothing is pinned

@@ -12,12 +12,14 @@ namespace dfs::gateway {
 absl::Status FileReads::Get(const api::GetRequest& request, absl::Duration lag_max,
                             const GetSink& sink, PhaseTimer* phases) {
   coordinator::GetOperation get(parts_);
+  const bool hands_over = request.takes_files() && desk_ != nullptr;
+  if (hands_over) get.PrepareHandOver();
   DFS_ASSIGN_OR_RETURN(api::FileInfo info, get.Begin(request, lag_max));
   if (phases != nullptr) phases->Enter(Phase::kFirstByte);
   // The first message carries the first bytes too: one message for a small file.
   WithData<api::GetResponse> response;
   *response.message.mutable_info() = std::move(info);
-  if (request.takes_files() && desk_ != nullptr) {
+  if (hands_over) {
     auto chunks = get.HandOver([this](auto reader) { return desk_->Offer(std::move(reader)); });
     if (!chunks.empty()) {
       api::HandedChunks& handed = *response.message.mutable_handed();

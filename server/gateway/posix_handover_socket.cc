@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <glog/logging.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -50,6 +51,11 @@ bool IsLeftBehind(const sockaddr_un& address) {
       connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno == ECONNREFUSED;
   close(probe);
   return is_refused;
+}
+
+bool HasSpoken(int client) {
+  pollfd state{client, POLLIN, 0};
+  return poll(&state, 1, 0) == 1;
 }
 
 // An open file of its own, so that what the client does with it (locks, flags, position) stays with the client. -1: not possible.
@@ -116,11 +122,17 @@ void HandoverSocket::Accept() {
       close(client);
     } else if (client >= 0) {
       ++clients_;
-      threads_.Post([this, client] {
+      const auto serve = [this, client] {
         Serve(client);
         close(client);
         --clients_;
-      });
+      };
+      // What it wants mostly came along with it: then nobody has to be woken, and nobody is waited for.
+      if (HasSpoken(client)) {
+        serve();
+      } else {
+        threads_.Post(serve);
+      }
     } else if (errno != EINTR && errno != ECONNABORTED) {
       // The end, or no descriptors: gets are answered as ever.
       if (errno != EINVAL) LOG(ERROR) << "no more files are handed over: " << ErrorText(errno);
@@ -132,6 +144,7 @@ void HandoverSocket::Accept() {
 void HandoverSocket::Serve(int client) {
   const timeval patience = absl::ToTimeval(options_.client_patience);
   setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   std::array<char, coordinator::kHandedChunksMax * HandoverDesk::kTicketBytes> tickets{};
   const ssize_t got = recv(client, tickets.data(), tickets.size(), 0);
   if (got <= 0 || static_cast<std::size_t>(got) % HandoverDesk::kTicketBytes != 0) return;

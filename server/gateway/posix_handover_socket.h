@@ -25,7 +25,7 @@ class HandoverSocket {
     bool serves_own_user = false;
     // Clients that are served or wait for it; more are hung up on, and get bytes.
     std::size_t clients_max = 64;
-    absl::Duration client_patience = absl::Seconds(1);  // for one that says nothing
+    absl::Duration client_patience = absl::Seconds(1);  // for one that says or takes nothing
   };
   // kUnavailable: the path cannot be bound, or another process listens there; what a dead one left is replaced. `desk` outlives
   // the socket.

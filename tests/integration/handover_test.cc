@@ -1,11 +1,14 @@
 // Files that clients of the same machine take over through the server's Unix socket.
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "client/load.h"
+#include "client/posix_byte_stream.h"
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/http_client.h"
 
@@ -92,6 +95,46 @@ TEST_F(Handover, RangesAreExact) {
   };
   EXPECT_OK(ProcessCluster::Await("ranges by hand-over", absl::Seconds(30),
                                   [&] { return handed() == 71 * kMiB + 300'000 + 70 * 1024 + 400'000 || HasFailure(); }));
+}
+
+TEST_F(Handover, GetsOfOneClientShareItsThreads) {
+  constexpr std::size_t kGets = 8;  // more than it has threads for
+  constexpr std::uint64_t kLength = 12 * kMiB + 1;
+  const std::string all = MakeBytes(1, kSize);
+  client::FileClient client({cluster_->EndpointOf(1)});
+  const auto load = client::RunLoad(kGets, 2 * kGets, absl::InfiniteDuration(), [&](std::size_t worker, std::uint64_t) -> absl::Status {
+    client::GetOptions options;
+    options.offset = worker * 15 * kMiB + 77;
+    options.length = kLength;
+    client::StringSink sink;
+    const auto got = client.Get("large", sink, options);
+    if (!got.ok()) return got.status();
+    return sink.bytes() == all.substr(options.offset, kLength) ? absl::OkStatus() : absl::DataLossError("other bytes");
+  });
+  EXPECT_EQ(load.errors, 0u) << load.first_error;
+}
+
+// Stops behind 3 MiB, while more is copied ahead.
+class FullSink final : public client::ByteSink {
+ public:
+  [[nodiscard]] absl::Status Write(const Slices& bytes) override {
+    bytes_ += bytes.size();
+    return bytes_ <= 3 * kMiB ? absl::OkStatus() : client::LocalError("write", "sink", ENOSPC);
+  }
+  [[nodiscard]] bool Rewind() override { return false; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::uint64_t bytes_ = 0;
+};
+
+TEST_F(Handover, ASinkThatFailsEndsTheCopy) {
+  client::FileClient client({cluster_->EndpointOf(1)});
+  for (int i = 0; i < 5; ++i) {
+    FullSink sink;
+    EXPECT_TRUE(client::IsLocalError(client.Get("large", sink).status()));
+    EXPECT_LE(sink.bytes(), 5 * kMiB);
+  }
 }
 
 TEST_F(Handover, WhoeverGetsNoneReadsAsEver) {
