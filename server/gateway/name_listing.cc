@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "common/mutant.h"
 #include "common/status_macros.h"
 
 namespace dfs::gateway {
@@ -33,8 +32,7 @@ void NameListing::SetState(LogIndex applied, api::Consistency consistency) {
 
 NameListing::Choice NameListing::Choose(std::string_view name, std::uint64_t version) {
   if (!pattern_) return Choice::kVisit;
-  const bool is_far = names_ >= kNamesMax || steps_ >= kStepsMax;
-  if (is_far && !DFS_MUTANT(1271, "one call looks for a pattern as far as there are names")) {
+  if (names_ >= kNamesMax || steps_ >= kStepsMax) {
     page_.set_is_cut(true);
     return Choice::kStop;
   }

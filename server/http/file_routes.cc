@@ -193,7 +193,7 @@ void FileRoutes::List(Exchange& exchange, const RequestTarget& target) {
       if (!file.is_old()) ++listed;
     }
     // Space between values means nothing, and shows whether somebody still waits for a rare match.
-    if (text.empty() && page.is_by_pattern()) text = " ";
+    if (text.empty() && page.is_cut()) text = " ";
     if (!text.empty() && !exchange.Write(Slices::Adopt(std::move(text)))) return false;
     if (page.is_cut()) next = page.looked_through();
     return true;
