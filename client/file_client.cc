@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/download.h"
 #include "client/handed_copy.h"
+#include "client/list_progress.h"
 #include "client/posix_byte_stream.h"
 #include "client/put_attempts.h"
 #include "common/status_macros.h"
@@ -187,35 +188,40 @@ absl::Status FileClient::ListWhile(const ListOptions& options,
   request.set_limit(options.limit);
   request.set_consistency(options.consistency);
   request.set_old_versions(options.old_versions);
+  request.set_pattern(options.pattern);
+  request.set_pattern_above(options.pattern_above);
+  request.set_trash(options.trash);
   DFS_RETURN_IF_ERROR(CheckText(request));
-  std::uint64_t taken = 0;
+  ListProgress progress(std::move(request));
   RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
   return OfRead(caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
-    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
-    auto reader = connection->files().List(guard.call().context(), request);
-    v1::ListResponse response;
-    while (reader->Read(&response)) {
-      guard.RecordProgress();
-      retry.RecordProgress(caller_.Now());
-      NoteFreshness(response.consistency());
-      for (const auto& file : response.files()) {
-        if (take(file)) continue;
-        guard.call().context()->TryCancel();
-        reader->Finish();
-        return absl::OkStatus();
-      }
-      taken += static_cast<std::uint64_t>(
-          std::count_if(response.files().begin(), response.files().end(),
-                        [](const v1::FileInfo& file) { return !file.is_old(); }));
-      // Where to go on if this stream breaks.
-      if (response.files_size() > 0) request.set_after(response.files().rbegin()->name());
-      if (options.on_page) options.on_page();
-      if (options.limit > 0 && taken < options.limit) request.set_limit(options.limit - taken);
-    }
-    const grpc::Status status = reader->Finish();
-    const bool has_all = options.limit > 0 && taken >= options.limit;
-    return has_all ? absl::OkStatus() : guard.call().Explain(status);
+    absl::Status status;
+    do {
+      status = ListFrom(connection, progress, retry, options.on_page, take);
+    } while (status.ok() && progress.is_cut() && !progress.has_all() && !progress.is_stopped());
+    return status;
   }));
+}
+
+// One call.
+absl::Status FileClient::ListFrom(const std::shared_ptr<Connection>& connection, ListProgress& progress, RetryPolicy& retry,
+                                  const std::function<void()>& on_page, absl::FunctionRef<bool(const v1::FileInfo&)> take) {
+  CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
+  progress.BeginCall();
+  auto reader = connection->files().List(guard.call().context(), progress.request());
+  v1::ListResponse response;
+  absl::Status taken;
+  while (taken.ok() && !progress.is_stopped() && reader->Read(&response)) {
+    guard.RecordProgress();
+    retry.RecordProgress(caller_.Now());
+    NoteFreshness(response.consistency());
+    taken = progress.Take(response, take);
+    if (taken.ok() && !progress.is_stopped() && on_page) on_page();
+  }
+  if (!taken.ok() || progress.is_stopped()) guard.call().context()->TryCancel();
+  const grpc::Status status = reader->Finish();
+  if (!taken.ok()) return Final(taken);
+  return progress.is_stopped() || progress.has_all() ? absl::OkStatus() : guard.call().Explain(status);
 }
 
 absl::Status FileClient::ListHere(

@@ -27,6 +27,8 @@
 
 namespace dfs::client {
 
+class ListProgress;
+
 struct FileClientOptions {
   std::string bucket;  // empty: "default"
   // What this client calls itself to other writers (PutHeader.writer); may be empty.
@@ -89,6 +91,9 @@ struct ListOptions {
   std::uint64_t limit = 0;  // names; 0: all
   v1::Consistency consistency = v1::STRONG;
   bool old_versions = false;  // also the older ones that the bucket keeps, each behind the current one
+  std::string pattern;        // only names that match (common/name_pattern.h), as the servers find; empty: all
+  bool pattern_above = false;  // also what is below a folder that matches
+  bool trash = false;  // what is in the trash instead: by name, the newest version first; `limit` counts versions
   // Called when what has come so far was taken, and more may be waited for. May be null.
   std::function<void()> on_page = nullptr;
 };
@@ -134,7 +139,8 @@ class FileClient {
                                             v1::Consistency consistency = v1::STRONG,
                                             std::optional<std::uint64_t> version = std::nullopt);
   // Calls `take` for each file, in byte order of names. If a node fails midway the rest comes from
-  // another one, as of then.
+  // another one, as of then. With a pattern, too, a long list may be of more than one state: what no call looks at together.
+  // kUnimplemented: the node is of a version that does not know patterns, or does not list the trash.
   absl::Status List(const ListOptions& options, absl::FunctionRef<void(const v1::FileInfo&)> take);
   // The same until `take` returns false.
   absl::Status ListWhile(const ListOptions& options,
@@ -185,6 +191,9 @@ class FileClient {
   template <class Request, class Response>
   absl::StatusOr<Response> CallOnce(const std::shared_ptr<Connection>& connection,
                                     const Request& request, UnaryCall<Request, Response> call);
+
+  absl::Status ListFrom(const std::shared_ptr<Connection>& connection, ListProgress& progress, RetryPolicy& retry,
+                        const std::function<void()>& on_page, absl::FunctionRef<bool(const v1::FileInfo&)> take);
 
   // One change under one id: attempts, and Settle where their end is unknown (rule R15). `attempt`
   // makes one call; `take` reads the result out of a settlement that says that it happened.

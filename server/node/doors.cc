@@ -60,6 +60,7 @@ http::HttpDoor::Parts Doors::HttpParts(NodeId self, std::uint64_t form_bytes_max
 }
 
 absl::Status Doors::Listen(const Config& config) {
+  operations_.reads()->ShowTrashTime(config.trash_time);
   DFS_ASSIGN_OR_RETURN(
       peer_server_,
       RpcServer::Listen({.flag = "--peer-listen",

@@ -33,6 +33,7 @@ enum class Fault {
   kHangMidway,   // Get: after half of the bytes, List: after the first message; until it is cancelled
   kSessionExpired,
   kReplaceBefore,  // Remove: another client stores the file anew just before
+  kIsOlder,  // List: as a server of an older version
   kDamage,  // Get: one byte is flipped; Put: answered as if one was
 };
 
@@ -45,6 +46,7 @@ struct FakeState {
   Mutex mutex;
   std::string cluster_id ABSL_GUARDED_BY(mutex) = std::string(31, '0') + "1";
   std::map<std::string, File> files ABSL_GUARDED_BY(mutex);
+  std::map<std::string, File> trash ABSL_GUARDED_BY(mutex);  // what was removed last under each name
   std::uint64_t version ABSL_GUARDED_BY(mutex) = 0;
   std::map<std::pair<std::string, std::uint64_t>, v1::SettleResponse> results
       ABSL_GUARDED_BY(mutex);
@@ -116,6 +118,7 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   grpc::Status Store(const v1::PutHeader& header, std::string bytes, std::uint32_t crc,
                      v1::PutResponse* response);
   grpc::Status Fill(v1::NodeStatus* node);
+  [[nodiscard]] std::vector<v1::FileInfo> Listed(bool of_trash);
 
   const std::string name_;
   const std::shared_ptr<FakeState> state_;

@@ -140,6 +140,7 @@ TEST(NamePattern, HostilePatternsCostNoMoreThanTheirLengthTimesThatOfTheName) {
   };
   const std::pair<std::string, std::string> cases[] = {
       {repeated("*a", 1'000) + "*b", std::string(1'024, 'a')},
+      {"*" + std::string(500, 'a') + "b", std::string(1'024, 'a')},
       {repeated("**/a/", 1'000) + "b", repeated("a/", 1'022) + "a"},
       {repeated("**/*a*/", 1'000) + "b", repeated("aaaa/", 1'020) + "a"},
       {"*[" + repeated("b-c", 1'000) + "]*[" + "d]", std::string(1'024, 'a')},
