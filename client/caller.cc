@@ -91,10 +91,24 @@ std::vector<std::string> Caller::Addresses() const {
 std::pair<std::size_t, std::shared_ptr<Connection>> Caller::Choose() {
   MutexLock lock(&mutex_);
   const std::size_t index = endpoints_.Choose(clock_.Now());
-  const std::string& address = endpoints_.address(index);
+  return {index, ConnectionLocked(endpoints_.address(index))};
+}
+
+std::shared_ptr<Connection> Caller::ConnectionLocked(const std::string& address) {
   auto& connection = connections_[address];
   if (connection == nullptr) connection = std::make_shared<Connection>(address, options_.dialer);
-  return {index, connection};
+  return connection;
+}
+
+absl::StatusOr<std::shared_ptr<Connection>> Caller::ConnectTo(const std::string& address) {
+  std::shared_ptr<Connection> connection;
+  {
+    MutexLock lock(&mutex_);
+    connection = ConnectionLocked(address);
+  }
+  Reach reach = Reach::kNotSent;
+  DFS_RETURN_IF_ERROR(Prepare(*connection, options_.connect_timeout, &reach));
+  return connection;
 }
 
 absl::Status Caller::Prepare(Connection& connection, absl::Duration wait, Reach* reach) {

@@ -62,6 +62,10 @@ class Caller {
   // change must be settled first.
   absl::Status Run(RetryPolicy& retry, Attempt attempt);
 
+  // A connection to just this address, whether or not it is among the endpoints. kUnavailable: it cannot be reached within
+  // the connect timeout; kFailedPrecondition: another cluster.
+  absl::StatusOr<std::shared_ptr<Connection>> ConnectTo(const std::string& address);
+
   // Cluster.Hello of an endpoint that answers now.
   absl::StatusOr<v1::HelloResponse> Hello();
 
@@ -74,6 +78,7 @@ class Caller {
   [[nodiscard]] std::vector<std::string> Addresses() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  std::shared_ptr<Connection> ConnectionLocked(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::pair<std::size_t, std::shared_ptr<Connection>> Choose() ABSL_LOCKS_EXCLUDED(mutex_);
   // Connected, and a member of our cluster; each waits for `wait` at most. `*reach` as for Attempt.
   absl::Status Prepare(Connection& connection, absl::Duration wait, Reach* reach);

@@ -9,8 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "client/download.h"
 #include "client/handed_copy.h"
+#include "client/list_progress.h"
 #include "client/posix_byte_stream.h"
-#include "client/upload.h"
+#include "client/put_attempts.h"
 #include "common/status_macros.h"
 #include "common/utf8.h"
 #include "proto/wire_status.h"
@@ -20,22 +21,10 @@ namespace {
 
 using v1::ErrorDetail;
 
-// A put from a source that cannot be repeated is lost with its node: be slower to believe that.
-constexpr int kLivesOfUnrepeatable = 4;
 // Times a change is begun again because the cluster has forgotten the session.
 constexpr int kSessionsMax = 3;
-
-absl::Status WithOutcome(const absl::Status& status, ErrorDetail::Outcome outcome) {
-  absl::Status out = status;
-  ErrorDetail detail = DetailOf(status).value_or(ErrorDetail());
-  if (detail.outcome() == outcome) return out;
-  detail.set_outcome(outcome);
-  const absl::Status with_detail =
-      ErrorWithDetail(status.code(), std::string(status.message()), detail);
-  with_detail.ForEachPayload(
-      [&](auto url, const absl::Cord& payload) { out.SetPayload(url, payload); });
-  return out;
-}
+// Times a put that may be gone on with is begun anew because it broke and no node had it any more.
+constexpr int kPutRoundsMax = 8;
 
 // A read changes nothing, whatever became of it.
 absl::Status OfRead(const absl::Status& status) {
@@ -55,8 +44,6 @@ absl::Status CheckText(const google::protobuf::Message& request) {
   }
   return absl::OkStatus();
 }
-
-std::uint64_t TotalOf(const ByteSource& source) { return source.size().value_or(0); }
 
 }  // namespace
 
@@ -201,35 +188,40 @@ absl::Status FileClient::ListWhile(const ListOptions& options,
   request.set_limit(options.limit);
   request.set_consistency(options.consistency);
   request.set_old_versions(options.old_versions);
+  request.set_pattern(options.pattern);
+  request.set_pattern_above(options.pattern_above);
+  request.set_trash(options.trash);
   DFS_RETURN_IF_ERROR(CheckText(request));
-  std::uint64_t taken = 0;
+  ListProgress progress(std::move(request));
   RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
   return OfRead(caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
-    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
-    auto reader = connection->files().List(guard.call().context(), request);
-    v1::ListResponse response;
-    while (reader->Read(&response)) {
-      guard.RecordProgress();
-      retry.RecordProgress(caller_.Now());
-      NoteFreshness(response.consistency());
-      for (const auto& file : response.files()) {
-        if (take(file)) continue;
-        guard.call().context()->TryCancel();
-        reader->Finish();
-        return absl::OkStatus();
-      }
-      taken += static_cast<std::uint64_t>(
-          std::count_if(response.files().begin(), response.files().end(),
-                        [](const v1::FileInfo& file) { return !file.is_old(); }));
-      // Where to go on if this stream breaks.
-      if (response.files_size() > 0) request.set_after(response.files().rbegin()->name());
-      if (options.on_page) options.on_page();
-      if (options.limit > 0 && taken < options.limit) request.set_limit(options.limit - taken);
-    }
-    const grpc::Status status = reader->Finish();
-    const bool has_all = options.limit > 0 && taken >= options.limit;
-    return has_all ? absl::OkStatus() : guard.call().Explain(status);
+    absl::Status status;
+    do {
+      status = ListFrom(connection, progress, retry, options.on_page, take);
+    } while (status.ok() && progress.is_cut() && !progress.has_all() && !progress.is_stopped());
+    return status;
   }));
+}
+
+// One call.
+absl::Status FileClient::ListFrom(const std::shared_ptr<Connection>& connection, ListProgress& progress, RetryPolicy& retry,
+                                  const std::function<void()>& on_page, absl::FunctionRef<bool(const v1::FileInfo&)> take) {
+  CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout);
+  progress.BeginCall();
+  auto reader = connection->files().List(guard.call().context(), progress.request());
+  v1::ListResponse response;
+  absl::Status taken;
+  while (taken.ok() && !progress.is_stopped() && reader->Read(&response)) {
+    guard.RecordProgress();
+    retry.RecordProgress(caller_.Now());
+    NoteFreshness(response.consistency());
+    taken = progress.Take(response, take);
+    if (taken.ok() && !progress.is_stopped() && on_page) on_page();
+  }
+  if (!taken.ok() || progress.is_stopped()) guard.call().context()->TryCancel();
+  const grpc::Status status = reader->Finish();
+  if (!taken.ok()) return Final(taken);
+  return progress.is_stopped() || progress.has_all() ? absl::OkStatus() : guard.call().Explain(status);
 }
 
 absl::Status FileClient::ListHere(
@@ -347,28 +339,32 @@ absl::Status FileClient::Change(ChangeAttempt attempt, TakeSettled take) {
     if (status.ok()) return status;
     if (is_forgotten) ids_.Forget(id);
     if (retry.has_unknown_attempt()) {
-      return is_forgotten ? WithOutcome(status, ErrorDetail::UNKNOWN) : Settle(id, status, take);
+      return is_forgotten ? WithOutcome(status, ErrorDetail::UNKNOWN) : Settle([&id] { return id.ToWire(); }, status, take);
     }
     if (!is_forgotten || IsFinal(status)) return status;
   }
   return status;
 }
 
-absl::Status FileClient::Settle(const RequestIds::Open& id, const absl::Status& failure,
-                                TakeSettled take) {
-  v1::SettleRequest request;
+absl::StatusOr<v1::SettleResponse> FileClient::AskFate(absl::FunctionRef<v1::RequestId()> id) {
   absl::StatusOr<v1::SettleResponse> response = v1::SettleResponse();
   RetryPolicy retry = caller_.NewPolicy(/*is_change=*/false);
-  const absl::Status settled =
-      caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
-        *request.mutable_request_id() = id.ToWire();
-        response = CallOnce<v1::SettleRequest, v1::SettleResponse>(
-            connection, request,
-            [](Connection& to, grpc::ClientContext* context, const v1::SettleRequest& in,
-               v1::SettleResponse* out) { return to.files().Settle(context, in, out); });
-        return response.status();
-      });
-  if (!settled.ok()) return WithOutcome(failure, ErrorDetail::UNKNOWN);
+  DFS_RETURN_IF_ERROR(caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach*) {
+    v1::SettleRequest request;
+    *request.mutable_request_id() = id();
+    response = CallOnce<v1::SettleRequest, v1::SettleResponse>(
+        connection, request,
+        [](Connection& to, grpc::ClientContext* context, const v1::SettleRequest& in,
+           v1::SettleResponse* out) { return to.files().Settle(context, in, out); });
+    return response.status();
+  }));
+  return response;
+}
+
+absl::Status FileClient::Settle(absl::FunctionRef<v1::RequestId()> id, const absl::Status& failure,
+                                TakeSettled take) {
+  const auto response = AskFate(id);
+  if (!response.ok()) return WithOutcome(failure, ErrorDetail::UNKNOWN);
   if (response->error_code() != 0) {
     return ErrorWithReason(static_cast<absl::StatusCode>(response->error_code()),
                            response->error_message(), ErrorDetail::REASON_UNSPECIFIED);
@@ -396,32 +392,38 @@ absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSourc
   header.set_writer(options_.writer);
   header.set_conflict_window_s(options.conflict_window_s);
   header.set_ignore_conflict(options.ignores_conflict);
-  const bool is_repeatable = source.size().has_value();
-  v1::PutResponse out;
-  const auto attempt = [&](const std::shared_ptr<Connection>& connection, Reach*,
-                           const v1::RequestId& id, RetryPolicy& retry) -> absl::Status {
-    *header.mutable_request_id() = id;
-    CallWatch::Guard guard(caller_.watch(), connection, caller_.options().retry.timeout,
-                           is_repeatable ? 1 : kLivesOfUnrepeatable);
-    Upload upload;
-    absl::Status status = UploadOnce(
-        *connection, caller_.options().connect_timeout, guard, header, source,
-        [&](std::uint64_t bytes) {
-          retry.RecordMotion(caller_.Now());
-          if (options.on_progress) options.on_progress(bytes, TotalOf(source));
-        },
-        &upload);
-    if (status.ok()) {
-      out = std::move(upload.response);
-      return status;
+  PutAttempts put(caller_, std::move(header), source, options);
+  for (int round = 1;; ++round) {
+    if (put.trace()) {
+      DFS_ASSIGN_OR_RETURN(const bool is_stored, put.GoOn());
+      if (is_stored) return std::move(put.response());
+      DFS_ASSIGN_OR_RETURN(const bool had_happened, HadHappened(put));
+      if (had_happened) return std::move(put.response());
+      put.ForgetTrace();
     }
-    // Without its last message a put is never committed.
-    if (!upload.was_finish_sent) status = WithOutcome(status, ErrorDetail::NOTHING_CHANGED);
-    return IsLocalError(status) || !source.Rewind() ? Final(status) : status;
-  };
-  DFS_RETURN_IF_ERROR(
-      Change(attempt, [&](const v1::SettleResponse& settled) { out = settled.put(); }));
-  return out;
+    const absl::Status status = Change(
+        [&](const std::shared_ptr<Connection>& connection, Reach*, const v1::RequestId& id, RetryPolicy& retry) {
+          return put.Anew(connection, id, retry);
+        },
+        [&](const v1::SettleResponse& settled) { put.response() = settled.put(); });
+    if (status.ok()) return std::move(put.response());
+    if (!put.has_broken() || round == kPutRoundsMax) return status;
+  }
+}
+
+// Whether the put that nobody has any more was committed; if not, it never will be (rule R15).
+absl::StatusOr<bool> FileClient::HadHappened(PutAttempts& put) {
+  if (!put.must_settle()) return false;
+  const auto fate = AskFate([&put] { return put.trace()->request_id; });
+  if (fate.ok()) {
+    if (fate->error_code() != 0 || fate->fate() != v1::SettleResponse::HAPPENED) return false;
+    put.response() = fate->put();
+    put.RecordHappened();
+    return true;
+  }
+  // It was too long ago to be known.
+  if (ReasonOf(fate.status()) == ErrorDetail::SESSION_EXPIRED) return false;
+  return WithOutcome(fate.status(), ErrorDetail::UNKNOWN);
 }
 
 template <class Request, class Response>

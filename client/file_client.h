@@ -27,6 +27,8 @@
 
 namespace dfs::client {
 
+class ListProgress;
+
 struct FileClientOptions {
   std::string bucket;  // empty: "default"
   // What this client calls itself to other writers (PutHeader.writer); may be empty.
@@ -39,6 +41,24 @@ struct FileClientOptions {
 // Bytes moved so far, and in all (0: not known). On the thread of the caller.
 using OnProgress = std::function<void(std::uint64_t, std::uint64_t)>;
 
+// What it takes to go on with a put that broke.
+struct PutTrace {
+  std::string token;        // PutHeader.resume_token
+  v1::RequestId request_id;
+  std::string address;      // of the node that was sent to
+};
+// A put that another client, of another process, may go on with: the source must have a size and be one that rewinds.
+struct ResumablePut {
+  // What was told to on_begin of a put of the same name, with the same bytes and options, that has not ended as far as
+  // one knows: the node that has it is asked for, and what it has is not sent again. Nobody has it: the put is settled, and
+  // begun anew only if it did not happen.
+  std::optional<PutTrace> left;
+  // Before the first byte of each attempt that begins anew; on the caller's thread. What was told before counts no more.
+  std::function<void(const PutTrace&)> on_begin;
+  // Told at the end: bytes that were not sent again, in the attempt that succeeded.
+  std::uint64_t resumed_at = 0;
+};
+
 struct PutOptions {
   // The current version must be this one; 0: there must be none. kFailedPrecondition otherwise.
   std::optional<std::uint64_t> if_version;
@@ -49,6 +69,7 @@ struct PutOptions {
   std::uint32_t conflict_window_s = 0;
   bool ignores_conflict = false;  // whatever the bucket says
   OnProgress on_progress;
+  ResumablePut* resumable = nullptr;  // outlives the call
 };
 
 struct MoveOptions {
@@ -70,9 +91,14 @@ struct ListOptions {
   std::uint64_t limit = 0;  // names; 0: all
   v1::Consistency consistency = v1::STRONG;
   bool old_versions = false;  // also the older ones that the bucket keeps, each behind the current one
+  std::string pattern;        // only names that match (common/name_pattern.h), as the servers find; empty: all
+  bool pattern_above = false;  // also what is below a folder that matches
+  bool trash = false;  // what is in the trash instead: by name, the newest version first; `limit` counts versions
   // Called when what has come so far was taken, and more may be waited for. May be null.
   std::function<void()> on_page = nullptr;
 };
+
+class PutAttempts;
 
 // Thread-safe: share one among all threads (up to 256 changes at once go under one session).
 // Calls block. No call is made before the first of these functions is used.
@@ -113,7 +139,8 @@ class FileClient {
                                             v1::Consistency consistency = v1::STRONG,
                                             std::optional<std::uint64_t> version = std::nullopt);
   // Calls `take` for each file, in byte order of names. If a node fails midway the rest comes from
-  // another one, as of then.
+  // another one, as of then. With a pattern, too, a long list may be of more than one state: what no call looks at together.
+  // kUnimplemented: the node is of a version that does not know patterns, or does not list the trash.
   absl::Status List(const ListOptions& options, absl::FunctionRef<void(const v1::FileInfo&)> take);
   // The same until `take` returns false.
   absl::Status ListWhile(const ListOptions& options,
@@ -165,6 +192,9 @@ class FileClient {
   absl::StatusOr<Response> CallOnce(const std::shared_ptr<Connection>& connection,
                                     const Request& request, UnaryCall<Request, Response> call);
 
+  absl::Status ListFrom(const std::shared_ptr<Connection>& connection, ListProgress& progress, RetryPolicy& retry,
+                        const std::function<void()>& on_page, absl::FunctionRef<bool(const v1::FileInfo&)> take);
+
   // One change under one id: attempts, and Settle where their end is unknown (rule R15). `attempt`
   // makes one call; `take` reads the result out of a settlement that says that it happened.
   using ChangeAttempt = absl::FunctionRef<absl::Status(const std::shared_ptr<Connection>&, Reach*,
@@ -182,7 +212,9 @@ class FileClient {
   }
   absl::StatusOr<v1::RemoveResponse> SendRemove(v1::RemoveRequest request);
   absl::StatusOr<RequestIds::Open> NextId();
-  absl::Status Settle(const RequestIds::Open& id, const absl::Status& failure, TakeSettled take);
+  absl::StatusOr<v1::SettleResponse> AskFate(absl::FunctionRef<v1::RequestId()> id);
+  absl::Status Settle(absl::FunctionRef<v1::RequestId()> id, const absl::Status& failure, TakeSettled take);
+  absl::StatusOr<bool> HadHappened(PutAttempts& put);
 
   const FileClientOptions options_;
   Caller caller_;

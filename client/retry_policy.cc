@@ -42,6 +42,18 @@ Kind KindOf(const absl::Status& status, bool is_change) {
 
 }  // namespace
 
+absl::Status WithOutcome(const absl::Status& status, v1::ErrorDetail::Outcome outcome) {
+  absl::Status out = status;
+  v1::ErrorDetail detail = DetailOf(status).value_or(v1::ErrorDetail());
+  if (detail.outcome() == outcome) return out;
+  detail.set_outcome(outcome);
+  const absl::Status with_detail =
+      ErrorWithDetail(status.code(), std::string(status.message()), detail);
+  with_detail.ForEachPayload(
+      [&](auto url, const absl::Cord& payload) { out.SetPayload(url, payload); });
+  return out;
+}
+
 v1::ErrorDetail::Reason ReasonOf(const absl::Status& status) {
   const auto detail = DetailOf(status);
   return detail ? detail->reason() : ErrorDetail::REASON_UNSPECIFIED;

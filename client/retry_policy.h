@@ -84,6 +84,8 @@ class RetryPolicy {
   absl::Status last_unreachable_;
 };
 
+// The same error, known to have had this outcome.
+absl::Status WithOutcome(const absl::Status& status, v1::ErrorDetail::Outcome outcome);
 // ErrorDetail's reason; unspecified if there is no detail.
 v1::ErrorDetail::Reason ReasonOf(const absl::Status& status);
 

@@ -18,7 +18,8 @@ std::uint32_t Crc32cOf(const Slices& bytes) {
 // Turns a source into messages.
 class Pieces {
  public:
-  Pieces(const v1::PutHeader& header, ByteSource& source) : header_(header), source_(source) {
+  Pieces(const v1::PutHeader& header, const UploadStart& start, ByteSource& source)
+      : header_(header), source_(source), sent_(start.offset), crc_(start.crc32c) {
     const auto size = source.size();
     if (size.has_value()) header_.set_size(*size);
   }
@@ -26,7 +27,8 @@ class Pieces {
   // The next message. is_last() tells whether it carries `finish`.
   absl::StatusOr<RawPutRequest> Next() {
     RawPutRequest request;
-    if (sent_ == 0) *request.message.mutable_header() = header_;
+    if (is_first_) *request.message.mutable_header() = header_;
+    is_first_ = false;
     DFS_ASSIGN_OR_RETURN(request.data, source_.Read(kPieceBytes));
     const std::size_t bytes = request.data.size();
     const std::uint32_t crc = Crc32cOf(request.data);
@@ -47,17 +49,28 @@ class Pieces {
  private:
   v1::PutHeader header_;
   ByteSource& source_;
-  std::uint64_t sent_ = 0;
-  std::uint32_t crc_ = 0;
+  std::uint64_t sent_;
+  std::uint32_t crc_;
+  bool is_first_ = true;
   bool is_last_ = false;
 };
+
+// The source has failed: nobody will go on with this put.
+void Abandon(const v1::PutHeader& header, WatchedCall& call, grpc::ClientWriter<RawPutRequest>& writer) {
+  RawPutRequest last;
+  last.message.set_abandon(true);
+  const bool is_told =
+      header.has_resume_token() && writer.Write(last, grpc::WriteOptions().set_last_message());
+  if (!is_told) call.context()->TryCancel();
+  writer.Finish();
+}
 
 }  // namespace
 
 absl::Status UploadOnce(Connection& connection, absl::Duration connect_timeout,
-                        CallWatch::Guard& guard, const v1::PutHeader& header, ByteSource& source,
-                        BytesMoved moved, Upload* upload) {
-  Pieces pieces(header, source);
+                        CallWatch::Guard& guard, const v1::PutHeader& header, const UploadStart& start,
+                        ByteSource& source, BytesMoved moved, Upload* upload) {
+  Pieces pieces(header, start, source);
   DFS_ASSIGN_OR_RETURN(RawPutRequest request, pieces.Next());
   const bool is_small = pieces.is_last() && pieces.sent() <= kOneMessageBytes;
   if (!is_small && !connection.WaitForBulk(connect_timeout)) {
@@ -82,8 +95,7 @@ absl::Status UploadOnce(Connection& connection, absl::Duration connect_timeout,
     moved(pieces.sent());
     auto next = pieces.Next();
     if (!next.ok()) {
-      call.context()->TryCancel();
-      writer->Finish();
+      Abandon(header, call, *writer);
       return next.status();
     }
     guard.RecordProgress();  // a slow source is not a slow server

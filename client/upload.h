@@ -20,19 +20,25 @@ inline constexpr std::uint64_t kOneMessageBytes = std::uint64_t{256} << 10;
 // Called after each piece was taken by the transport, with the bytes so far.
 using BytesMoved = absl::FunctionRef<void(std::uint64_t)>;
 
+// Where in the source, and in the file, an upload begins, and the CRC32C of what is before. The node has that.
+struct UploadStart {
+  std::uint64_t offset = 0;
+  std::uint32_t crc32c = 0;
+};
+
 struct Upload {
   v1::PutResponse response;  // if OK
   // Whether the last message was given to the transport. Until then nothing can have happened,
   // whatever the error: a put without `finish` is never committed.
   bool was_finish_sent = false;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0;  // of the file, up to here
 };
 
-// Reads `source` to its end and sends it. Blocks. Errors of the source come back as they are; the
-// call is cancelled then. Connects the bulk channel if needed: kUnavailable if that fails.
+// Reads `source`, which is at `start`, to its end and sends it. Blocks. Errors of the source come back as they are; the
+// call is cancelled then, or abandoned if the header has a resume_token. Connects the bulk channel if needed: kUnavailable if that fails.
 absl::Status UploadOnce(Connection& connection, absl::Duration connect_timeout,
-                        CallWatch::Guard& guard, const v1::PutHeader& header, ByteSource& source,
-                        BytesMoved moved, Upload* upload);
+                        CallWatch::Guard& guard, const v1::PutHeader& header, const UploadStart& start,
+                        ByteSource& source, BytesMoved moved, Upload* upload);
 
 }  // namespace dfs::client
 

@@ -21,6 +21,9 @@ constexpr absl::Duration kWriteDelay = absl::Milliseconds(40);
 constexpr std::size_t kSlotStride = 4'096;
 constexpr std::string_view kMagic = "dfsmark1";
 constexpr std::size_t kSlotBytes = 8 + 8 + 3 * 8 + 4;
+// The MANIFEST's pair of slots comes behind that of the content. Files of earlier versions end before it: nothing is known then.
+constexpr std::size_t kPairBytes = 2 * kSlotStride;
+constexpr std::size_t kFileBytes = 2 * kPairBytes;
 
 struct Slot {
   std::uint64_t sequence = 0;
@@ -83,12 +86,12 @@ absl::Status RocksdbDurableMark::ReadFile() {
   const auto& fs = env_->GetFileSystem();
   MutexLock lock(&file_mutex_);
   std::uint64_t size = 0;
-  if (!fs->GetFileSize(path_, {}, &size, nullptr).ok() || size < 2 * kSlotStride) {
+  if (!fs->GetFileSize(path_, {}, &size, nullptr).ok() || size < kPairBytes) {
     // New, or its first writing was cut short: nothing was marked yet.
     std::unique_ptr<rocksdb::FSWritableFile> made;
     DFS_RETURN_IF_ERROR(FromRocksdb(fs->NewWritableFile(path_, {}, &made, nullptr), path_));
     DFS_RETURN_IF_ERROR(
-        FromRocksdb(made->Append(std::string(2 * kSlotStride, '\0'), {}, nullptr), path_));
+        FromRocksdb(made->Append(std::string(kFileBytes, '\0'), {}, nullptr), path_));
     DFS_RETURN_IF_ERROR(FromRocksdb(made->Fsync({}, nullptr), path_));
     DFS_RETURN_IF_ERROR(FromRocksdb(made->Close({}, nullptr), path_));
     std::unique_ptr<rocksdb::FSDirectory> folder;
@@ -97,41 +100,63 @@ absl::Status RocksdbDurableMark::ReadFile() {
     DFS_RETURN_IF_ERROR(FromRocksdb(folder->Fsync({}, nullptr), path_));
   }
   DFS_RETURN_IF_ERROR(FromRocksdb(fs->NewRandomRWFile(path_, {}, &file_, nullptr), path_));
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{kSlotStride}}) {
+  DFS_RETURN_IF_ERROR(ReadSlotsLocked(kContent));
+  return ReadSlotsLocked(kManifest);
+}
+
+absl::Status RocksdbDurableMark::ReadSlotsLocked(Track track) {
+  for (const std::size_t at : {std::size_t{0}, kSlotStride}) {
+    const std::uint64_t offset = track * kPairBytes + at;
     std::array<char, kSlotBytes> buffer{};
     rocksdb::Slice result;
     DFS_RETURN_IF_ERROR(FromRocksdb(
         file_->Read(offset, kSlotBytes, {}, &result, buffer.data(), nullptr), path_));
     const auto slot = DecodeSlot({result.data(), result.size()});
-    if (!slot || slot->sequence <= sequence_) continue;
-    sequence_ = slot->sequence;
-    found_ = slot->position;
+    if (!slot || slot->sequence <= sequences_[track]) continue;
+    sequences_[track] = slot->sequence;
+    found_[track] = slot->position;
   }
-  MutexLock noted_lock(&mutex_);
-  noted_ = found_;
+  written_[track] = found_[track];
+  MutexLock lock(&mutex_);
+  noted_[track] = found_[track];
   return absl::OkStatus();
 }
 
-absl::Status RocksdbDurableMark::WriteFileLocked(const DurableWords& position) {
-  const Slot slot{++sequence_, position};
-  const std::uint64_t offset = (slot.sequence % 2) * kSlotStride;
+absl::Status RocksdbDurableMark::WriteSlotLocked(Track track, const DurableWords& position) {
+  const Slot slot{++sequences_[track], position};
+  const std::uint64_t offset = track * kPairBytes + (slot.sequence % 2) * kSlotStride;
   DFS_RETURN_IF_ERROR(FromRocksdb(file_->Write(offset, EncodeSlot(slot), {}, nullptr), path_));
+  written_[track] = position;
+  return absl::OkStatus();
+}
+
+absl::Status RocksdbDurableMark::WriteChangedLocked(const EachTrack<DurableWords>& positions) {
+  for (const Track track : {kContent, kManifest}) {
+    if (positions[track] == written_[track]) continue;
+    DFS_RETURN_IF_ERROR(WriteSlotLocked(track, positions[track]));
+  }
   return FromRocksdb(file_->Sync({}, nullptr), path_);
 }
 
 void RocksdbDurableMark::Note(const DurableWords& position) {
   MutexLock lock(&mutex_);
-  NoteLocked(position);
+  NoteLocked(kContent, position);
 }
 
 void RocksdbDurableMark::Raise(const DurableWords& position) {
   MutexLock lock(&mutex_);
-  if (position > noted_) NoteLocked(position);
+  if (position > noted_[kContent]) NoteLocked(kContent, position);
 }
 
-void RocksdbDurableMark::NoteLocked(const DurableWords& position) {
-  if (position == noted_) return;
-  noted_ = position;
+void RocksdbDurableMark::RaiseManifest(const ManifestPosition& position) {
+  const DurableWords words = {position.number, position.bytes, 0};
+  MutexLock lock(&mutex_);
+  if (words > noted_[kManifest]) NoteLocked(kManifest, words);
+}
+
+void RocksdbDurableMark::NoteLocked(Track track, const DurableWords& position) {
+  if (position == noted_[track]) return;
+  noted_[track] = position;
   if (is_scheduled_ || has_failed_) return;
   is_scheduled_ = true;
   executor_.PostAt(SystemClock().Now() + kWriteDelay, [this] { WriteNoted(); });
@@ -140,14 +165,14 @@ void RocksdbDurableMark::NoteLocked(const DurableWords& position) {
 void RocksdbDurableMark::WriteNoted() {
   // The file first: a position taken before Lower must not be written after it.
   MutexLock file_lock(&file_mutex_);
-  DurableWords position{};
+  EachTrack<DurableWords> positions{};
   {
     MutexLock lock(&mutex_);
     if (!is_scheduled_) return;
     is_scheduled_ = false;
-    position = noted_;
+    positions = noted_;
   }
-  const absl::Status status = WriteFileLocked(position);
+  const absl::Status status = WriteChangedLocked(positions);
   if (status.ok()) return;
   // The mark lags from now on, which it may.
   LOG(ERROR) << "durable-through mark: " << status;
@@ -156,15 +181,25 @@ void RocksdbDurableMark::WriteNoted() {
 }
 
 absl::Status RocksdbDurableMark::Lower(const DurableWords& position) {
+  return LowerTrack(kContent, position);
+}
+
+absl::Status RocksdbDurableMark::LowerManifest(const ManifestPosition& position) {
+  return LowerTrack(kManifest, {position.number, position.bytes, 0});
+}
+
+absl::Status RocksdbDurableMark::LowerTrack(Track track, const DurableWords& position) {
   MutexLock file_lock(&file_mutex_);
   {
     MutexLock lock(&mutex_);
-    noted_ = position;
-    is_scheduled_ = false;
+    noted_[track] = position;
   }
   // Both slots, so that no damage to one brings the higher position back.
-  DFS_RETURN_IF_ERROR(WriteFileLocked(position));
-  return WriteFileLocked(position);
+  for (int slot = 0; slot < 2; ++slot) {
+    DFS_RETURN_IF_ERROR(WriteSlotLocked(track, position));
+    DFS_RETURN_IF_ERROR(FromRocksdb(file_->Sync({}, nullptr), path_));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace dfs

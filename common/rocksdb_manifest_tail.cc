@@ -44,14 +44,19 @@ std::size_t RecordAt(std::string_view data, std::size_t at) {
 
 }  // namespace
 
-std::optional<std::size_t> FindZeroedTail(std::string_view manifest) {
+std::size_t WholeLogBytes(std::string_view log) {
   std::size_t at = 0;
-  while (at < manifest.size()) {
+  while (at < log.size()) {
     const std::size_t left = kBlockBytes - at % kBlockBytes;
-    const std::size_t bytes = left < kHeaderBytes ? left : RecordAt(manifest, at);
+    const std::size_t bytes = left < kHeaderBytes ? left : RecordAt(log, at);
     if (bytes == 0) break;
     at += bytes;
   }
+  return std::min(at, log.size());
+}
+
+std::optional<std::size_t> FindZeroedTail(std::string_view manifest) {
+  const std::size_t at = WholeLogBytes(manifest);
   if (at >= manifest.size()) return std::nullopt;
   const std::size_t last_set = manifest.find_last_not_of('\0');
   const std::size_t zeros = last_set == std::string_view::npos ? 0 : last_set + 1;

@@ -17,6 +17,9 @@ namespace dfs {
 // describes nothing that happened.
 [[nodiscard]] std::optional<std::size_t> FindZeroedTail(std::string_view manifest);
 
+// Where the first record that is not whole begins; the size, if all are.
+[[nodiscard]] std::size_t WholeLogBytes(std::string_view log);
+
 // The whole records of a file in RocksDB's log format (a MANIFEST or a write-ahead log), in order; what is damaged is
 // passed over, with the rest of its block if need be.
 [[nodiscard]] std::vector<std::string> WholeLogRecords(std::string_view log);

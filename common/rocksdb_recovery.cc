@@ -14,6 +14,7 @@
 #include "common/damage.h"
 #include "common/mutant.h"
 #include "common/rocksdb_manifest_tail.h"
+#include "common/rocksdb_manifest_through.h"
 #include "common/rocksdb_status.h"
 #include "common/status_macros.h"
 
@@ -336,6 +337,19 @@ rocksdb::Status OpenDamagedForReading(const RocksdbPlan& plan, const std::string
 
 namespace {
 
+absl::StatusOr<OpenedRocksdb> NoteManifest(const RocksdbPlan& plan, OpenedRocksdb opened) {
+  if (plan.mark == nullptr) return opened;
+  const ManifestPosition now = DurableManifest(opened.families.db.get());
+  // Made anew. A crash before this: it is refused once more, and made anew again.
+  if (now < plan.mark->found_manifest()) {
+    const absl::Status lowered = plan.mark->LowerManifest(now);
+    if (!lowered.ok()) opened.families.Close();
+    DFS_RETURN_IF_ERROR(lowered);
+  }
+  plan.mark->RaiseManifest(now);
+  return opened;
+}
+
 absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt) {
   rocksdb::Env* const env = plan.env;
   const std::string path = PathOf(plan);
@@ -347,10 +361,18 @@ absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt)
   DFS_RETURN_IF_ERROR(FromRocksdb(env->CreateDirIfMissing(path), path));
   DFS_RETURN_IF_ERROR(SyncFolder(env, plan.folder));
   DFS_RETURN_IF_ERROR(SyncLogs(env, path));
+  if (plan.mark != nullptr && !was_rebuilt) {
+    const absl::Status manifest = CheckManifest(env, path, plan.mark->found_manifest());
+    if (!manifest.ok()) {
+      return DamageError(absl::StrCat(path, ": ", std::string(manifest.message()), ". ", kAdvice));
+    }
+  }
   OpenedRocksdb out;
+  RocksdbPlan noted = plan;
+  if (plan.mark != nullptr) noted.options.listeners.push_back(ManifestListener(plan.mark));
   const auto open = [&] {
     out.filter = std::make_unique<RocksdbGapFilter>(plan.name);
-    return OpenFamilies(plan, path, rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords,
+    return OpenFamilies(noted, path, rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords,
                         /*is_read_only=*/false, out.filter.get(), &out.families);
   };
   rocksdb::Status status = open();
@@ -370,14 +392,14 @@ absl::StatusOr<OpenedRocksdb> TryOpen(const RocksdbPlan& plan, bool was_rebuilt)
   }
   out.was_cut = out.was_recovered || out.filter->has_found_gap() || was_rebuilt;
   out.was_rebuilt = was_rebuilt;
-  if (was_rebuilt) return out;
+  if (was_rebuilt) return NoteManifest(plan, std::move(out));
   if (const absl::Status reach = plan.check_reach(out.families); !reach.ok()) {
     out.families.Close();
     return DamageError(absl::StrCat(path, ": ", std::string(reach.message()),
                                     ": synced data is gone, or an old copy was put back. ",
                                     kAdvice));
   }
-  return out;
+  return NoteManifest(plan, std::move(out));
 }
 
 }  // namespace

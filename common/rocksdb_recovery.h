@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/rocksdb_durable_mark.h"
 
 namespace dfs {
 
@@ -64,6 +65,9 @@ struct RocksdbPlan {
   // OK if the database holds all that is known to have been synced: the durable-through mark. Else kDataLoss, which
   // says what is missing.
   std::function<absl::Status(const RocksdbFamilies&)> check_reach;
+  // Knows how far the MANIFEST reached, and is told how far it reaches, as long as the database is open, which it outlives.
+  // Null: that is not looked at.
+  RocksdbDurableMark* mark = nullptr;
   // Something was durable here: a database that is not there at all is refused too.
   bool must_exist = false;
   // Where a damaged database would be refused: makes a whole one in the folder `copy` (which is not there) from what can be

@@ -12,6 +12,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "common/rocksdb_manifest_tail.h"
+#include "common/rocksdb_manifest_through.h"
 #include "common/rocksdb_status.h"
 
 namespace dfs {
@@ -146,6 +147,14 @@ RocksdbSalvage::RocksdbSalvage(const RocksdbPlan& plan)
     : plan_(plan), scratch_(PathOf(plan) + ".salvage") {
   RemoveScratch();
   ReadLogs();
+  const absl::Status manifest = plan_.mark == nullptr ? absl::OkStatus()
+                                                      : CheckManifest(plan_.env, PathOf(plan_),
+                                                                      plan_.mark->found_manifest());
+  if (!manifest.ok()) {
+    // It would open without the tables that the lost records named.
+    LOG(WARNING) << "salvage: " << PathOf(plan_) << ": " << manifest;
+    return;
+  }
   const rocksdb::Status status = OpenDamagedForReading(plan_, PathOf(plan_), &opened_);
   if (status.ok()) return;
   LOG(WARNING) << "salvage: " << PathOf(plan_) << " does not open: " << status.ToString();

@@ -29,7 +29,7 @@ namespace dfs {
 // Sources, the best first:
 //   1. its write-ahead logs, around damaged records (RocksDB itself gives up 32 KiB for one of them). They hold the newest of
 //      every row that is in them at all: logs go away in order. In memory, so as large as the logs are.
-//   2. the database, opened as it stands, around damaged blocks. Deletions count.
+//   2. the database, opened as it stands, around damaged blocks. Deletions count. Not one whose MANIFEST has lost its end.
 //   3. where 2. is not whole: its tables, with a new MANIFEST (RocksDB's own repair, on links in the folder <name>.salvage),
 //      around damaged blocks. What was deleted may come back.
 //

@@ -61,6 +61,12 @@ Json JsonOf(const v1::FileInfo& file) {
   out["chunks"] = file.chunks();
   out["commit_index"] = file.commit_index();
   if (file.is_old()) out["old"] = true;
+  if (file.trashed_time_us() != 0) {
+    out["removed_at"] = FormatTime(file.trashed_time_us());
+    out["removed_at_us"] = file.trashed_time_us();
+    out["purge_at"] = FormatTime(file.purge_time_us());
+    out["purge_at_us"] = file.purge_time_us();
+  }
   if (file.consistency() == v1::EVENTUAL) out["consistency"] = "eventual";
   if (!file.writer().empty()) out["writer"] = file.writer();
   return out;

@@ -47,42 +47,70 @@ struct LsFlags {
   std::string consistency = "strong";
 };
 
-// Which of the names that begin with the prefix are meant.
+// Which of the names that the cluster lists are meant.
 class LsFilter {
  public:
-  // Sets the prefix of `list`.
+  // Sets what `list` asks for.
   static absl::StatusOr<LsFilter> Make(const LsFlags& flags, ListOptions& list) {
     LsFilter out;
     DFS_ASSIGN_OR_RETURN(out.filter_, NameFilter::Make(flags.selection.includes, flags.selection.excludes));
-    out.is_recursive_ = flags.selection.is_recursive;
+    const bool is_recursive = flags.selection.is_recursive;
     out.takes_all_ = flags.selection.includes.empty() && flags.selection.excludes.empty();
     list.prefix = flags.prefix;
-    while (out.is_recursive_ && list.prefix.ends_with('/')) list.prefix.pop_back();
+    while (is_recursive && list.prefix.ends_with('/')) list.prefix.pop_back();
     if (!flags.selection.is_literal && HasPattern(flags.prefix)) {
-      DFS_ASSIGN_OR_RETURN(out.pattern_, NamePattern::Parse(list.prefix));
-      list.prefix = out.pattern_->prefix();
-      out.folder_bytes_ = out.pattern_->folder().size();
-      out.takes_all_ = false;
-    } else if (out.is_recursive_ && !list.prefix.empty()) {
+      list.pattern = std::exchange(list.prefix, "");
+      list.pattern_above = is_recursive;
+      DFS_ASSIGN_OR_RETURN(const NamePattern pattern, NamePattern::Parse(list.pattern));
+      out.folder_bytes_ = pattern.folder().size();
+    } else if (is_recursive && !list.prefix.empty()) {
       list.prefix += '/';
       out.folder_bytes_ = list.prefix.size();
     }
     return out;
   }
-  // Whatever begins with the prefix.
+  // Whatever the cluster lists.
   [[nodiscard]] bool takes_all() const { return takes_all_; }
   [[nodiscard]] bool Takes(const std::string& name) const {
-    if (takes_all_) return true;
-    if (name.size() < folder_bytes_ || !filter_.Takes(name.substr(folder_bytes_))) return false;
-    return !pattern_ || (is_recursive_ ? pattern_->MatchesAbove(name) : pattern_->Matches(name));
+    return takes_all_ || (name.size() >= folder_bytes_ && filter_.Takes(name.substr(folder_bytes_)));
   }
 
  private:
   NameFilter filter_;
-  std::optional<NamePattern> pattern_;
   std::size_t folder_bytes_ = 0;
-  bool is_recursive_ = false;
   bool takes_all_ = true;
+};
+
+// Prints what `ls` shows of a file.
+class LsRows {
+ public:
+  LsRows(Session& session, const LsFlags& flags)
+      : session_(session), flags_(flags), table_(session, ">><<<") {}
+  void Add(const v1::FileInfo& file) {
+    const std::string mark = file.is_old() ? "  (older)" : "";
+    if (session_.is_json()) {
+      session_.PrintJson(JsonOf(file));
+    } else if (flags_.list.trash) {
+      // The trash is of versions: a name alone would not say which.
+      AddRow(file, FormatTime(file.trashed_time_us()), FormatTime(file.purge_time_us()), file.name());
+    } else if (flags_.is_long) {
+      AddRow(file, FormatTime(file.time_us()), FormatHealth(file), file.name() + mark);
+    } else if (flags_.list.old_versions) {
+      session_.Print(std::to_string(file.version()) + "  " + file.name() + mark + "\n");
+    } else {
+      session_.Print(file.name() + "\n");
+    }
+  }
+
+ private:
+  void AddRow(const v1::FileInfo& file, std::string third, std::string fourth, std::string name) {
+    table_.Add({FormatBytes(file.size(), session_.flags().is_human), std::to_string(file.version()), std::move(third),
+                std::move(fourth), std::move(name)});
+  }
+
+  Session& session_;
+  const LsFlags& flags_;
+  Table table_;
 };
 
 int RunLs(Session& session, LsFlags flags) {
@@ -98,23 +126,12 @@ int RunLs(Session& session, LsFlags flags) {
   flags.list.on_page = [] { Session::Flush(); };
   absl::Status status;
   {
-    Table table(session, ">><<<");
+    LsRows rows(session, flags);
     status = session.client().ListWhile(flags.list, [&](const v1::FileInfo& file) {
       if (!filter->Takes(file.name())) return true;
       // The older versions of the last one belong to it.
       if (!file.is_old() && limit > 0 && ++taken > limit) return false;
-      if (session.is_json()) {
-        session.PrintJson(JsonOf(file));
-      } else if (flags.is_long) {
-        table.Add({FormatBytes(file.size(), session.flags().is_human),
-                   std::to_string(file.version()), FormatTime(file.time_us()), FormatHealth(file),
-                   file.name() + (file.is_old() ? "  (older)" : "")});
-      } else if (flags.list.old_versions) {
-        session.Print(std::to_string(file.version()) + "  " + file.name() +
-                      (file.is_old() ? "  (older)" : "") + "\n");
-      } else {
-        session.Print(file.name() + "\n");
-      }
+      rows.Add(file);
       return true;
     });
   }
@@ -248,7 +265,7 @@ Verb LsVerb() {
           "ls [PREFIX]",
           "list files, ordered by name",
           {"dfs-cli ls", "dfs-cli ls -l archive/", "dfs-cli ls -l -h",
-           "dfs-cli ls --versions -l report", "dfs-cli ls 'logs/*.txt'", "dfs-cli ls -r --exclude=*.tmp archive"},
+           "dfs-cli ls --versions -l report", "dfs-cli ls --trash reports/", "dfs-cli ls 'logs/*.txt'", "dfs-cli ls -r --exclude=*.tmp archive"},
           [](CLI::App& app) -> RunVerb {
             auto flags = std::make_shared<LsFlags>();
             app.add_option("PREFIX", flags->prefix,
@@ -257,8 +274,12 @@ Verb LsVerb() {
                               "PREFIX is a folder, or the pattern of one: all below it (a list is never cut at a folder)");
             app.add_flag("-l,--long", flags->is_long,
                          "size, version, time (UTC), health (copies ok / wanted), name");
-            app.add_flag("--versions", flags->list.old_versions,
+            auto* versions = app.add_flag("--versions", flags->list.old_versions,
                          "also the older versions that the bucket keeps, newest first");
+            app.add_flag("--trash", flags->list.trash,
+                         "what was removed or replaced and can be had back (undelete --version): size, version, when it was "
+                         "removed, when it may be purged (UTC; sooner when space is short), name")
+                ->excludes(versions);
             app.add_option("--after", flags->list.after, "only names greater than this");
             app.add_option("--limit", flags->list.limit, "at most so many (0: all)");
             app.add_option("--consistency", flags->consistency, "strong, leader or eventual");

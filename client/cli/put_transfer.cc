@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/cli/interrupt.h"
+#include "client/cli/posix_put_state.h"
 #include "client/cli/terminal.h"
 #include "client/cli/text.h"
 #include "client/posix_partial_file.h"
@@ -53,6 +54,7 @@ absl::StatusOr<v1::PutResponse> AskAndPut(Session& session, const std::string& r
   if (!HasTerminal() || session.is_json()) return WithAdvice(conflict);
   const auto current = session.client().Stat(remote);
   if (!current.ok() && !absl::IsNotFound(current.status())) return current.status();
+  options.resumable = nullptr;  // it has ended, and this is another
   options.if_version = current.ok() ? current->version() : 0;
   const std::string who =
       !current.ok() || current->writer().empty() ? "another client" : current->writer();
@@ -90,6 +92,28 @@ absl::StatusOr<bool> IsThere(Session& session, const std::string& remote, ByteSo
   return true;
 }
 
+// All that a put has in common with the one it may go on with. Not the bytes: those are compared with what the node has.
+std::string KeyOf(const Session& session, const std::string& cluster_id, const std::string& remote,
+                  const PutSettings& settings) {
+  return Json{cluster_id, session.flags().bucket, remote, session.flags().writer, settings.if_absent, settings.is_forced,
+              settings.if_version ? Json(*settings.if_version) : Json()}
+      .dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+// Null: it is not worth it, or cannot be.
+std::unique_ptr<PutState> OpenState(Session& session, const std::string& local, const std::string& remote,
+                                    const ByteSource& source, const PutSettings& settings) {
+  if (!settings.resumes || source.size().value_or(0) < kResumableBytesMin) return nullptr;
+  const auto cluster = session.client().Hello();
+  if (!cluster.ok()) return nullptr;
+  return PutState::Open(KeyOf(session, cluster->cluster_id(), remote, settings), local);
+}
+
+// Whether another run may have something to go on with, or to find out.
+bool IsOpenEnd(const absl::Status& status) {
+  return OutcomeOf(status) == v1::ErrorDetail::UNKNOWN || absl::IsUnavailable(status) || absl::IsCancelled(status);
+}
+
 absl::Status AlreadyExists() {
   return ErrorWithReason(absl::StatusCode::kAlreadyExists, "there is a file of this name",
                          v1::ErrorDetail::PRECONDITION);
@@ -125,13 +149,22 @@ absl::StatusOr<Stored> PutFile(Session& session, const std::string& local, const
   options.ignores_conflict = settings.is_forced;
   DFS_RETURN_IF_ERROR(LookBeforehand(session, remote, *source, settings));
   options.on_progress = on_progress;
+  const std::unique_ptr<PutState> state = OpenState(session, local, remote, *source, settings);
+  ResumablePut resumable;
+  if (state != nullptr) {
+    resumable.left = state->left();
+    resumable.on_begin = [&state](const PutTrace& trace) { state->Write(trace); };
+    options.resumable = &resumable;
+  }
   auto put = PutOnce(session, remote, *source, options);
   if (ReasonOf(put.status()) == v1::ErrorDetail::CONFLICT) {
     put = settings.may_ask ? AskAndPut(session, remote, *source, options, put.status()) : WithAdvice(put.status());
   }
+  if (state != nullptr && (put.ok() || !IsOpenEnd(put.status()))) state->Remove();
   if (settings.if_absent && ReasonOf(put.status()) == v1::ErrorDetail::PRECONDITION) return AlreadyExists();
   DFS_RETURN_IF_ERROR(put.status());
   out.put = *std::move(put);
+  out.resumed_from = resumable.resumed_at;
   return out;
 }
 
@@ -139,12 +172,14 @@ std::string LineOf(const Stored& stored, bool is_human) {
   const v1::FileInfo& file = stored.put.info();
   return file.name() + "  " + FormatBytes(file.size(), is_human) + " bytes  version " + std::to_string(file.version()) + "  " +
          std::to_string(stored.put.replicas()) + " replicas" + FormatFreshness(file) +
-         (stored.was_there ? "  was there already" : "");
+         (stored.was_there ? "  was there already" : "") +
+         (stored.resumed_from > 0 ? "  went on at " + FormatBytes(stored.resumed_from, is_human) : "");
 }
 
 Json JsonOf(const Stored& stored) {
   Json json = JsonOf(stored.put);
   if (stored.was_there) json["was_there"] = true;
+  if (stored.resumed_from > 0) json["resumed_from"] = stored.resumed_from;
   return json;
 }
 

@@ -17,13 +17,14 @@ struct PutSettings {
   std::optional<std::uint64_t> if_version;
   bool if_absent = false;
   bool is_forced = false;  // whatever another client wrote just now
-  bool resumes = false;    // what is there with the same bytes is not sent again
+  bool resumes = false;    // what is there with the same bytes, or was sent by a run that was interrupted, is not sent again
   bool may_ask = false;    // a person, at the terminal; of one file at a time
 };
 
 struct Stored {
   v1::PutResponse put;
   bool was_there = false;
+  std::uint64_t resumed_from = 0;  // bytes that an interrupted put had sent
 };
 
 // "-" is standard input.

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "client/cli/name_pattern.h"
+#include "client/cli/name_filter.h"
 #include "client/cli/progress_line.h"
 #include "client/cli/put_transfer.h"
 #include "client/cli/simulation.h"
@@ -191,7 +191,7 @@ Verb PutVerb() {
            "tar c src | dfs-cli put - src.tar", "dfs-cli put --if-absent lock.txt locks/build",
            "dfs-cli put --if-version=17 report.pdf", "dfs-cli put a.txt b.txt archive/",
            "dfs-cli put -r src backup/src", "dfs-cli put -r --exclude=.git --jobs=8 src",
-           "dfs-cli put -r --resume src backup/src", "dfs-cli put -r -n src"},
+           "dfs-cli put --resume disk.img", "dfs-cli put -r --resume src backup/src", "dfs-cli put -r -n src"},
           [](CLI::App& app) -> RunVerb {
             auto flags = std::make_shared<PutFlags>();
             app.add_option("LOCAL", flags->words,
@@ -215,7 +215,8 @@ Verb PutVerb() {
             app.add_option("--exclude", flags->excludes, "with -r: not what matches this pattern (may be repeated)")
                 ->allow_extra_args(false);
             app.add_flag("--resume", flags->settings.resumes,
-                         "go on after an interruption: files that are there with the same bytes are not sent again");
+                         "go on after an interruption: files that are there with the same bytes are not sent again, and of a file of 8 MiB "
+                         "or more that was interrupted less than a minute ago (--resume-window of the server) only the rest is");
             AddJobsFlag(app, flags->jobs);
             AddDryRunFlag(app, flags->is_dry_run);
             app.callback([flags] {

@@ -73,26 +73,32 @@ class Selector {
   absl::Status AddMatches(const std::string& word, std::vector<RemoteFile>& found) {
     DFS_ASSIGN_OR_RETURN(const NamePattern pattern, NamePattern::Parse(word));
     const std::size_t folder = pattern.folder().size();
-    return List(pattern.prefix(), found, [&](const v1::FileInfo& file) {
+    ListOptions options;
+    options.pattern = word;
+    options.pattern_above = flags_.is_recursive;
+    return List(std::move(options), found, [&](const v1::FileInfo& file) {
+      // No server of ours says otherwise; what is removed depends on it.
       const bool is_meant = flags_.is_recursive ? pattern.MatchesAbove(file.name()) : pattern.Matches(file.name());
       if (is_meant) Take(file, file.name().substr(folder), found);
     });
   }
 
   absl::Status AddFolder(const std::string& folder, std::vector<RemoteFile>& found) {
-    const std::string prefix = folder.empty() ? "" : folder + "/";
+    ListOptions options;
+    options.prefix = folder.empty() ? "" : folder + "/";
+    const std::size_t prefix = options.prefix.size();
     const std::string above = flags_.keeps_folder_names && !folder.empty() ? BaseName(folder) + "/" : "";
-    return List(prefix, found, [&](const v1::FileInfo& file) { Take(file, file.name().substr(prefix.size()), found, above); });
+    return List(std::move(options), found, [&](const v1::FileInfo& file) {
+      if (file.name().size() > prefix) Take(file, file.name().substr(prefix), found, above);
+    });
   }
 
-  absl::Status List(const std::string& prefix, const std::vector<RemoteFile>& found,
+  absl::Status List(ListOptions options, const std::vector<RemoteFile>& found,
                     absl::FunctionRef<void(const v1::FileInfo&)> take) {
-    ListOptions options;
-    options.prefix = prefix;
     options.consistency = consistency_;
     return client_.ListWhile(options, [&](const v1::FileInfo& file) {
-      // No server of ours says otherwise; what follows depends on it.
-      if (file.name().starts_with(prefix)) take(file);
+      // As above.
+      if (file.name().starts_with(options.prefix)) take(file);
       return found.size() <= kTreeFilesMax;
     });
   }

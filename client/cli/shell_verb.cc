@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +10,7 @@
 
 #include "client/cli/command_line.h"
 #include "client/cli/line_source.h"
+#include "client/cli/state_folder.h"
 #include "client/cli/verb_shape.h"
 #include "client/cli/verbs.h"
 
@@ -22,19 +21,8 @@ constexpr std::uint64_t kNamesMax = 200;
 
 // Empty: there is no such place.
 std::string HistoryPath() {
-  // NOLINTBEGIN(concurrency-mt-unsafe): nothing here sets variables
-  const char* base = std::getenv("XDG_STATE_HOME");
-  const char* home = std::getenv("HOME");
-  // NOLINTEND(concurrency-mt-unsafe)
-  std::string folder;
-  if (base != nullptr && *base == '/') {
-    folder = std::string(base) + "/dfs";
-  } else if (home != nullptr && *home == '/') {
-    folder = std::string(home) + "/.local/state/dfs";
-  }
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  return folder.empty() || error ? "" : folder + "/history";
+  const std::string folder = StateFolder();
+  return folder.empty() ? "" : folder + "/history";
 }
 
 class Shell {

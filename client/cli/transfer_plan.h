@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/cli/name_pattern.h"
+#include "client/cli/name_filter.h"
 #include "client/cli/posix_tree.h"
 
 namespace dfs::client::cli {

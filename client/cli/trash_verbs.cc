@@ -10,6 +10,7 @@
 #include "client/cli/simulation.h"
 #include "client/cli/text.h"
 #include "client/cli/verbs.h"
+#include "common/status_macros.h"
 #include "proto/wire_status.h"
 
 namespace dfs::client::cli {
@@ -28,17 +29,34 @@ absl::Status ThereIsAFile() {
                          v1::ErrorDetail::PRECONDITION);
 }
 
-// The cluster does not tell what is in its trash.
+// What would be taken back: the newest version of the name in the trash, or the one that is meant.
+absl::StatusOr<v1::FileInfo> FindInTrash(Session& session, const UndeleteFlags& flags) {
+  ListOptions options;
+  options.prefix = flags.remote;
+  options.trash = true;
+  std::optional<v1::FileInfo> found;
+  DFS_RETURN_IF_ERROR(session.client().ListWhile(options, [&](const v1::FileInfo& file) {
+    if (file.name() != flags.remote) return false;
+    if (flags.version && file.version() != *flags.version) return true;
+    found = file;
+    return false;
+  }));
+  if (found) return *std::move(found);
+  return absl::NotFoundError(flags.version ? "this version is not in the trash (any more)" : "it is not in the trash (any more)");
+}
+
 int SimulateUndelete(Session& session, const UndeleteFlags& flags) {
   const auto current = session.client().Stat(flags.remote);
   if (!current.ok() && !absl::IsNotFound(current.status())) return session.Fail(current.status(), flags.remote);
   if (current.ok() && !flags.replaces) return session.Fail(ThereIsAFile(), flags.remote);
-  const std::string which = flags.version ? "version " + std::to_string(*flags.version) : "the newest version in the trash";
+  const auto trashed = FindInTrash(session, flags);
+  if (!trashed.ok()) return session.Fail(trashed.status(), flags.remote);
   const std::uint64_t replaced = current.ok() ? current->version() : 0;
   Simulation simulation(session);
-  simulation.Would("undelete", flags.remote + ": take back " + which + ", if it is there" +
+  simulation.Would("undelete", flags.remote + ": take back version " + std::to_string(trashed->version()) + ", " +
+                                   FormatBytes(trashed->size(), session.flags().is_human) + " bytes" +
                                    (replaced == 0 ? "" : ", in place of version " + std::to_string(replaced)),
-                   Json{{"name", flags.remote}, {"version", flags.version.value_or(0)}, {"replaces", replaced}});
+                   Json{{"name", flags.remote}, {"version", trashed->version()}, {"replaces", replaced}}, trashed->size());
   return simulation.Finish();
 }
 

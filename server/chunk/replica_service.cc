@@ -97,7 +97,7 @@ grpc::Status ReplicaService::WriteChunk(
 absl::Status ReplicaService::ReceiveChunk(
     grpc::ServerContext* context, grpc::ServerReader<WithData<rpc::WriteChunkRequest>>* reader,
     rpc::ChunkAck* response) {
-  ProgressGuard::Watch watch(&guard_, parts_.stall_timeout, [context] { context->TryCancel(); });
+  ProgressGuard::Watch watch(&guard_, parts_.write_stall_timeout, [context] { context->TryCancel(); });
   ChunkId chunk;
   std::unique_ptr<ChunkWriter> writer;
   std::uint64_t received = 0;

@@ -34,6 +34,9 @@ class ReplicaService final : public RawService {
     std::function<rpc::Ack()> own_ack;
     // A stream on which nothing moves for so long is cancelled.
     absl::Duration stall_timeout = absl::Minutes(2);
+    // The same while a chunk is received: its coordinator may keep the put of a client that went away for up to 5 min, and
+    // has waited for that client before.
+    absl::Duration write_stall_timeout = absl::Minutes(6);
   };
 
   static constexpr int kWritesMax = 64;

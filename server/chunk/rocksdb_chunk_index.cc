@@ -136,6 +136,7 @@ absl::StatusOr<std::unique_ptr<ChunkIndex>> ChunkIndex::Open(const std::string& 
   };
   plan.families.assign(kIndexFamilies.begin(), kIndexFamilies.end());
   plan.must_exist = mark != 0;
+  plan.mark = index->mark_.get();
   plan.rebuild = [plain = plan](const std::string& copy) {
     return RebuildIndex(plain, copy, absl::ToUnixMicros(SystemClock().WallNow()));
   };

@@ -307,6 +307,14 @@ std::size_t PutOperation::BacklogOf(NodeId node) const {
   return bytes;
 }
 
+std::size_t PutOperation::queued_bytes() const {
+  std::size_t bytes = small_.size();
+  for (const auto& [node, writer] : sealed_) bytes += writer->backlog_bytes();
+  if (open_chunk_ == nullptr) return bytes;
+  for (const auto& [node, writer] : open_chunk_->writers) bytes += writer->backlog_bytes();
+  return bytes;
+}
+
 void PutOperation::CutOff(NodeId node) {
   for (auto& [owner, writer] : open_chunk_->writers) {
     if (owner == node) writer->Cancel();

@@ -27,7 +27,7 @@ namespace dfs::coordinator {
 // and relinks the stored bytes, unseen by the client. Bytes up to chunk::kSmallBytesMax go as one small chunk, batched with
 // those of other puts.
 //
-// Used by one thread. Destroyed before Finish succeeded: whatever was written is left to collection,
+// Used by one thread at a time. Destroyed before Finish succeeded: whatever was written is left to collection,
 // and nothing of it is ever visible.
 class PutOperation {
  public:
@@ -45,6 +45,19 @@ class PutOperation {
   // Decides. OK: stored, W copies durable. kInvalidArgument SIZE_MISMATCH, kDataLoss BAD_CHECKSUM, kUnavailable: nothing happened.
   // kDeadlineExceeded: outcome unknown.
   absl::StatusOr<api::PutResponse> Finish(const api::PutFinish& finish);
+
+  // From now on; null: nothing is measured.
+  void MeasureWith(PhaseTimer* phases) { phases_ = phases; }
+  // All bytes that Append took without an error, and their CRC32C.
+  [[nodiscard]] std::uint64_t received_bytes() const { return received_bytes_; }
+  [[nodiscard]] std::uint32_t received_crc() const { return content_crc_; }
+  // As Begin had it.
+  [[nodiscard]] const api::PutHeader& header() const { return header_; }
+  // Whether the replicas have its bytes, or are being sent them: a small file is held in memory until Finish.
+  [[nodiscard]] bool is_large() const { return is_large_; }
+  // Bytes in memory that wait for replicas; those that several wait for count several times. Any thread, while no other call
+  // is under way.
+  [[nodiscard]] std::size_t queued_bytes() const;
 
  private:
   struct OpenChunk;
@@ -74,7 +87,7 @@ class PutOperation {
   absl::Status LostQuorum(std::uint32_t index);
 
   const Parts& parts_;
-  PhaseTimer* const phases_;
+  PhaseTimer* phases_;
   const MonotonicTime started_;
   api::PutHeader header_;
   rpc::BucketRow bucket_;

@@ -56,12 +56,14 @@ void TakeResult(const metadata::MetadataView& view, const rpc::CommandResult& re
 }  // namespace
 
 FileOperations::FileOperations(const coordinator::Parts& parts, PeerChannels* channels,
-                               gossip_store::GossipHost* gossip)
+                               gossip_store::GossipHost* gossip, const coordinator::ParkLimits& park_limits)
     : parts_(parts),
       gossip_(gossip),
       gossip_files_(parts, gossip),
       reads_(parts),
-      relay_(channels, &guard_) {}
+      relay_(channels, &guard_),
+      parked_(park_limits, parts.clock, &parked_executor_),
+      parked_executor_("parked-puts", *parts.clock) {}
 
 absl::Status FileOperations::Read(
     const std::function<absl::Status(absl::Duration lag_max)>& here,

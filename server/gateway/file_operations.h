@@ -8,11 +8,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/executor.h"
 #include "common/ids.h"
 #include "common/peer_channels.h"
 #include "common/progress_guard.h"
 #include "dfs/v1/files.pb.h"
 #include "server/coordinator/coordinator.h"
+#include "server/coordinator/parked_puts.h"
 #include "server/gateway/file_put.h"
 #include "server/gateway/file_reads.h"
 #include "server/gateway/gossip_files.h"
@@ -32,12 +34,13 @@ namespace dfs::gateway {
 // Thread-safe.
 class FileOperations {
  public:
-  // All outlive it. `gossip` null: there are no gossip buckets here.
-  FileOperations(const coordinator::Parts& parts, PeerChannels* channels,
-                 gossip_store::GossipHost* gossip = nullptr);
+  // All outlive it. `gossip` null: there are no gossip buckets here. `park_limits`: of puts that may be gone on with.
+  FileOperations(const coordinator::Parts& parts, PeerChannels* channels, gossip_store::GossipHost* gossip = nullptr,
+                 const coordinator::ParkLimits& park_limits = {});
 
   // Not begun. This and `phases` (may be null) outlive it.
-  [[nodiscard]] FilePut NewPut(PhaseTimer* phases) { return {parts_, &gossip_files_, gossip_, phases}; }
+  [[nodiscard]] FilePut NewPut(PhaseTimer* phases) { return {parts_, &gossip_files_, gossip_, &parked_, phases}; }
+  [[nodiscard]] coordinator::ParkedPuts* parked_puts() { return &parked_; }
 
   // Reads (rule R10): this node's state as of a read index or, if that lags, the leader's answer. `context` is the
   // client's call, with which a call to the leader ends; null if the client has not come by gRPC. An error after the
@@ -80,6 +83,8 @@ class FileOperations {
   GossipFiles gossip_files_;
   FileReads reads_;
   ReadRelay relay_;
+  coordinator::ParkedPuts parked_;
+  ThreadExecutor parked_executor_;  // last: it uses them
 };
 
 }  // namespace dfs::gateway

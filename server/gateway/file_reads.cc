@@ -102,36 +102,47 @@ absl::Status FileReads::Locate(const api::LocateRequest& request, absl::Duration
 
 absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag_max,
                              const ListSink& sink) {
+  DFS_ASSIGN_OR_RETURN(NameListing listing, NameListing::Make(request, sink));
   DFS_ASSIGN_OR_RETURN(const auto view,
                        coordinator::ReadView(parts_, request.consistency(), lag_max));
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                        coordinator::FindBucket(*view, request.bucket()));
-  api::ListResponse page;
-  page.set_applied_index(view->applied_index().value());
-  std::uint64_t listed = 0;
-  bool is_open = true;
-  int page_size = kFirstPageSize;
+  listing.SetState(view->applied_index(), api::CONSISTENCY_UNSPECIFIED);
   const auto add = [&](rpc::VersionRow version) {
     coordinator::CompleteEmptySet(*view, bucket, &version);
-    *page.add_files() = coordinator::InfoOf(version, bucket);
+    return listing.Add(coordinator::InfoOf(version, bucket));
   };
   const BucketId id(bucket.id());
-  view->List(id, request.prefix(), request.after(), [&](const rpc::VersionRow& version) {
-    add(version);
-    if (request.old_versions() && version.old_versions() > 0) {
-      for (auto& old : view->FindOlds(id, version.name())) add(std::move(old));
-    }
-    ++listed;
-    if (page.files_size() >= page_size) {
-      is_open = sink(page);
-      page_size = std::min(2 * page_size, kPageSize);
-      page.clear_files();
-    }
-    return is_open && (request.limit() == 0 || listed < request.limit());
-  });
-  // An empty listing is one empty page: it tells the index.
-  if (is_open && (page.files_size() > 0 || listed == 0)) sink(page);
+  if (request.trash()) {
+    ListTrash(*view, bucket, request, listing);
+  } else if (listing.prefix()) {
+    view->ListChosen(
+        id, *listing.prefix(), request.after(), [&](std::string_view name) { return listing.Choose(name); },
+        [&](const rpc::VersionRow& version) {
+          const bool goes_on = add(version);
+          if (request.old_versions() && version.old_versions() > 0) {
+            for (auto& old : view->FindOlds(id, version.name())) add(std::move(old));
+          }
+          return goes_on;
+        });
+  }
+  listing.Finish();
   return absl::OkStatus();
+}
+
+void FileReads::ListTrash(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
+                          const api::ListRequest& request, NameListing& listing) const {
+  if (!listing.prefix()) return;
+  const auto trash_us = static_cast<std::uint64_t>(absl::ToInt64Microseconds(trash_time_));
+  view.ListTrash(
+      BucketId(bucket.id()), *listing.prefix(), {request.after(), request.after_version()},
+      [&](std::string_view name, std::uint64_t number) { return listing.Choose(name, number); },
+      [&](const rpc::VersionRow& version) {
+        api::FileInfo file = coordinator::InfoOf(version, bucket);
+        file.set_trashed_time_us(version.trashed_time_us());
+        file.set_purge_time_us(version.trashed_time_us() + trash_us);
+        return listing.Add(std::move(file));
+      });
 }
 
 }  // namespace dfs::gateway

@@ -15,14 +15,13 @@
 #include "proto/data_message.h"
 #include "server/coordinator/coordinator.h"
 #include "server/gateway/handover_desk.h"
+#include "server/gateway/name_listing.h"
 
 namespace dfs::gateway {
 
-// Take the messages of an answer, in order; false: the client is gone, stop (kCancelled for a get). They may block,
-// and see to it that a client that takes nothing does not block them for ever.
+// Takes the messages of an answer, in order; false: the client is gone, stop (kCancelled). It may block,
+// and sees to it that a client that takes nothing does not block it for ever.
 using GetSink = std::function<bool(const WithData<api::GetResponse>&)>;
-using ListSink = std::function<bool(const api::ListResponse&)>;
-
 // Decode, one operation, encode. All calls block. An error for which coordinator::IsLagging holds:
 // this node's state was not at the read index within `lag_max`; nothing was written to the client,
 // so that another node may answer.
@@ -39,6 +38,9 @@ class FileReads {
     socket_ = std::move(socket);
   }
 
+  // How long what was removed is kept, for those who list the trash. Before the first call.
+  void ShowTrashTime(absl::Duration trash_time) { trash_time_ = trash_time; }
+
   // `phases`, if there is one, is told when the version is known.
   absl::Status Get(const api::GetRequest& request, absl::Duration lag_max, const GetSink& sink,
                    PhaseTimer* phases = nullptr);
@@ -49,10 +51,6 @@ class FileReads {
   absl::Status List(const api::ListRequest& request, absl::Duration lag_max, const ListSink& sink);
 
  private:
-  // Names in the first message of a listing, so that somebody who waits sees them soon; each further one has twice as many.
-  static constexpr int kFirstPageSize = 64;
-  static constexpr int kPageSize = 1'000;
-
   struct Found {
     std::unique_ptr<metadata::MetadataView> view;
     rpc::BucketRow bucket;
@@ -62,7 +60,11 @@ class FileReads {
   template <class Request>
   absl::StatusOr<Found> Find(const Request& request, absl::Duration lag_max);
 
+  void ListTrash(const metadata::MetadataView& view, const rpc::BucketRow& bucket, const api::ListRequest& request,
+                 NameListing& listing) const;
+
   const coordinator::Parts& parts_;
+  absl::Duration trash_time_ = absl::Hours(24);
   HandoverDesk* desk_ = nullptr;  // null: none
   std::string socket_;
 };

@@ -21,6 +21,15 @@ absl::Status TooManyStreams() {
                          api::ErrorDetail::OVERLOADED);
 }
 
+// Whom the client's certificate names; empty in plaintext.
+std::string OwnerOf(const grpc::ServerContext& context) {
+  std::string owner;
+  for (const grpc::string_ref& name : context.auth_context()->GetPeerIdentity()) {
+    owner.append(name.data(), name.size()).push_back('\0');
+  }
+  return owner;
+}
+
 // The answer of a change, or why there is none.
 template <class Response>
 grpc::Status Answer(OperationTimer timer, absl::StatusOr<Response> result, Response* response) {
@@ -36,6 +45,7 @@ FileService::FileService(FileOperations* operations, OperationMetrics* metrics)
       parts_(operations->parts()),
       buckets_(operations->parts(), operations->gossip_files()) {
   AddClientStreaming("/dfs.v1.Files/Put", &FileService::Put);
+  AddUnary("/dfs.v1.Files/PutProgress", &FileService::PutProgress);
   AddServerStreaming("/dfs.v1.Files/Get", &FileService::Get);
   AddUnary("/dfs.v1.Files/Remove", &FileService::Remove);
   AddUnary("/dfs.v1.Files/Move", &FileService::Move);
@@ -80,16 +90,17 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
     }
     if (is_first) {
       timer->About(message.header().bucket(), message.header().name());
-      DFS_RETURN_IF_ERROR(put.Begin(message.header()));
+      DFS_RETURN_IF_ERROR(put.Begin(message.header(), message.header().has_resume_token() ? OwnerOf(*context) : ""));
     }
     is_first = false;
     if (!request.data.empty()) {
       if (request.data.size() > kDataBytesMax) {
         return absl::InvalidArgumentError("data longer than 2 MiB in one message");
       }
-      if (message.offset() != timer->bytes_in) {
+      const std::uint64_t expected = put.resumed_at() + timer->bytes_in;
+      if (message.offset() != expected) {
         return absl::InvalidArgumentError(
-            absl::StrCat("data at offset ", message.offset(), ", expected ", timer->bytes_in));
+            absl::StrCat("data at offset ", message.offset(), ", expected ", expected));
       }
       DFS_RETURN_IF_ERROR(put.Append(request.data, message.crc32c()));
       timer->bytes_in += request.data.size();
@@ -99,8 +110,17 @@ absl::Status FileService::PutStream(grpc::ServerContext* context,
       DFS_ASSIGN_OR_RETURN(*response, put.Finish(message.finish()));
       return absl::OkStatus();
     }
+    if (message.abandon()) return absl::CancelledError("abandoned; nothing was stored");
   }
+  if (put.Park()) return absl::CancelledError("the stream broke; what came is kept for a while");
   return absl::InvalidArgumentError("the stream ended without a finish; nothing was stored");
+}
+
+grpc::Status FileService::PutProgress(grpc::ServerContext* context, const api::PutProgressRequest* request,
+                                      api::PutProgressResponse* response) {
+  auto progress = operations_->parked_puts()->Find(OwnerOf(*context), *request);
+  if (progress.ok()) *response = *std::move(progress);
+  return ToGrpc(progress.status());
 }
 
 grpc::Status FileService::Get(grpc::ServerContext* context, const api::GetRequest* request,

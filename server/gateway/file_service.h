@@ -27,6 +27,8 @@ class FileService final : public RawService {
   grpc::Status Put(grpc::ServerContext* context,
                    grpc::ServerReader<WithData<api::PutRequest>>* reader,
                    api::PutResponse* response);
+  grpc::Status PutProgress(grpc::ServerContext* context, const api::PutProgressRequest* request,
+                           api::PutProgressResponse* response);
   grpc::Status Get(grpc::ServerContext* context, const api::GetRequest* request,
                    grpc::ServerWriter<WithData<api::GetResponse>>* writer);
   grpc::Status Remove(grpc::ServerContext* context, const api::RemoveRequest* request,

@@ -251,29 +251,25 @@ absl::Status GossipFiles::Locate(const rpc::BucketRow& bucket, const api::Locate
 
 absl::Status GossipFiles::List(const rpc::BucketRow& bucket, const api::ListRequest& request,
                                const ListSink& sink) {
-  api::ListResponse page;
-  page.set_applied_index(parts_.machine->applied_index().value());
-  page.set_consistency(api::EVENTUAL);
+  if (request.trash()) return Refused("a trash");
+  DFS_ASSIGN_OR_RETURN(NameListing listing, NameListing::Make(request, sink));
+  listing.SetState(parts_.machine->applied_index(), api::EVENTUAL);
   std::string after = request.after();
-  std::uint64_t listed = 0;
-  while (true) {
+  bool goes_on = listing.prefix().has_value();
+  while (goes_on) {
     DFS_ASSIGN_OR_RETURN(const std::vector<Record> records,
-                         host_->List(BucketId(bucket.id()), request.prefix(), after));
+                         host_->List(BucketId(bucket.id()), *listing.prefix(), after));
     for (const Record& record : records) {
-      if (request.limit() != 0 && listed == request.limit()) break;
-      *page.add_files() = InfoOf(record, bucket);
-      ++listed;
+      const auto choice = listing.Choose(record.key.name);
+      goes_on = choice == NameListing::Choice::kPass ||
+                (choice == NameListing::Choice::kVisit && listing.Add(InfoOf(record, bucket)));
+      if (!goes_on) break;
     }
-    const bool is_last = records.size() < gossip_store::GossipHost::kListMax ||
-                         (request.limit() != 0 && listed == request.limit());
-    // An empty listing is one empty page: it tells how fresh it is.
-    if (page.files_size() > 0 || listed == 0) {
-      if (!sink(page)) return absl::OkStatus();
-    }
-    if (is_last) return absl::OkStatus();
+    if (records.size() < gossip_store::GossipHost::kListMax) break;
     after = records.back().key.name;
-    page.clear_files();
   }
+  listing.Finish();
+  return absl::OkStatus();
 }
 
 // ---- changes ----

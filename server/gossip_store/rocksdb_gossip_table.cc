@@ -137,6 +137,7 @@ absl::StatusOr<std::unique_ptr<RocksdbGossipTable>> RocksdbGossipTable::OpenOnce
   };
   plan.families = {rocksdb::kDefaultColumnFamilyName};
   plan.must_exist = mark != 0;
+  plan.mark = table->mark_.get();
   plan.check_reach = [mark](const RocksdbFamilies& families) -> absl::Status {
     const std::uint64_t last = families.db->GetLatestSequenceNumber();
     if (last >= mark) return absl::OkStatus();

@@ -134,6 +134,7 @@ void HttpDoor::AnswerMetrics(Exchange& exchange) {
   sources.self = parts_.files->parts().self.value();
   sources.is_serving = is_serving_;
   sources.http_requests = running_;
+  sources.puts = parts_.files->parked_puts()->counts();
   Response out;
   out.content_type = kMetricsType;
   out.body = MetricsText(sources);

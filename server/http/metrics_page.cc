@@ -102,6 +102,16 @@ void AddOperations(const OperationMetrics& operations, Page& page) {
                ToDouble(operations.handover_bytes()));
 }
 
+void AddParkedPuts(const coordinator::ParkCounts& puts, Page& page) {
+  page.Gauge("dfs_parked_puts", "interrupted puts whose bytes are kept here to go on with", ToDouble(puts.parked));
+  page.Counter("dfs_resumed_puts_total", "interrupted puts that another stream went on with", ToDouble(puts.resumed));
+  page.Counter("dfs_resumed_bytes_total", "bytes that these had already", ToDouble(puts.resumed_bytes));
+  MetricFamily& dropped = page.Family("dfs_parked_puts_dropped_total", "interrupted puts that nobody went on with",
+                                      MetricType::Counter);
+  Page::AddCounter(dropped, {{"why", "expired"}}, ToDouble(puts.expired));
+  Page::AddCounter(dropped, {{"why", "displaced"}}, ToDouble(puts.displaced));
+}
+
 void AddNodes(const v1::StatusResponse& status, Page& page) {
   MetricFamily& up =
       page.Family("dfs_node_alive", "1: this node sees that one alive", MetricType::Gauge);
@@ -178,6 +188,7 @@ std::string MetricsText(const MetricsSources& sources) {
   for (const auto& node : sources.status->nodes()) {
     if (node.node_id() == sources.self) AddOwn(node, page);
   }
+  AddParkedPuts(sources.puts, page);
   AddNodes(*sources.status, page);
   AddCluster(*sources.status, page);
   AddGossip(sources.status->gossip(), page);

@@ -8,6 +8,7 @@
 
 #include "common/operation_metrics.h"
 #include "dfs/v1/cluster.pb.h"
+#include "server/coordinator/park_limits.h"
 
 namespace dfs::http {
 
@@ -19,6 +20,7 @@ struct MetricsSources {
   std::uint32_t self = 0;
   bool is_serving = false;
   std::uint32_t http_requests = 0;  // running now
+  coordinator::ParkCounts puts;
 };
 
 // In Prometheus' text format. README.md lists the names.

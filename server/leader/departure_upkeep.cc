@@ -85,9 +85,8 @@ void DepartureUpkeep::CheckHandover(const rpc::NodeRow& row) {
   RepairSurvey survey;
   state_->world.view()->ListVersions(TxnId(), [&](const rpc::VersionRow& version) {
     const auto bucket = directory.FindBucket(BucketId(version.bucket_id()));
-    for (int k = 0; bucket && version.trashed_index() == 0 && k < version.chunks_size(); ++k) {
-      const ChunkId id{FromWire(version.txn()), static_cast<std::uint32_t>(k)};
-      survey.Add(ToIncompleteChunk(id, version.chunks(k), bucket->replicas()), members, true);
+    for (int k = 0; bucket && k < version.chunks_size(); ++k) {
+      survey.Add(ToIncompleteChunk(version, k, bucket->replicas()), members, true);
     }
     return !state_->HasEnded() && !survey.totals().handovers.contains(node);
   });

@@ -114,7 +114,7 @@ void RebalanceLoop::OfferVersion(const rpc::VersionRow& version, const RepairMem
   if (!bucket) return;
   for (int k = 0; k < version.chunks_size(); ++k) {
     const ChunkId id{FromWire(version.txn()), static_cast<std::uint32_t>(k)};
-    const IncompleteChunk chunk = ToIncompleteChunk(id, version.chunks(k), bucket->replicas());
+    const IncompleteChunk chunk = ToIncompleteChunk(version, k, bucket->replicas());
     if (under_way_.contains(id) || !IsWhole(chunk, members)) continue;
     std::vector<NodeId> set;
     for (const auto& [node, state] : chunk.set) set.push_back(node);

@@ -41,9 +41,12 @@ std::string Describe(const RepairMembers& members) {
 
 }  // namespace
 
-IncompleteChunk ToIncompleteChunk(const ChunkId& id, const rpc::ChunkRow& row,
+IncompleteChunk ToIncompleteChunk(const rpc::VersionRow& version, int index,
                                   std::size_t replicas_wanted) {
-  IncompleteChunk chunk{id, row.size(), HashFromWire(row.hash()), replicas_wanted, {}};
+  const rpc::ChunkRow& row = version.chunks(index);
+  const ChunkId id{FromWire(version.txn()), static_cast<std::uint32_t>(index)};
+  IncompleteChunk chunk{id, row.size(), HashFromWire(row.hash()), replicas_wanted, {},
+                        version.trashed_index() != 0};
   for (const auto& replica : row.replicas()) {
     chunk.set[NodeId(replica.node_id())] = StateOf(replica);
   }
@@ -108,8 +111,7 @@ void RepairLoop::LookOn() {
   int seen = 0;
   const auto visit = [&](const rpc::VersionRow& version) {
     look_->cursor = FromWire(version.txn());
-    // What is in the trash gets no new copies.
-    if (version.trashed_index() == 0) AddVersion(version, members);
+    AddVersion(version, members);
     return ++seen < kVersionsPerSlice;
   };
   if (look_->is_full) {
@@ -145,10 +147,10 @@ void RepairLoop::AddVersion(const rpc::VersionRow& version, const RepairMembers&
   bool is_short = false;
   for (int k = 0; k < version.chunks_size(); ++k) {
     const ChunkId id{txn, static_cast<std::uint32_t>(k)};
-    const IncompleteChunk chunk = ToIncompleteChunk(id, version.chunks(k), bucket->replicas());
+    const IncompleteChunk chunk = ToIncompleteChunk(version, k, bucket->replicas());
     const ChunkHealth health = HealthOf(chunk, members);
     if (health.is_complete()) continue;
-    is_short = is_short || health.present < health.wanted;
+    is_short = is_short || (!chunk.is_trashed && health.present < health.wanted);
     if (ObstacleOf(chunk, members) == Obstacle::kNone && !failed_.contains(id) &&
         IsArriving(id, version.chunks(k))) {
       ++look_->arriving;
@@ -161,12 +163,11 @@ void RepairLoop::AddVersion(const rpc::VersionRow& version, const RepairMembers&
 std::optional<IncompleteChunk> RepairLoop::ReadAgain(const metadata::MetadataView& view,
                                                      const ChunkId& chunk) {
   const auto version = view.FindVersion(chunk.txn);
-  if (!version || version->trashed_index() != 0) return std::nullopt;
-  if (chunk.index >= static_cast<std::uint32_t>(version->chunks_size())) return std::nullopt;
+  if (!version || chunk.index >= static_cast<std::uint32_t>(version->chunks_size())) return std::nullopt;
   const rpc::ChunkRow& row = version->chunks(static_cast<int>(chunk.index));
   const auto bucket = directory_->FindBucket(BucketId(version->bucket_id()));
   if (!bucket || IsBusy(chunk, row)) return std::nullopt;
-  return ToIncompleteChunk(chunk, row, bucket->replicas());
+  return ToIncompleteChunk(*version, static_cast<int>(chunk.index), bucket->replicas());
 }
 
 void RepairLoop::FillBacklog(const RepairMembers& members) {

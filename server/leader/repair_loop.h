@@ -48,7 +48,9 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
              std::shared_ptr<ReplicaChanges> changes)
       : state_(std::move(state)), directory_(std::move(directory)), changes_(std::move(changes)),
         rebalance_(state_, directory_, [this](const metadata::MetadataView& view, const ChunkId& chunk) {
-          return ReadAgain(view, chunk);
+          // What was removed meanwhile stays where it is.
+          auto read = ReadAgain(view, chunk);
+          return read && read->is_trashed ? std::nullopt : read;
         }) {}
 
   // Orders as many copies as may be in flight; begins a look if it is time. Call regularly, from the executor.
@@ -124,8 +126,8 @@ class RepairLoop : public std::enable_shared_from_this<RepairLoop> {
   std::string handover_nodes_ ABSL_GUARDED_BY(mutex_);  // the members as they were for handovers_
 };
 
-// The row as repair sees it.
-[[nodiscard]] IncompleteChunk ToIncompleteChunk(const ChunkId& id, const rpc::ChunkRow& row,
+// Chunk `index` of the version, which has it, as repair sees it.
+[[nodiscard]] IncompleteChunk ToIncompleteChunk(const rpc::VersionRow& version, int index,
                                                 std::size_t replicas_wanted);
 
 }  // namespace dfs::leader

@@ -120,6 +120,15 @@ void AskHolders(const IncompleteChunk& chunk, const RepairMembers& members,
   }
 }
 
+std::size_t WantedOfTrash(const IncompleteChunk& chunk, const RepairMembers& members) {
+  if (DFS_MUTANT(1240, "a node that leaves takes along what only it has in the trash")) return 0;
+  const bool may_go = std::any_of(chunk.set.begin(), chunk.set.end(), [&](const auto& entry) {
+    return entry.second == CopyState::kOk && members.Find(entry.first) != nullptr &&
+           !members.Counts(entry.first);
+  });
+  return may_go ? std::min({chunk.replicas_wanted, kTrashCopies, members.staying()}) : 0;
+}
+
 }  // namespace
 
 RepairMembers::RepairMembers(const std::vector<placement::Candidate>& members) {
@@ -158,7 +167,8 @@ bool RepairMembers::HasRoom(NodeId node) const {
 
 ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members) {
   ChunkHealth health;
-  health.wanted = std::min(chunk.replicas_wanted, members.size());
+  health.wanted = chunk.is_trashed ? WantedOfTrash(chunk, members)
+                                   : std::min(chunk.replicas_wanted, members.size());
   for (const auto& [node, state] : chunk.set) {
     if (state != CopyState::kOk) continue;
     if (members.Counts(node)) ++health.counting;
@@ -166,6 +176,11 @@ ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members)
     if (members.Counts(node) || members.IsUsable(node)) ++health.present;
   }
   return health;
+}
+
+std::size_t RankOf(const IncompleteChunk& chunk, const ChunkHealth& health) {
+  constexpr std::size_t kAfterAllElse = 1'000'000;  // a set has not so many copies
+  return health.live + (chunk.is_trashed ? kAfterAllElse : 0);
 }
 
 bool IsWhole(const IncompleteChunk& chunk, const RepairMembers& members) {
@@ -197,17 +212,17 @@ std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
   order.reserve(chunks.size());
   for (const auto& chunk : chunks) {
     const ChunkHealth health = HealthOf(chunk, members);
-    if (!health.is_complete()) order.emplace_back(health.live, &chunk);
+    if (!health.is_complete()) order.emplace_back(RankOf(chunk, health), &chunk);
   }
   if (!DFS_MUTANT(803, "repair does not take the most endangered chunk first")) {
     std::stable_sort(order.begin(), order.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
   }
   std::vector<CopyTask> tasks;
-  for (const auto& [copies, entry] : order) {
+  for (const auto& [rank, entry] : order) {
     const IncompleteChunk& chunk = *entry;
     if (load.in_flight >= limits.in_flight_max) break;
-    if (copies == 0) AskHolders(chunk, members, limits, load, &tasks);
+    if (rank == 0) AskHolders(chunk, members, limits, load, &tasks);
     std::vector<NodeId> sources = Sources(chunk, members, limits, load);
     if (sources.empty()) continue;
     const auto target = ChooseTarget(chunk, members, limits, load);

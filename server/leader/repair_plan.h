@@ -21,7 +21,13 @@ struct IncompleteChunk {
   Hash128 hash;
   std::size_t replicas_wanted = 3;  // of the bucket
   std::map<NodeId, CopyState> set;
+  bool is_trashed = false;  // its version was removed and may come back until it is purged (rule R17)
 };
+
+// What is in the trash gets no new copies, but where a good one is on a member that is OUT or on its way out: so many are
+// to be on those that stay. Two: what an acknowledged put has at least. A leave takes nothing with it, and one that
+// leaves two elsewhere costs nothing.
+inline constexpr std::size_t kTrashCopies = 2;
 
 // The ACTIVE members, by id. A node of a set that is not among them is retired.
 class RepairMembers {
@@ -49,13 +55,18 @@ class RepairMembers {
 
 // What a chunk has. Complete: `counting` reaches `wanted`.
 struct ChunkHealth {
-  std::size_t wanted = 0;    // min(replicas wanted, members): members that are OUT raise it all the same (rule R7)
+  // min(replicas wanted, members): members that are OUT raise it all the same (rule R7). Of what is in the trash: 0, or
+  // min(replicas wanted, kTrashCopies, members that stay).
+  std::size_t wanted = 0;
   std::size_t counting = 0;  // good copies on members that are to stay
   std::size_t live = 0;      // good copies on nodes that are alive
   std::size_t present = 0;   // good copies on members that are alive or to stay
   [[nodiscard]] bool is_complete() const { return counting >= wanted; }
 };
 [[nodiscard]] ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members);
+
+// Smaller is copied first: the number of live copies, and what is in the trash after all else.
+[[nodiscard]] std::size_t RankOf(const IncompleteChunk& chunk, const ChunkHealth& health);
 
 // Whether every node of the set is a member that holds a good copy, and the set is as large as it can be: what a move asks for.
 [[nodiscard]] bool IsWhole(const IncompleteChunk& chunk, const RepairMembers& members);
@@ -87,7 +98,7 @@ struct CopyTask {
   bool is_move = false;  // nothing is missing: `replaces` holds a good copy, and the target is to have it in its stead
 };
 
-// At most one task for a chunk; chunks with the fewest copies on live nodes first. Targets that are nearly full come after all others. The target is a member of the set
+// At most one task for a chunk; chunks of smaller RankOf() first. Targets that are nearly full come after all others. The target is a member of the set
 // whose copy is missing or corrupt and that takes copies; failing that a node outside the set, from a zone that has no
 // copy if there is one. Outside, the copy takes a free place of the set; else that of a retired node, of
 // one that is OUT or on its way out, or of a missing or corrupt copy on a live node that takes none (it is full).

@@ -36,7 +36,8 @@ class RepairSurvey {
   // Beyond, chunks are counted only; the next look queues them.
   static constexpr std::size_t kQueuedMax = 200'000;
 
-  // `is_busy`: its copy is on its way, or failed a moment ago: counted, not queued.
+  // `is_busy`: its copy is on its way, or failed a moment ago: counted, not queued. What is in the trash and cannot be
+  // copied now is no loss that anybody must hear of: it counts for the hand-over only.
   void Add(const IncompleteChunk& chunk, const RepairMembers& members, bool is_busy);
   // A file with a chunk that lacks copies, whatever is being done about it.
   void CountShortFile() { ++totals_.files_short; }
@@ -52,7 +53,7 @@ class RepairSurvey {
 
  private:
   SurveyTotals totals_;
-  std::map<std::size_t, std::deque<ChunkId>> by_live_;  // live copies -> chunks
+  std::map<std::size_t, std::deque<ChunkId>> by_rank_;  // RankOf() -> chunks
   std::size_t queued_ = 0;
   bool is_finished_ = false;
 };

@@ -131,7 +131,7 @@ absl::StatusOr<api::ExplainResponse> UpkeepDesk::Explain(const api::ExplainReque
       facts.is_copying = state_->orders.HasRepair(id);
     }
     *response.add_chunks() =
-        ExplainChunk(ToIncompleteChunk(id, version->chunks(k), bucket->replicas()), facts);
+        ExplainChunk(ToIncompleteChunk(*version, k, bucket->replicas()), facts);
     response.mutable_chunks(k)->set_chunk(static_cast<std::uint32_t>(k));
   }
   return response;

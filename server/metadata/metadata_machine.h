@@ -66,8 +66,23 @@ class MetadataView {
   [[nodiscard]] virtual std::optional<rpc::VersionRow> FindVersion(const TxnId& txn) const = 0;
   // Current versions in byte order of names, those that begin with `prefix` and are greater than `after`.
   // Stops when visit returns false.
-  virtual void List(BucketId bucket, std::string_view prefix, std::string_view after,
-                    const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
+  void List(BucketId bucket, std::string_view prefix, std::string_view after,
+            const std::function<bool(const rpc::VersionRow&)>& visit) const {
+    ListChosen(bucket, prefix, after, [](std::string_view) { return Choice::kVisit; }, visit);
+  }
+  // The same, but `choose` says of each name, hidden ones too, what becomes of it, before its row is read: names are cheap.
+  enum class Choice { kVisit, kPass, kStop };
+  virtual void ListChosen(BucketId bucket, std::string_view prefix, std::string_view after,
+                          const std::function<Choice(std::string_view name)>& choose,
+                          const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
+  // The trashed versions of a bucket, those that a clear hides among them: by name, of each the greatest number first.
+  struct TrashPlace {
+    std::string_view name;     // begins behind this name (empty: at the first)
+    std::uint64_t number = 0;  // not 0: of the name itself with those that are less than this
+  };
+  virtual void ListTrash(BucketId bucket, std::string_view prefix, const TrashPlace& after,
+                         const std::function<Choice(std::string_view name, std::uint64_t number)>& choose,
+                         const std::function<bool(const rpc::VersionRow&)>& visit) const = 0;
   // Versions, current, kept or trashed, with a chunk that has fewer than the bucket's replicas in state OK; `after` in
   // order of TxnId.
   virtual void ListIncomplete(const TxnId& after,

@@ -11,6 +11,7 @@
 #include "server/metadata/row_codec.h"
 #include "server/metadata/row_keys.h"
 #include "server/metadata/session_table.h"
+#include "server/metadata/trash_list.h"
 #include "server/metadata/version_table.h"
 
 namespace dfs::metadata {
@@ -71,14 +72,24 @@ class SnapshotView final : public MetadataView {
     return AsSeen(std::move(located->row));
   }
 
-  void List(BucketId bucket, std::string_view prefix, std::string_view after,
-            const std::function<bool(const rpc::VersionRow&)>& visit) const override {
+  void ListChosen(BucketId bucket, std::string_view prefix, std::string_view after,
+                  const std::function<Choice(std::string_view name)>& choose,
+                  const std::function<bool(const rpc::VersionRow&)>& visit) const override {
     const std::string range = FileKey(bucket, prefix);
     const std::string first = std::max(range, FileKey(bucket, after).append(1, '\0'));
+    const std::size_t name_at = FileKey(bucket, "").size();
     rows_->Scan(first, EndOfPrefix(range), [&](std::string_view key, std::string_view value) {
+      const Choice choice = choose(key.substr(name_at));
+      if (choice != Choice::kVisit) return choice == Choice::kPass;
       const auto version = ParseRow<rpc::VersionRow>(key, value);
       return FirstHiding(clears_, version) != nullptr || visit(version);
     });
+  }
+
+  void ListTrash(BucketId bucket, std::string_view prefix, const TrashPlace& after,
+                 const std::function<Choice(std::string_view name, std::uint64_t number)>& choose,
+                 const std::function<bool(const rpc::VersionRow&)>& visit) const override {
+    TrashList(*rows_, clears_, bucket, prefix).Visit(after, choose, visit);
   }
 
   void ListIncomplete(const TxnId& after,
@@ -193,10 +204,7 @@ class SnapshotView final : public MetadataView {
   // A version that a pending clear hides is trashed, though its row has not moved yet.
   rpc::VersionRow AsSeen(rpc::VersionRow version) const {
     if (version.trashed_index() != 0) return version;
-    if (const rpc::ClearRow* hiding = FirstHiding(clears_, version)) {
-      version.set_trashed_index(hiding->index());
-      version.set_trashed_time_us(hiding->time_us());
-    }
+    if (const rpc::ClearRow* hiding = FirstHiding(clears_, version)) TrashBy(*hiding, &version);
     return version;
   }
 

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/flag_sources.h"
 #include "common/status_macros.h"
+#include "server/coordinator/park_limits.h"
 #include "server/node/version.h"
 
 namespace dfs::node {
@@ -160,6 +161,8 @@ ParsedConfig ParseConfig(int argc, char** argv) {
               "how long a put must be silent before its bytes may be collected");
   AddDuration(app, "--purge-quiet", &config.purge_quiet,
               "how long a new leader frees nothing");
+  AddDuration(app, "--resume-window", &config.resume_window,
+              "how long the bytes of an interrupted put are kept for dfs-cli put --resume; 0s: not at all; at most 5m");
   AddDuration(app, "--scrub-period", &config.scrub_period,
               "every stored block is read and checked at least so often");
   app.add_option("--scrub-rate", config.scrub_rate,
@@ -234,6 +237,9 @@ absl::Status CheckConfig(const Config& config) {
           " can be reached from other machines: pass --tls-cert, --tls-key and --tls-ca (dfs-cli cert makes "
           "them), or use a loopback address, or pass --insecure if the network is trusted"));
     }
+  }
+  if (config.resume_window > coordinator::ParkLimits::kWindowMax) {
+    return absl::InvalidArgumentError("--resume-window: at most 5m");
   }
   if (config.listen == config.peer_listen) {
     return absl::InvalidArgumentError("--listen and --peer-listen must differ");

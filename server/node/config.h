@@ -42,6 +42,7 @@ struct Config {
   absl::Duration chunk_trash_time = absl::Minutes(10);  // what no file needs any more is kept so long by its node
   absl::Duration question_age = absl::Minutes(10);    // a transaction must be untouched so long before its chunks are asked about
   absl::Duration purge_quiet = absl::Minutes(10);     // a new leader purges nothing for so long
+  absl::Duration resume_window = absl::Minutes(1);    // an interrupted put with a resume_token is kept for so long
   absl::Duration collect_every = absl::Minutes(1);    // a node looks for garbage so often
   absl::Duration scrub_period = absl::Hours(24 * 7);  // every stored block is read and checked at least so often
   std::uint64_t scrub_rate = std::uint64_t{64} << 20;  // bytes a second that scrubbing reads at most

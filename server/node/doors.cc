@@ -30,7 +30,7 @@ Doors::Doors(Parts parts)
       replica_(std::move(parts.replica)),
       gossip_(parts.gossip_transport),
       desk_(&SystemClock()),
-      operations_(*parts.coordinator, parts.channels, parts.gossip),
+      operations_(*parts.coordinator, parts.channels, parts.gossip, parts.park_limits),
       files_(&operations_, &metrics_),
       handed_reads_(operations_.reads()),
       cluster_(std::move(parts.cluster)),
@@ -60,6 +60,7 @@ http::HttpDoor::Parts Doors::HttpParts(NodeId self, std::uint64_t form_bytes_max
 }
 
 absl::Status Doors::Listen(const Config& config) {
+  operations_.reads()->ShowTrashTime(config.trash_time);
   DFS_ASSIGN_OR_RETURN(
       peer_server_,
       RpcServer::Listen({.flag = "--peer-listen",
@@ -104,6 +105,7 @@ void Doors::SetServing(bool is_serving) {
 
 void Doors::StopClients(absl::Duration grace) {
   http_.SetServing(false);
+  operations_.parked_puts()->Stop();
   // Both at once: each may need all of the grace.
   ThreadExecutor stopper("stop-http");
   Event is_http_stopped;

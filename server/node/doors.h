@@ -41,6 +41,7 @@ class Doors {
     gossip_store::GrpcGossipTransport* gossip_transport = nullptr;
     gateway::ClusterParts cluster;
     std::uint64_t http_form_bytes_max = http::HttpDoor::kFormBytesMax;
+    coordinator::ParkLimits park_limits;
   };
   explicit Doors(Parts parts);
 

@@ -395,6 +395,7 @@ void Node::Impl::BuildServices() {
   doors.gossip = gossip_->host();
   doors.gossip_transport = gossip_->transport();
   doors.http_form_bytes_max = config_.http_upload_limit;
+  doors.park_limits.window = config_.resume_window;
   gateway::ClusterParts& cluster = doors.cluster;
   cluster.self = self_;
   cluster.machine = machine_.get();

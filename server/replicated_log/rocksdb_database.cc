@@ -94,7 +94,8 @@ absl::StatusOr<DurablePosition> ReadPosition(rocksdb::DB* db,
 }
 
 absl::StatusOr<std::unique_ptr<RocksdbDatabase>> RocksdbDatabase::Open(
-    rocksdb::Env* env, const std::string& data_dir, const DurablePosition& mark) {
+    rocksdb::Env* env, const std::string& data_dir, const DurablePosition& mark,
+    RocksdbDurableMark* manifest) {
   RocksdbPlan plan;
   plan.env = env;
   plan.folder = data_dir;
@@ -103,6 +104,7 @@ absl::StatusOr<std::unique_ptr<RocksdbDatabase>> RocksdbDatabase::Open(
   plan.family_options = [](const std::string& /*family*/) { return MetadataFamilyOptions(); };
   plan.families = {kLogFamily};
   plan.must_exist = mark != DurablePosition();
+  plan.mark = manifest;
   plan.check_reach = [&mark](const RocksdbFamilies& families) -> absl::Status {
     DFS_ASSIGN_OR_RETURN(const DurablePosition position,
                          ReadPosition(families.db.get(), families.Find(kLogFamily)));

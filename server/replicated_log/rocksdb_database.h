@@ -62,12 +62,14 @@ class RocksdbDatabase {
  public:
   // Opens <data_dir>/meta, made if `data_dir` holds none, and drops state families that are not current.
   // If its newest write-ahead log is damaged, goes on from a recovered copy, provided that it reaches `mark`.
+  // `manifest`: knows how far its MANIFEST reached, and outlives the database; may be null.
   //   kFailedPrecondition  another process has it open
   //   kDataLoss            it is damaged, or ends before `mark`: synced data is gone. Nothing was changed
   //                        (but for a copy that was set aside).
   static absl::StatusOr<std::unique_ptr<RocksdbDatabase>> Open(rocksdb::Env* env,
                                                                const std::string& data_dir,
-                                                               const DurablePosition& mark);
+                                                               const DurablePosition& mark,
+                                                               RocksdbDurableMark* manifest);
   ~RocksdbDatabase();
 
   [[nodiscard]] rocksdb::DB* db() { return db_.get(); }

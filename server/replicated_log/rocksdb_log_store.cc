@@ -78,7 +78,8 @@ absl::Status RocksdbLogStore::OpenAll() {
   }
   DFS_ASSIGN_OR_RETURN(mark_,
                        RocksdbDurableMark::Open(env_, folder + "/durable_through", "log-mark"));
-  DFS_ASSIGN_OR_RETURN(database_, RocksdbDatabase::Open(env_, folder, PositionFromWords(mark_->found())));
+  DFS_ASSIGN_OR_RETURN(database_, RocksdbDatabase::Open(
+                                      env_, folder, PositionFromWords(mark_->found()), mark_.get()));
   state_ = std::make_unique<RocksdbStateStore>(database_.get(), database_->TakeGeneration(),
                                                options_.on_failure);
   // What a transfer left when the process ended.

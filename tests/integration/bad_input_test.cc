@@ -119,6 +119,61 @@ TEST_F(BadInput, OffsetsThatLieAreRefused) {
   }
 }
 
+TEST_F(BadInput, AnInterruptedPutTakesNoByteButTheNext) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const std::string content = MakeBytes(12, 5 * kMiB);
+  const std::string token(16, '\x17');
+  auto messages = Honest(content);
+  messages[0].mutable_header()->set_resume_token(token);
+  const auto break_off = [&] {
+    EXPECT_EQ(SendPut(channel_, {messages.begin(), messages.begin() + 3}).status().code(), StatusCode::kCancelled);
+    const auto progress = PutProgressAt(channel_, kName, token);
+    ASSERT_OK(progress.status());
+    EXPECT_EQ(progress->size(), 2 * kMiB);
+    EXPECT_EQ(progress->crc32c(), Crc32c(content.data(), 2 * kMiB));
+  };
+  const auto expect_gone = [&] {
+    EXPECT_EQ(PutProgressAt(channel_, kName, token).status().code(), StatusCode::kNotFound);
+  };
+  std::vector<v1::PutRequest> rest = {messages[0]};
+  rest.insert(rest.end(), messages.begin() + 3, messages.end());
+  v1::PutHeader& header = *rest[0].mutable_header();
+
+  // Refused before anything is done, so the put stays.
+  break_off();
+  for (const std::uint64_t at : {std::uint64_t{0}, kMiB, 3 * kMiB}) {
+    header.set_resume_offset(at);
+    ExpectRefused(rest, StatusCode::kInvalidArgument);
+  }
+  header.set_resume_offset(2 * kMiB);
+  header.set_name("bad/other");
+  ExpectRefused(rest, StatusCode::kNotFound);
+  header.set_name(kName);
+  header.set_resume_token("short");
+  ExpectRefused(rest, StatusCode::kInvalidArgument);
+  header.set_resume_token(token);
+  EXPECT_EQ(PutProgressAt(cluster().ClientChannel(2), kName, token).status().code(), StatusCode::kNotFound);
+  // A lie midway is the end of it, as of any put.
+  ASSERT_OK(PutProgressAt(channel_, kName, token).status());
+  auto gap = rest;
+  gap.erase(gap.begin() + 1);
+  ExpectRefused(gap, StatusCode::kInvalidArgument);
+  expect_gone();
+  // So is the client's own word.
+  break_off();
+  v1::PutRequest abandon;
+  abandon.set_abandon(true);
+  ExpectRefused({rest[0], abandon}, StatusCode::kCancelled);
+  expect_gone();
+
+  break_off();
+  ASSERT_OK(SendPut(channel_, rest).status());
+  expect_gone();
+  const auto got = GetAt(cluster().ClientChannel(3), kName);
+  ASSERT_OK(got.status());
+  EXPECT_TRUE(*got == content);
+}
+
 TEST_F(BadInput, HeaderMustComeFirstAndOnce) {
   auto messages = Honest("content");
   messages.erase(messages.begin());

@@ -72,6 +72,9 @@ TEST_F(Http, FilesStatusAndDelete) {
     at = all.body.find(name, at);
     ASSERT_NE(at, std::string::npos) << name << " in " << all.body;
   }
+  EXPECT_EQ(At(1).Get("/files?pattern=list/%3F*&prefix=li").body, all.body);
+  EXPECT_EQ(At(2).Get("/files?pattern=none/*").body, "[]\n");
+  EXPECT_EQ(At(2).Get("/files?pattern=%5C").code, 400);
   const auto page = At(3).Get("/files?prefix=list/&after=list/a&limit=1");
   EXPECT_THAT(page.body, HasSubstr("list/b"));
   EXPECT_THAT(page.body, Not(HasSubstr("list/c")));

@@ -236,6 +236,32 @@ TEST_F(TlsCluster, TheLibraryTakesCertificatesAndSaysWhatIsWrongWithThem) {
          "missing one, it says which of them to mend, and nothing has happened");
 }
 
+// A token that has leaked is of no use to whoever comes with another certificate.
+TEST_F(TlsCluster, AnInterruptedPutIsGoneOnWithByItsOwnerOnly) {
+  const auto channel_of = [](const TlsFiles& files) {
+    return Dialer(IdentityOf(files), TlsDoor::kServer).Dial(cluster().EndpointOf(1), ChannelUse::kControl);
+  };
+  const auto owner = channel_of(cluster().ClientFiles());
+  const auto other = channel_of(Issue({TlsRole::kClient, "mallory", {}, ValidFor(-absl::Hours(1), absl::Hours(99))}));
+  const auto id = NewRequestId(owner);
+  ASSERT_OK(id.status());
+  const std::string content = MakeBytes(9, 3 << 20);
+  const std::string token(16, '\x2A');
+  auto messages = HonestPut("interrupted", content, *id);
+  messages[0].mutable_header()->set_resume_token(token);
+  EXPECT_EQ(SendPut(owner, {messages.begin(), messages.begin() + 3}).status().code(), absl::StatusCode::kCancelled);
+  messages[0].mutable_header()->set_resume_offset(2 << 20);
+  messages.erase(messages.begin() + 1, messages.begin() + 3);
+  EXPECT_EQ(PutProgressAt(other, "interrupted", token).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(SendPut(other, messages).status().code(), absl::StatusCode::kNotFound);
+  const auto progress = PutProgressAt(owner, "interrupted", token);
+  ASSERT_OK(progress.status());
+  EXPECT_EQ(progress->size(), std::uint64_t{2} << 20);
+  ASSERT_OK(SendPut(owner, messages).status());
+  const auto got = GetAt(owner, "interrupted");
+  EXPECT_TRUE(got.ok() && *got == content);
+}
+
 TEST_F(TlsCluster, ANodeWithoutTheRightCertificateDoesNotStart) {
   const auto client_cert = cluster().StartRefused(5, ProcessCluster::FlagsOf(cluster().ClientFiles()));
   EXPECT_EQ(client_cert.exit_code, 64);

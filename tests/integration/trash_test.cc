@@ -33,6 +33,20 @@ TEST_F(Trash, RemovedFileIsTakenBackAndReadAtEveryNode) {
     const auto removed = client().Remove(name);
     ASSERT_OK(removed.status());
     EXPECT_TRUE(absl::IsNotFound(client().Stat(name).status()));
+    // Each node lists it at once, since the read index is behind the removal.
+    for (int n = 1; n <= 3; ++n) {
+      client::FileClient reader({cluster().EndpointOf(n)});
+      std::vector<v1::FileInfo> trashed;
+      client::ListOptions trash;
+      trash.trash = true;
+      trash.pattern = "back/[" + std::to_string(i) + "]";
+      ASSERT_OK(reader.List(trash, [&](const v1::FileInfo& file) { trashed.push_back(file); }));
+      ASSERT_EQ(trashed.size(), 1U) << n;
+      EXPECT_EQ(trashed[0].version(), put->info().version());
+      EXPECT_EQ(trashed[0].size(), sizes[i]);
+      EXPECT_GT(trashed[0].trashed_time_us(), trashed[0].time_us());
+      EXPECT_GT(trashed[0].purge_time_us(), trashed[0].trashed_time_us());
+    }
 
     const auto result = cluster().Cli({"--json", "undelete", name});
 

@@ -81,8 +81,8 @@ void ByteProxy::Accept() {
     }
     SetNoDelay(client);
     SetNoDelay(server);
-    threads_.Post([this, client, server] { Pump(client, server); });
-    threads_.Post([this, client, server] { Pump(server, client); });
+    threads_.Post([this, client, server] { Pump(client, server, hold_after_); });
+    threads_.Post([this, client, server] { Pump(server, client, UINT64_MAX); });
   }
 }
 
@@ -97,13 +97,21 @@ std::size_t ByteProxy::Gather(int from, char* buffer, std::size_t size, std::siz
   return size;
 }
 
-void ByteProxy::Pump(int from, int to) {
+void ByteProxy::Pump(int from, int to, std::uint64_t hold_after) {
+  std::uint64_t passed = 0;
   std::array<char, 65'536> buffer{};
   while (true) {
+    if (passed >= hold_after) {
+      has_held_ = true;
+      pollfd waits{from, POLLRDHUP, 0};
+      poll(&waits, 1, -1);
+      break;
+    }
     const ssize_t first = recv(from, buffer.data(), buffer.size(), 0);
     if (first <= 0) break;
     auto received = static_cast<std::size_t>(first);
     if (gathers_) received = Gather(from, buffer.data(), received, buffer.size());
+    passed += received;
     std::size_t sent = 0;
     while (!is_black_hole_ && sent < received) {
       const std::size_t piece = std::min(piece_bytes_, received - sent);

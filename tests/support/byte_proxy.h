@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -27,12 +28,16 @@ class ByteProxy {
   // From now on bytes are taken and thrown away, in both directions; connections are accepted and stay
   // open: a network that drops packets, as seen by who waits for an answer.
   void BecomeBlackHole() { is_black_hole_ = true; }
+  // A connection is held up when it has brought so many bytes from the client: no more of its bytes are taken, until the client
+  // hangs up, which the server is told. Before the first connection.
+  void HoldAfter(std::uint64_t bytes) { hold_after_ = bytes; }
+  [[nodiscard]] bool has_held() const { return has_held_; }
 
  private:
   static constexpr std::size_t kConnectionsMax = 32;
 
   void Accept() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Pump(int from, int to);
+  void Pump(int from, int to, std::uint64_t hold_after);
   // More of what comes, behind `size` bytes that have come; the new size.
   [[nodiscard]] static std::size_t Gather(int from, char* buffer, std::size_t size, std::size_t size_max);
   // Remembers a socket, so that the destructor can end who waits for it. False if it is too late.
@@ -44,6 +49,8 @@ class ByteProxy {
   int listener_ = -1;
   int port_ = 0;
   std::atomic<bool> is_black_hole_ = false;
+  std::atomic<std::uint64_t> hold_after_ = UINT64_MAX;
+  std::atomic<bool> has_held_ = false;
   Mutex mutex_;
   bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<int> open_ ABSL_GUARDED_BY(mutex_);

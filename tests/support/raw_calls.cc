@@ -89,6 +89,15 @@ absl::StatusOr<v1::PutResponse> SendPut(const std::shared_ptr<grpc::Channel>& ch
   return response;
 }
 
+absl::StatusOr<v1::PutProgressResponse> PutProgressAt(const std::shared_ptr<grpc::Channel>& channel,
+                                                      std::string_view name, std::string_view token) {
+  v1::PutProgressRequest request;
+  request.set_name(std::string(name));
+  request.set_resume_token(std::string(token));
+  const auto files = v1::Files::NewStub(channel);
+  return Call(*files, &v1::Files::Stub::PutProgress, request);
+}
+
 absl::StatusOr<v1::PutResponse> PutAt(const std::shared_ptr<grpc::Channel>& channel,
                                       std::string_view name, std::string_view content,
                                       std::optional<std::uint64_t> if_version) {

@@ -35,6 +35,10 @@ absl::StatusOr<v1::PutResponse> SendPut(const std::shared_ptr<grpc::Channel>& ch
                                         StreamEnd end = StreamEnd::kDone,
                                         absl::Duration timeout = kRawCallTimeout);
 
+// What the node keeps of a put that was interrupted.
+absl::StatusOr<v1::PutProgressResponse> PutProgressAt(const std::shared_ptr<grpc::Channel>& channel,
+                                                      std::string_view name, std::string_view token);
+
 // An honest put of a fresh session.
 absl::StatusOr<v1::PutResponse> PutAt(const std::shared_ptr<grpc::Channel>& channel,
                                       std::string_view name, std::string_view content,

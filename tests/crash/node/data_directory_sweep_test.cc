@@ -3,16 +3,21 @@
 //
 // A sample by default (DFS_SWEEP_SEED, DFS_SWEEP_CASES choose another). DFS_SWEEP=all flips every byte (target
 // data_directory_sweep_all).
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/damage.h"
 #include "server/replicated_log/rocksdb_log_store.h"
 #include "tests/unit/chunk/store_fixture.h"
@@ -34,6 +39,11 @@ using Rows = std::map<std::string, std::string>;
 std::uint64_t NumberFrom(const char* variable, std::uint64_t otherwise) {
   const char* const text = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+bool IsNightly() {
+  const char* const mode = std::getenv("DFS_SWEEP");  // NOLINT(concurrency-mt-unsafe)
+  return mode != nullptr && std::string(mode) == "all";
 }
 
 std::string CommandOf(std::uint64_t index) { return BytesOfLength(60, 1'000 + index); }
@@ -98,31 +108,40 @@ class DataDirectory : public ::testing::Test {
     identity_ = node.log->identity();
     node.log.reset();
     node.store.reset();
+    tree_ = TreeOf(node);
+  }
+  static Tree TreeOf(const Node& node) {
+    Tree tree;
     for (const auto& path : node.system.Files("/data")) {
-      if (path.find("/LO") == std::string::npos) tree_[path] = *node.system.Read(path);
+      if (path.find("/LO") == std::string::npos) tree[path] = *node.system.Read(path);
     }
+    return tree;
   }
-  void Write(Node& node, std::uint64_t i) {
-    const consensus::HardState hard_state{Term(1 + i / 10), NodeId(3)};
-    EXPECT_TRUE(node.log->Append(hard_state, {EntryOf(i)}).ok());
-    node.log->state()->Write({{{"applied", std::to_string(i)},
-                               {absl::StrCat("row/", i % 7), BytesOfLength(50, i)}}});
-    states_.insert(node.AllRows());
-    const std::size_t size = i % 8 == 0 ? chunk::kLarge : i % 3 == 0 ? 1'500 : 100;
-    chunks_[Id(i)] = BytesOfLength(size, i);
-    EXPECT_TRUE(Put(node.store.get(), Id(i), chunks_[Id(i)]).ok());
-  }
-
-  void Try(const Tree& tree, const std::string& what) {
-    SCOPED_TRACE(what);
-    ++cases_;
-    Node node;
+  static void Put(const Tree& tree, Node& node) {
     for (const auto& [path, bytes] : tree) {
       for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
         ASSERT_TRUE(node.disk.MakeFolder(path.substr(0, at)).ok());
       }
       ASSERT_TRUE(rocksdb::WriteStringToFile(node.system.env(), bytes, path, true).ok());
     }
+  }
+  void Write(Node& node, std::uint64_t i, std::size_t row_bytes = 50) {
+    entries_ = i;
+    const consensus::HardState hard_state{Term(1 + i / 10), NodeId(3)};
+    EXPECT_TRUE(node.log->Append(hard_state, {EntryOf(i)}).ok());
+    node.log->state()->Write({{{"applied", std::to_string(i)},
+                               {absl::StrCat("row/", i % 7), BytesOfLength(row_bytes, i)}}});
+    states_.insert(node.AllRows());
+    const std::size_t size = i % 8 == 0 ? chunk::kLarge : i % 3 == 0 ? 1'500 : 100;
+    chunks_[Id(i)] = BytesOfLength(size, i);
+    EXPECT_TRUE(chunk::Put(node.store.get(), Id(i), chunks_[Id(i)]).ok());
+  }
+
+  void Try(const Tree& tree, const std::string& what) {
+    SCOPED_TRACE(what);
+    ++cases_;
+    Node node;
+    Put(tree, node);
     if (TryLog(node)) TryChunks(node);
   }
   // False: the node would set the directory aside, and join anew.
@@ -134,9 +153,9 @@ class DataDirectory : public ::testing::Test {
       ++refused_;
       return false;
     }
-    EXPECT_EQ(loaded->hard_state.term, Term(1 + kEntries / 10)) << "a vote is forgotten";
+    EXPECT_EQ(loaded->hard_state.term, Term(1 + entries_ / 10)) << "a vote is forgotten";
     EXPECT_EQ(loaded->hard_state.voted_for, NodeId(3));
-    EXPECT_EQ(loaded->entries.size(), kEntries) << "acknowledged entries are gone";
+    EXPECT_EQ(loaded->entries.size(), entries_) << "acknowledged entries are gone";
     for (const auto& entry : loaded->entries) {
       const auto expected = EntryOf(entry.index.value());
       EXPECT_TRUE(entry.term == expected.term && *entry.command == *expected.command) << entry.index;
@@ -168,14 +187,14 @@ class DataDirectory : public ::testing::Test {
       }
       EXPECT_TRUE(absl::IsDataLoss(read.status()) || absl::IsNotFound(read.status())) << read.status();
       has_lost = true;
-      const absl::Status put = Put(node.store.get(), id, bytes);
+      const absl::Status put = chunk::Put(node.store.get(), id, bytes);
       if (put.ok()) {
         EXPECT_TRUE(Holds(node.store.get(), id, bytes));
       } else {
         // Then it mends itself when it is opened next.
         EXPECT_TRUE(node.store->WantsReopening()) << put;
         ASSERT_TRUE(node.OpenChunks().ok());
-        EXPECT_TRUE(Put(node.store.get(), id, bytes).ok());
+        EXPECT_TRUE(chunk::Put(node.store.get(), id, bytes).ok());
       }
     }
     has_lost ? ++healed_ : ++harmless_;
@@ -226,7 +245,56 @@ class DataDirectory : public ::testing::Test {
     EXPECT_GT(healed_, 0) << "the damage does not hit anything";
   }
 
+  // Where a record of RocksDB's log format ends: its blocks have 32 KiB, its records a header of 7 bytes.
+  static std::vector<std::size_t> RecordEnds(const std::string& log) {
+    constexpr std::size_t kBlock = 32'768;
+    constexpr std::size_t kHeader = 7;
+    std::vector<std::size_t> ends;
+    for (std::size_t at = 0; at + kHeader <= log.size();) {
+      if (kBlock - at % kBlock < kHeader) {
+        at += kBlock - at % kBlock;
+        continue;
+      }
+      const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(log[at + i]); };
+      at += kHeader + byte(4) + std::size_t{256} * byte(5);
+      ends.push_back(at);
+    }
+    EXPECT_EQ(ends.back(), log.size());
+    return ends;
+  }
+  // Every MANIFEST, cut behind each of its records, and zeroed from there.
+  void TryManifests(const Tree& whole, const std::string& of) {
+    for (const auto& [path, bytes] : whole) {
+      if (path.find("/MANIFEST-") == std::string::npos) continue;
+      std::vector<std::size_t> ends = RecordEnds(bytes);
+      ends.pop_back();
+      for (const std::size_t end : ends) {
+        Tree tree = whole;
+        tree[path].resize(end);
+        Try(tree, absl::StrCat(of, ", ", path, ": cut at ", end, " of ", bytes.size()));
+        tree[path].resize(bytes.size(), '\0');
+        Try(tree, absl::StrCat(of, ", ", path, ": zeros from ", end, " of ", bytes.size()));
+      }
+    }
+  }
+  // Writes until the log of `meta` has been switched and all that it held is in tables.
+  void Flush(Node& node) {
+    const auto count = [&](std::string_view ending) {
+      const auto files = node.system.Files("/data/meta");
+      return std::count_if(files.begin(), files.end(),
+                           [&](const std::string& path) { return path.ends_with(ending); });
+    };
+    const auto tables = count(".sst");
+    for (int i = 0; i < 12; ++i) Write(node, entries_ + 1, 400'000);
+    const absl::Time end = absl::Now() + absl::Seconds(60);
+    while ((count(".log") > 1 || count(".sst") < tables + 3) && absl::Now() < end) {
+      std::this_thread::yield();
+    }
+    ASSERT_EQ(count(".log"), 1) << "nothing was flushed";
+  }
+
   Tree tree_;
+  std::uint64_t entries_ = 0;  // that the log holds
   std::map<ChunkId, std::string> chunks_;
   std::set<Rows> states_;  // each that ever was
   replicated_log::Identity identity_;
@@ -249,9 +317,29 @@ TEST_F(DataDirectory, OneDamagedPlaceIsDetectedOrHarmless) {
   Report("one damaged place");
 }
 
+// Rot that cuts between two whole records leaves no damage that a checksum would show.
+TEST_F(DataDirectory, ManifestThatLostItsEndIsDetectedOrHarmless) {
+  TryManifests(tree_, "ended");
+  Node node;
+  Put(tree_, node);
+  ASSERT_TRUE(node.OpenLog().ok());
+  ASSERT_TRUE(node.OpenChunks().ok());
+  identity_ = node.log->identity();
+  if (IsNightly()) TryManifests(TreeOf(node), "just begun");
+  Flush(node);
+  if (IsNightly()) TryManifests(TreeOf(node), "after a flush");
+  Write(node, entries_ + 1);
+  TryManifests(TreeOf(node), "written since a flush");
+  if (IsNightly()) {
+    Flush(node);
+    Write(node, entries_ + 1);
+    TryManifests(TreeOf(node), "two flushes");
+  }
+  Report("MANIFEST cut at each record");
+}
+
 TEST_F(DataDirectory, EveryFlippedByteIsDetectedOrHarmless) {
-  const char* const mode = std::getenv("DFS_SWEEP");  // NOLINT(concurrency-mt-unsafe)
-  if (mode == nullptr || std::string(mode) != "all") GTEST_SKIP() << "for the night (DFS_SWEEP=all)";
+  if (!IsNightly()) GTEST_SKIP() << "for the night (DFS_SWEEP=all)";
   Random random(1);
   for (const auto& [path, bytes] : tree_) {
     // Blocks of large chunks are alike: their header and some of their bytes.

@@ -1,5 +1,5 @@
-// Where unsynced bytes may be: in the newest write-ahead log only; and that replay never skips a write. Each is proved by
-// taking the protection out.
+// Where unsynced bytes may be: in the newest write-ahead log only; that replay never skips a write; and that a MANIFEST without
+// its end is refused. Each is proved by taking the protection out.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/damage.h"
 #include "common/mutant.h"
+#include "common/rocksdb_durable_mark.h"
 #include "server/replicated_log/rocksdb_database.h"
 #include "tests/support/fault_file_system.h"
 
@@ -21,6 +23,7 @@ using testing::FaultFileSystem;
 
 constexpr int kSwitchUnsyncedMutant = 321;
 constexpr int kNoGapCheckMutant = 322;
+constexpr int kShortManifestMutant = 1241;
 
 class LogSwitch : public ::testing::Test {
  protected:
@@ -34,7 +37,7 @@ class LogSwitch : public ::testing::Test {
   void Open() {
     EXPECT_TRUE(disk_.env()->CreateDirIfMissing("/data").ok());
     SyncFolder("/");
-    auto opened = RocksdbDatabase::Open(disk_.env(), "/data", DurablePosition());
+    auto opened = RocksdbDatabase::Open(disk_.env(), "/data", DurablePosition(), nullptr);
     ASSERT_TRUE(opened.ok()) << opened.status();
     database_ = *std::move(opened);
     rocksdb::WriteBatch first;
@@ -102,7 +105,7 @@ class LogSwitch : public ::testing::Test {
     disk_.Replace(newest, *disk_.Read(newest));
     SyncFolder("/data/meta");
     Crash();
-    auto opened = RocksdbDatabase::Open(disk_.env(), "/data", DurablePosition());
+    auto opened = RocksdbDatabase::Open(disk_.env(), "/data", DurablePosition(), nullptr);
     EXPECT_TRUE(opened.ok()) << opened.status();
     if (!opened.ok()) return 0;
     database_ = *std::move(opened);
@@ -116,6 +119,35 @@ class LogSwitch : public ::testing::Test {
       if (holds(absl::StrCat("row", i)) && !holds(absl::StrCat("row", i - 1))) ++skipped;
     }
     return skipped;
+  }
+
+  // Three starts; the MANIFEST that the last one wrote is cut before its last record, which names a table. The log of that
+  // table's rows is gone. What opening says then.
+  absl::Status OpenWithShortManifest() {
+    EXPECT_TRUE(disk_.env()->CreateDirIfMissing("/data").ok());
+    for (int start = 0; start < 3; ++start) {
+      auto mark = RocksdbDurableMark::Open(disk_.env(), "/data/durable_through", "mark").value();
+      auto database =
+          RocksdbDatabase::Open(disk_.env(), "/data", DurablePosition(), mark.get()).value();
+      const auto state = database->TakeGeneration();
+      rocksdb::WriteBatch batch;
+      batch.Put(absl::StrCat("row", start), "synced");
+      batch.Put(state->family(), absl::StrCat("row", start), "synced");
+      EXPECT_TRUE(database->WriteSynced(&batch).ok());
+    }
+    for (const auto& path : disk_.Files("/data/meta")) {
+      if (path.find("/MANIFEST-") == std::string::npos) continue;
+      const std::string bytes = *disk_.Read(path);
+      std::size_t last = 0;
+      for (std::size_t at = 0; at < bytes.size();) {
+        last = at;
+        at += 7 + static_cast<unsigned char>(bytes[at + 4]) +
+              std::size_t{256} * static_cast<unsigned char>(bytes[at + 5]);
+      }
+      disk_.Replace(path, bytes.substr(0, last));
+    }
+    const auto mark = RocksdbDurableMark::Open(disk_.env(), "/data/durable_through", "mark").value();
+    return RocksdbDatabase::Open(disk_.env(), "/data", DurablePosition(), mark.get()).status();
   }
 
   FaultFileSystem disk_;
@@ -148,6 +180,16 @@ TEST_F(LogSwitch, ReplayEndsAtAGap) { EXPECT_EQ(SkippedWrites(), 0); }
 TEST_F(LogSwitch, ReplayBehindAGapIsCaught) {
   SetActiveMutant(kNoGapCheckMutant);
   EXPECT_GT(SkippedWrites(), 0);
+}
+
+TEST_F(LogSwitch, ManifestThatLostItsEndIsRefused) {
+  const absl::Status status = OpenWithShortManifest();
+  EXPECT_TRUE(IsDamage(status)) << status;
+}
+
+TEST_F(LogSwitch, ManifestThatLostItsEndIsCaught) {
+  SetActiveMutant(kShortManifestMutant);
+  EXPECT_TRUE(OpenWithShortManifest().ok());
 }
 
 }  // namespace

@@ -256,6 +256,33 @@ absl::Status SimCluster::CheckSets() {
   return status;
 }
 
+absl::Status SimCluster::CheckCopiesLeft() {
+  absl::Status status;
+  for (auto& [machine, m] : machines_) {
+    if (m.node == nullptr) continue;
+    const auto view = m.node->machine_state()->View();
+    std::set<std::uint32_t> members;
+    for (const auto& node : view->Nodes()) {
+      if (node.state() == rpc::ACTIVE) members.insert(node.node_id());
+    }
+    view->ListVersions(TxnId(), [&, who = machine](const rpc::VersionRow& version) {
+      for (const auto& chunk : version.chunks()) {
+        const bool is_left = std::any_of(
+            chunk.replicas().begin(), chunk.replicas().end(), [&](const rpc::Replica& replica) {
+              return replica.state() == api::OK && members.contains(replica.node_id());
+            });
+        if (is_left) continue;
+        status = absl::DataLossError(absl::StrCat(
+            "machine ", who, ": version ", version.number(), " of ", version.name(), " in bucket ",
+            version.bucket_id(), version.trashed_index() != 0 ? ", removed," : "",
+            " has no copy left: ", chunk.ShortDebugString()));
+      }
+      return status.ok();
+    });
+  }
+  return status;
+}
+
 absl::Status SimCluster::CheckCopies(const metadata::MetadataView& view) {
   absl::Status status;
   view.ListVersions(TxnId(), [&](const rpc::VersionRow& version) {

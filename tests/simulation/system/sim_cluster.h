@@ -59,6 +59,9 @@ class SimCluster {
   // What must hold at any time: every chunk of a version that can be read names as many different nodes as its bucket wants,
   // or as there were members (rule R16), as far as nobody has been retired. kDataLoss.
   [[nodiscard]] absl::Status CheckSets();
+  // What must hold at any time while no disk is lost: every chunk of a version, removed ones until they are purged, has a
+  // good copy on a member, whoever has left. kDataLoss.
+  [[nodiscard]] absl::Status CheckCopiesLeft();
   // Why the first node that stopped for good did so; OK if none did.
   [[nodiscard]] const absl::Status& failure() const { return failure_; }
   // Copies that the leaders proposed to move.

@@ -147,7 +147,7 @@ void SimWorkload::List(const std::string& bucket) {
 
 // All sorts; some that must be refused.
 api::BucketOptions SimWorkload::DrawOptions() {
-  const std::uint32_t least = may_lose_nodes_ ? 2 : 1;
+  const std::uint32_t least = may_lose_disks_ ? 2 : 1;
   api::BucketOptions options;
   const std::uint32_t replicas[] = {3, 2, 5, 1, 7, 0};
   const std::uint32_t drawn = replicas[random_.Below(6)];

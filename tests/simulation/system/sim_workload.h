@@ -13,10 +13,9 @@ namespace dfs::simulation {
 
 class SimWorkload {
  public:
-  // `may_lose_nodes`: whoever runs the cluster loses disks, and lets nodes leave, which take along what only they have in
-  // the trash: no bucket may promise less than that one loss does no harm.
-  SimWorkload(SimClient* client, bool may_lose_nodes, std::uint64_t seed)
-      : client_(client), may_lose_nodes_(may_lose_nodes), random_(seed) {}
+  // `may_lose_disks`: whoever runs the cluster does: no bucket may promise less than that one loss does no harm.
+  SimWorkload(SimClient* client, bool may_lose_disks, std::uint64_t seed)
+      : client_(client), may_lose_disks_(may_lose_disks), random_(seed) {}
 
   // The buckets beside "default", as far as they can be made.
   void MakeBuckets();
@@ -42,7 +41,7 @@ class SimWorkload {
   [[nodiscard]] DecidedChange Of(const std::string& bucket);
 
   SimClient* const client_;
-  const bool may_lose_nodes_;
+  const bool may_lose_disks_;
   Random random_;
 };
 

@@ -104,7 +104,11 @@ class SystemRun {
       times.rebalance_slack_bytes = 0;
       times.rebalance_every = absl::Milliseconds(random.Between(500, 5'000));
     }
-    if (random.OneIn(1, 2)) return times;
+    if (random.OneIn(1, 2)) {
+      // Long enough for whoever has something in the trash to leave meanwhile.
+      times.trash_time = absl::Seconds(random.Between(8, 20));
+      return times;
+    }
     times.trash_time = absl::Milliseconds(random.Between(20, 2'000));
     times.purge_quiet = absl::Milliseconds(random.Between(20, 2'000));
     times.question_age = absl::Milliseconds(random.Between(5, 500));
@@ -129,7 +133,7 @@ class SystemRun {
       ++clients_running_;
       scheduler_->Spawn(nullptr, [this, client, end, number] {
         Random random(scheduler_->random().Next());
-        SimWorkload workload(client.get(), has_operator_, random.Next());
+        SimWorkload workload(client.get(), may_lose_disks_, random.Next());
         if (number == 1) workload.MakeBuckets();
         while (scheduler_->now_ns() < end) {
           workload.ActOnce();
@@ -144,6 +148,7 @@ class SystemRun {
     scheduler_->Spawn(nullptr, [this] {
       while (monitored_.ok()) {
         monitored_ = cluster_.CheckSets();
+        if (monitored_.ok() && !may_lose_disks_) monitored_ = cluster_.CheckCopiesLeft();
         scheduler_->SleepFor(kSecond / 2);
       }
     });

@@ -64,7 +64,8 @@ struct TestNode {
                                                                      ack.set_boot_epoch(77);
                                                                      return ack;
                                                                    },
-                                                               .stall_timeout = stall_timeout});
+                                                               .stall_timeout = stall_timeout,
+                                                               .write_stall_timeout = stall_timeout});
     Listen(0);
   }
   ~TestNode() { Kill(); }

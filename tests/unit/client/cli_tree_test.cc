@@ -181,7 +181,6 @@ TEST_F(TreeTest, SimulationSaysAllAndChangesNothing) {
   simulated("remove -r -n tree", "remove tree/sub/deep/d.txt");
   simulated("mv -n tree/a.txt tree/b.bin", "mv tree/a.txt -> tree/b.bin  21 bytes, none of them moved, in place of version");
   simulated("clear -n tree", "clear \"tree\": 4 files, 97 bytes");
-  simulated("undelete -n gone", "undelete gone: take back the newest version");
   simulated("drain -n a", "drain a (id 1, alive, holds 4 chunks, 97 bytes)");
   simulated("leave -n 1", "leave a");
   simulated("forget -n a", "forget a");
@@ -200,6 +199,27 @@ TEST_F(TreeTest, SimulationSaysAllAndChangesNothing) {
   EXPECT_EQ(json[0]["action"], "put");
   EXPECT_EQ(Changes(), changes);
   EXPECT_FALSE(fs::exists(folder / "out"));
+}
+
+TEST_F(TreeTest, TrashIsListedAndLookedUp) {
+  EXPECT_EQ(Run("ls --trash").out, "");
+  ASSERT_EQ(Run("put -r --jobs=1 tree").code, 0);
+  ASSERT_EQ(Run("remove tree/a.txt tree/sub/c.txt").code, 0);
+  EXPECT_EQ(Run("ls --trash").out,
+            "21  1  2025-10-09T08:53:20Z  2025-10-10T08:53:20Z  tree/a.txt\n"
+            "25  3  2025-10-09T08:53:20Z  2025-10-10T08:53:20Z  tree/sub/c.txt\n");
+  EXPECT_EQ(Run("ls --trash -h --limit=1 'tree/**/*.txt'").out, "21  1  2025-10-09T08:53:20Z  2025-10-10T08:53:20Z  tree/a.txt\n");
+  const auto json = Run("--json ls --trash tree/s").Lines();
+  ASSERT_EQ(json.size(), 1U);
+  EXPECT_EQ(json[0]["name"], "tree/sub/c.txt");
+  EXPECT_EQ(json[0]["removed_at_us"], 1'760'000'000'000'000);
+  EXPECT_EQ(json[0]["purge_at"], "2025-10-10T08:53:20Z");
+  EXPECT_EQ(Run("ls --trash --versions").code, 64);
+  const Result simulated = Run("undelete -n tree/a.txt");
+  EXPECT_EQ(simulated.code, 0);
+  EXPECT_NE(simulated.out.find("take back version 1, 21 bytes"), std::string::npos) << simulated.out;
+  EXPECT_EQ(Run("undelete -n --version=9 tree/a.txt").code, 12);
+  EXPECT_EQ(Run("undelete -n tree/a").code, 12) << "of another name";
 }
 
 TEST_F(TreeTest, WhatIsThereIsNotMovedAgain) {

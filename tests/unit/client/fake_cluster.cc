@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "common/checksum.h"
+#include "common/name_pattern.h"
 #include "proto/channel_arguments.h"
 #include "proto/wire_status.h"
 
@@ -120,6 +121,45 @@ FakeNode::Begun FakeNode::Begin(const std::string& method, grpc::ServerContext& 
   }
 }
 
+void FakeNode::Park(const v1::PutHeader& header, const std::string& bytes, int is_open_times) {
+  MutexLock lock(&mutex_);
+  parked_[header.resume_token()] = {header.request_id().sequence(), bytes, is_open_times};
+}
+
+grpc::Status FakeNode::TakeParked(const v1::PutHeader& header, std::string* bytes) {
+  if (!header.has_resume_offset()) return grpc::Status::OK;
+  MutexLock lock(&mutex_);
+  const auto parked = parked_.find(header.resume_token());
+  if (parked == parked_.end() || parked->second.sequence != header.request_id().sequence() ||
+      parked->second.bytes.size() != header.resume_offset()) {
+    return Answer(absl::StatusCode::kNotFound, "nothing to go on with", ErrorDetail::REASON_UNSPECIFIED);
+  }
+  *bytes = std::move(parked->second.bytes);
+  parked_.erase(parked);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::PutProgress(grpc::ServerContext* context, const v1::PutProgressRequest* request,
+                                   v1::PutProgressResponse* response) {
+  const Begun begun = Begin("PutProgress", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&mutex_);
+  const auto parked = parked_.find(request->resume_token());
+  if (parked == parked_.end()) {
+    return Answer(absl::StatusCode::kNotFound, "nothing to go on with", ErrorDetail::REASON_UNSPECIFIED);
+  }
+  response->set_is_open(parked->second.is_open_times-- > 0);
+  if (response->is_open()) return grpc::Status::OK;
+  response->set_size(parked->second.bytes.size());
+  response->set_crc32c(Crc32c(parked->second.bytes.data(), parked->second.bytes.size()));
+  return grpc::Status::OK;
+}
+
+std::uint64_t FakeNode::bytes_received() {
+  MutexLock lock(&mutex_);
+  return bytes_received_;
+}
+
 grpc::Status FakeNode::Put(grpc::ServerContext* context, grpc::ServerReader<v1::PutRequest>* reader,
                            v1::PutResponse* response) {
   const Begun begun = Begin("Put", *context);
@@ -130,7 +170,16 @@ grpc::Status FakeNode::Put(grpc::ServerContext* context, grpc::ServerReader<v1::
   bool has_finish = false;
   v1::PutRequest request;
   while (!has_finish && reader->Read(&request)) {
-    if (request.has_header()) header = request.header();
+    if (request.has_header()) {
+      header = request.header();
+      const grpc::Status taken = TakeParked(header, &bytes);
+      if (!taken.ok()) return taken;
+      crc = Crc32c(bytes.data(), bytes.size());
+    }
+    {
+      MutexLock lock(&mutex_);
+      bytes_received_ += request.data().size();
+    }
     if (request.offset() != bytes.size() ||
         request.crc32c() != Crc32c(request.data().data(), request.data().size())) {
       return Answer(absl::StatusCode::kDataLoss, "bad checksum", ErrorDetail::BAD_CHECKSUM);
@@ -138,7 +187,10 @@ grpc::Status FakeNode::Put(grpc::ServerContext* context, grpc::ServerReader<v1::
     crc = ExtendCrc32c(crc, request.data().data(), request.data().size());
     bytes += request.data();
     has_finish = request.has_finish();
-    if (begun.fault == Fault::kBreakMidway) return Broken();
+    if (begun.fault == Fault::kBreakMidway) {
+      if (header.has_resume_token()) Park(header, bytes);
+      return Broken();
+    }
   }
   if (!has_finish || request.finish().size() != bytes.size() || request.finish().crc32c() != crc ||
       (header.has_size() && header.size() != bytes.size())) {
@@ -255,6 +307,9 @@ grpc::Status FakeNode::Remove(grpc::ServerContext* context, const v1::RemoveRequ
     return Answer(absl::StatusCode::kFailedPrecondition, "another version is current", ErrorDetail::PRECONDITION);
   }
   response->set_version(found->second.info.version());
+  FakeState::File& trashed = state_->trash[request->name()] = found->second;
+  trashed.info.set_trashed_time_us(1'760'000'000'000'000);
+  trashed.info.set_purge_time_us(1'760'086'400'000'000);
   state_->files.erase(found);
   v1::SettleResponse& result = state_->results[key];
   result.set_fate(v1::SettleResponse::HAPPENED);
@@ -330,30 +385,47 @@ grpc::Status FakeNode::List(grpc::ServerContext* context, const v1::ListRequest*
                             grpc::ServerWriter<v1::ListResponse>* writer) {
   const Begun begun = Begin("List", *context);
   if (!begun.status.ok()) return begun.status;
-  std::vector<v1::FileInfo> files;
-  {
-    MutexLock lock(&state_->mutex);
-    for (const auto& [name, file] : state_->files) {
-      if (name.starts_with(request->prefix()) && name > request->after()) {
-        files.push_back(file.info);
-      }
+  // An older server knows nothing of patterns and trash.
+  const bool knows = begun.fault != Fault::kIsOlder;
+  const auto pattern = NamePattern::Parse(request->pattern());
+  const bool has_pattern = knows && !request->pattern().empty();
+  if (has_pattern && !pattern.ok()) return Answer(absl::StatusCode::kInvalidArgument, "malformed pattern", ErrorDetail::REASON_UNSPECIFIED);
+  constexpr int kPage = 3;  // and with a pattern so many names are looked at in one call
+  v1::ListResponse page;
+  page.set_is_by_pattern(has_pattern);
+  page.set_is_trash(knows && request->trash());
+  std::uint64_t listed = 0;
+  int looked = 0;
+  bool has_written = false;
+  for (const v1::FileInfo& file : Listed(page.is_trash())) {
+    if (!file.name().starts_with(request->prefix()) || file.name() <= request->after()) continue;
+    if (has_pattern) {
+      page.set_is_cut(looked++ == kPage);
+      if (page.is_cut()) break;
+      page.set_looked_through(file.name());
+      if (!(request->pattern_above() ? pattern->MatchesAbove(file.name()) : pattern->Matches(file.name()))) continue;
     }
-  }
-  if (request->limit() > 0 && files.size() > request->limit()) files.resize(request->limit());
-  constexpr std::size_t kPage = 3;
-  for (std::size_t at = 0; at < files.size(); at += kPage) {
-    v1::ListResponse page;
-    for (std::size_t i = at; i < std::min(at + kPage, files.size()); ++i) {
-      *page.add_files() = files[i];
-    }
+    *page.add_files() = file;
+    if (++listed == request->limit()) break;
+    if (page.files_size() < kPage || has_pattern) continue;
     writer->Write(page);
+    has_written = true;
+    page.clear_files();
     MutexLock lock(&mutex_);
     while (begun.fault == Fault::kHangMidway && !is_killed_ && !context->IsCancelled()) {
       changed_.WaitFor(&mutex_, absl::Milliseconds(20));
     }
     if (begun.fault == Fault::kBreakMidway || begun.fault == Fault::kHangMidway) return Broken();
   }
-  return grpc::Status::OK;
+  if (page.files_size() > 0 || page.is_cut() || !has_written) writer->Write(page);
+  return begun.fault == Fault::kBreakMidway ? Broken() : grpc::Status::OK;
+}
+
+std::vector<v1::FileInfo> FakeNode::Listed(bool of_trash) {
+  MutexLock lock(&state_->mutex);
+  std::vector<v1::FileInfo> out;
+  for (const auto& [name, file] : of_trash ? state_->trash : state_->files) out.push_back(file.info);
+  return out;
 }
 
 grpc::Status FakeNode::ListHere(grpc::ServerContext* context, const v1::ListHereRequest* request,

@@ -28,11 +28,12 @@ enum class Fault {
   kOverloaded,   // RESOURCE_EXHAUSTED, nothing changed
   kBreakBefore,  // the connection breaks and nothing happened; the client cannot know
   kBreakAfter,   // it happened, and the connection breaks before the answer
-  kBreakMidway,  // Put: after the first message; Get: after one data message
+  kBreakMidway,  // Put: after the first message, which is kept if there is a resume_token; Get: after one data message
   kHang,         // no answer until the call is cancelled
   kHangMidway,   // Get: after half of the bytes, List: after the first message; until it is cancelled
   kSessionExpired,
   kReplaceBefore,  // Remove: another client stores the file anew just before
+  kIsOlder,  // List: as a server of an older version
   kDamage,  // Get: one byte is flipped; Put: answered as if one was
 };
 
@@ -45,6 +46,7 @@ struct FakeState {
   Mutex mutex;
   std::string cluster_id ABSL_GUARDED_BY(mutex) = std::string(31, '0') + "1";
   std::map<std::string, File> files ABSL_GUARDED_BY(mutex);
+  std::map<std::string, File> trash ABSL_GUARDED_BY(mutex);  // what was removed last under each name
   std::uint64_t version ABSL_GUARDED_BY(mutex) = 0;
   std::map<std::pair<std::string, std::uint64_t>, v1::SettleResponse> results
       ABSL_GUARDED_BY(mutex);
@@ -68,10 +70,17 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   [[nodiscard]] std::uint64_t bytes_sent() ABSL_LOCKS_EXCLUDED(mutex_);
   // What Repair answers, one after another; the last of them from then on. At least one.
   void SayOfRepair(std::deque<v1::RepairProgress> answers) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of all puts.
+  [[nodiscard]] std::uint64_t bytes_received() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The node has so much of a put; it says `is_open_times` times that a stream is still sending it.
+  void Park(const v1::PutHeader& header, const std::string& bytes, int is_open_times = 0)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void AddEndpoint(const std::string& address) ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::Status Put(grpc::ServerContext* context, grpc::ServerReader<v1::PutRequest>* reader,
                    v1::PutResponse* response) override;
+  grpc::Status PutProgress(grpc::ServerContext* context, const v1::PutProgressRequest* request,
+                           v1::PutProgressResponse* response) override;
   grpc::Status Get(grpc::ServerContext* context, const v1::GetRequest* request,
                    grpc::ServerWriter<v1::GetResponse>* writer) override;
   grpc::Status Remove(grpc::ServerContext* context, const v1::RemoveRequest* request,
@@ -105,9 +114,11 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
     grpc::Status status;  // if not OK: the answer
   };
   Begun Begin(const std::string& method, grpc::ServerContext& context) ABSL_LOCKS_EXCLUDED(mutex_);
+  grpc::Status TakeParked(const v1::PutHeader& header, std::string* bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   grpc::Status Store(const v1::PutHeader& header, std::string bytes, std::uint32_t crc,
                      v1::PutResponse* response);
   grpc::Status Fill(v1::NodeStatus* node);
+  [[nodiscard]] std::vector<v1::FileInfo> Listed(bool of_trash);
 
   const std::string name_;
   const std::shared_ptr<FakeState> state_;
@@ -121,6 +132,13 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   std::map<std::string, std::deque<Fault>> faults_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> endpoints_ ABSL_GUARDED_BY(mutex_);
+  struct Parked {
+    std::uint64_t sequence = 0;
+    std::string bytes;
+    int is_open_times = 0;
+  };
+  std::map<std::string, Parked> parked_ ABSL_GUARDED_BY(mutex_);  // by token
+  std::uint64_t bytes_received_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t bytes_sent_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<v1::RepairProgress> repair_ ABSL_GUARDED_BY(mutex_) = {v1::RepairProgress()};
 };

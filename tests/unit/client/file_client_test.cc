@@ -465,6 +465,132 @@ TEST_F(FileClientTest, SourceOfUnknownSizeIsStoredWhole) {
   }
 }
 
+TEST_F(FileClientTest, PutThatMayBeGoneOnWithSendsNoByteTwice) {
+  a.Inject("Put", {Fault::kBreakMidway});
+  const std::string bytes = Pattern(std::size_t{5} << 20);
+  StringSource source(bytes);
+  ResumablePut resumable;
+  std::vector<PutTrace> told;
+  resumable.on_begin = [&](const PutTrace& trace) { told.push_back(trace); };
+  PutOptions options;
+  options.resumable = &resumable;
+  const auto put = Client()->Put("f", source, options);
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_TRUE(StoredBytes("f") == bytes);
+  EXPECT_EQ(resumable.resumed_at, std::uint64_t{1} << 20);
+  EXPECT_EQ(a.bytes_received(), bytes.size());
+  EXPECT_EQ(a.calls("Put"), 2);
+  EXPECT_EQ(b.calls("Put") + a.calls("Settle") + b.calls("Settle"), 0);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].token.size(), 16U);
+  EXPECT_EQ(told[0].address, a.address());
+}
+
+// What a client that is gone has left at node a.
+class LeftPut : public FileClientTest {
+ protected:
+  LeftPut() {
+    left_.token = std::string(16, 't');
+    left_.request_id.set_session(std::string(16, 's'));
+    left_.request_id.set_sequence(7);
+    left_.address = a.address();
+  }
+  void Park(const std::string& bytes, int is_open_times = 0) {
+    v1::PutHeader header;
+    header.set_resume_token(left_.token);
+    *header.mutable_request_id() = left_.request_id;
+    a.Park(header, bytes, is_open_times);
+  }
+  absl::StatusOr<v1::PutResponse> Put() {
+    StringSource source(bytes_);
+    resumable_.left = left_;
+    PutOptions options;
+    options.resumable = &resumable_;
+    return Client()->Put("f", source, options);
+  }
+  std::uint64_t LastSequence() const {
+    MutexLock lock(&state->mutex);
+    return state->seen.back().sequence();
+  }
+
+  const std::string bytes_ = Pattern((std::size_t{3} << 20) + 5);
+  PutTrace left_;
+  ResumablePut resumable_;
+};
+
+TEST_F(LeftPut, AnotherClientSendsTheRest) {
+  for (const std::size_t there : {std::size_t{2'000'000}, bytes_.size()}) {
+    Park(bytes_.substr(0, there), /*is_open_times=*/3);
+    const std::uint64_t received = a.bytes_received();
+    const auto put = Put();
+    ASSERT_TRUE(put.ok()) << put.status();
+    EXPECT_TRUE(StoredBytes("f") == bytes_);
+    EXPECT_EQ(a.bytes_received() - received, bytes_.size() - there);
+    EXPECT_EQ(resumable_.resumed_at, there);
+    EXPECT_EQ(LastSequence(), left_.request_id.sequence());
+    EXPECT_EQ(a.calls("Settle") + b.calls("Settle"), 0);
+    left_.request_id.set_sequence(8);
+  }
+}
+
+TEST_F(LeftPut, ItIsFoundAtWhicheverNodeHasIt) {
+  Park(bytes_.substr(0, 2'000'000));
+  left_.address = "127.0.0.1:1";
+  const auto put = Put();
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(resumable_.resumed_at, 2'000'000U);
+  EXPECT_TRUE(StoredBytes("f") == bytes_);
+}
+
+TEST_F(LeftPut, OtherBytesAreSentAnewUnderAnotherRequest) {
+  std::string other = bytes_.substr(0, 2'000'000);
+  other[1'999'999] ^= 1;
+  Park(other);
+  const auto put = Put();
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_TRUE(StoredBytes("f") == bytes_);
+  EXPECT_EQ(resumable_.resumed_at, 0U);
+  EXPECT_NE(LastSequence(), left_.request_id.sequence());
+  EXPECT_EQ(a.calls("Settle") + b.calls("Settle"), 1) << "the old one must never happen";
+}
+
+TEST_F(LeftPut, WhatHadHappenedIsFoundAndNotSentAgain) {
+  Park(bytes_);
+  ASSERT_TRUE(Put().ok());
+  const auto put = Put();  // nobody has it any more
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(put->info().version(), 1U);
+  EXPECT_EQ(Versions(), 1U);
+  EXPECT_EQ(a.calls("Put") + b.calls("Put"), 1);
+  EXPECT_EQ(resumable_.resumed_at, bytes_.size());
+}
+
+TEST_F(LeftPut, WhatNobodyHasIsSettledAndBegunAnew) {
+  const auto put = Put();
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(Versions(), 1U);
+  EXPECT_EQ(a.calls("Settle") + b.calls("Settle"), 1);
+  EXPECT_EQ(resumable_.resumed_at, 0U);
+}
+
+TEST_F(LeftPut, ABreakOfTheRestIsGoneOnFromToo) {
+  Park(bytes_.substr(0, 1'000'000));
+  a.Inject("Put", {Fault::kBreakMidway});
+  ASSERT_TRUE(Put().ok());
+  EXPECT_TRUE(StoredBytes("f") == bytes_);
+  EXPECT_EQ(resumable_.resumed_at, 1'000'000U + (std::size_t{1} << 20));
+}
+
+// The answer to the last message was lost: it happened once.
+TEST_F(LeftPut, ALostAnswerIsFound) {
+  Park(bytes_.substr(0, 1'000'000));
+  a.Inject("Put", {Fault::kBreakAfter});
+  const auto put = Put();
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(put->info().version(), 1U);
+  EXPECT_EQ(Versions(), 1U);
+}
+
 TEST_F(FileClientTest, PutThatCannotBeRepeatedFailsDefinitely) {
   a.Inject("Put", {Fault::kBreakMidway});
   OneWaySource source(Pattern(50'000'000));
@@ -497,6 +623,37 @@ TEST_F(FileClientTest, ListGoesOnAtAnotherNodeWhereItBroke) {
   ASSERT_EQ(names.size(), 10U);
   EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 10U);
+}
+
+TEST_F(FileClientTest, ListByPatternGoesOnUntilAllNamesHaveBeenLookedAt) {
+  for (int i = 0; i < 20; ++i) StoreDirectly("p/" + std::to_string(10 + i) + (i % 7 == 6 ? ".rare" : ""), "x");
+  a.Inject("List", {Fault::kNone, Fault::kBreakMidway});
+  std::vector<std::string> names;
+  const auto take = [&](const v1::FileInfo& file) { names.push_back(file.name()); };
+  ListOptions options;
+  options.pattern = "p/*.rare";
+  ASSERT_TRUE(Client()->List(options, take).ok());
+  EXPECT_EQ(names, (std::vector<std::string>{"p/16.rare", "p/23.rare"}));
+  EXPECT_GE(a.calls("List") + b.calls("List"), 7) << "three names a call";
+  names.clear();
+  options.limit = 1;
+  ASSERT_TRUE(Client()->List(options, take).ok());
+  EXPECT_EQ(names, (std::vector<std::string>{"p/16.rare"}));
+  options.pattern = "p/\\";
+  EXPECT_TRUE(absl::IsInvalidArgument(Client()->List(options, take)));
+}
+
+// It would list, and a `remove` would remove, what was not meant.
+TEST_F(FileClientTest, AnOlderServerIsNotTakenAtItsWord) {
+  StoreDirectly("other", "x");
+  for (FakeNode* node : {&a, &b}) node->Inject("List", {Fault::kIsOlder, Fault::kIsOlder});
+  const auto take = [](const v1::FileInfo& file) { ADD_FAILURE() << file.name(); };
+  ListOptions options;
+  options.pattern = "f*";
+  EXPECT_TRUE(absl::IsUnimplemented(Client()->List(options, take)));
+  options = {};
+  options.trash = true;
+  EXPECT_TRUE(absl::IsUnimplemented(Client()->List(options, take)));
 }
 
 TEST_F(FileClientTest, ConditionThatDoesNotHoldChangesNothing) {

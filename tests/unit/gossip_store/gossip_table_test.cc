@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <filesystem>
+#include <fstream>
+#include <ios>
 #include <memory>
 #include <string>
 #include <vector>
@@ -88,6 +91,31 @@ TEST_F(GossipTableTest, WhatIsGoneBeginsAnewAndSaysSo) {
   EXPECT_TRUE(Load().state.has_begun_anew);
   Open();
   EXPECT_TRUE(Load().state.has_begun_anew) << "it stays so";
+}
+
+// Cut between two records it is whole by every checksum, and names no table of what the log no longer has.
+TEST_F(GossipTableTest, WithoutTheEndOfItsManifestItBeginsAnew) {
+  ASSERT_TRUE(table_->Write({{File("a", 1).key, HeldRecord{File("a", 1), HybridTime(20)}}}, GossipState()).ok());
+  Open();  // into a table
+  ASSERT_TRUE(table_->Write({{File("b", 2).key, HeldRecord{File("b", 2), HybridTime(21)}}}, std::nullopt).ok());
+  table_.reset();
+  for (const auto& file : std::filesystem::directory_iterator(folder_ + "/records")) {
+    if (file.path().filename().string().find("MANIFEST-") != 0) continue;
+    std::string bytes(static_cast<std::size_t>(file.file_size()), '\0');
+    std::ifstream(file.path(), std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::size_t last = 0;
+    for (std::size_t at = 0; at < bytes.size();) {
+      last = at;
+      at += 7 + static_cast<unsigned char>(bytes[at + 4]) + std::size_t{256} * static_cast<unsigned char>(bytes[at + 5]);
+    }
+    std::filesystem::resize_file(file.path(), last);
+  }
+  Open();
+  const StoredGossip stored = Load();
+  EXPECT_TRUE(stored.records.empty());
+  EXPECT_TRUE(stored.state.has_begun_anew);
+  Open();
+  EXPECT_TRUE(Load().state.has_begun_anew) << "and is as whole as any other";
 }
 
 TEST_F(GossipTableTest, BeginningAnewLeavesWhatIsKeptAndNothingElse) {

@@ -8,6 +8,7 @@
 namespace dfs::leader {
 namespace {
 
+using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
 constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
@@ -105,6 +106,156 @@ TEST_F(LeaderTrashTest, PinsOfACoordinatorThatFellSilentEnd) {
   TellPins(3, {txn});
   world_.executor.Advance(absl::Minutes(3));
   EXPECT_FALSE(IsThere(txn));
+}
+
+// ---- members that leave ----
+
+class LeaveTest : public LeaderTrashTest {
+ protected:
+  void SetUp() override {
+    LeaderOptions options = WithoutQuiet();
+    options.trash_time = absl::Hours(1);
+    Lead(5, options);
+    rpc::Command make;
+    *make.mutable_make_bucket()->mutable_request_id() = RequestIdOf(200);
+    make.mutable_make_bucket()->set_name("single");
+    make.mutable_make_bucket()->mutable_options()->set_replicas(1);
+    make.mutable_make_bucket()->mutable_options()->set_versions_kept(2);
+    ASSERT_EQ(CodeOf(Submit(make)), rpc::CommandResult::DONE);
+  }
+  [[nodiscard]] std::uint64_t BucketWithOneCopy() {
+    return world_.consensus.machine().View()->FindBucket("single")->id();
+  }
+  // A file on just these nodes.
+  TxnId Put(std::uint64_t sequence, std::uint64_t bucket, const std::vector<std::uint32_t>& nodes,
+            const std::string& name) {
+    const rpc::TxnId txn = OpenOne();
+    rpc::Command put = PutCommand(sequence, txn, nodes, nodes, name);
+    put.mutable_commit_put()->set_bucket_id(bucket);
+    EXPECT_EQ(CodeOf(Submit(put)), rpc::CommandResult::DONE);
+    return FromWire(txn);
+  }
+  void Remove(std::uint64_t sequence, std::uint64_t bucket, const std::string& name) {
+    rpc::Command command;
+    *command.mutable_remove_file()->mutable_request_id() = RequestIdOf(sequence);
+    command.mutable_remove_file()->set_bucket_id(bucket);
+    command.mutable_remove_file()->set_name(name);
+    EXPECT_EQ(CodeOf(Submit(command)), rpc::CommandResult::DONE);
+  }
+  rpc::CommandResult Undelete(std::uint64_t sequence, std::uint64_t bucket,
+                              const std::string& name) {
+    rpc::Command command;
+    *command.mutable_undelete_file()->mutable_request_id() = RequestIdOf(sequence);
+    command.mutable_undelete_file()->set_bucket_id(bucket);
+    command.mutable_undelete_file()->set_name(name);
+    const auto taken = Submit(command);
+    EXPECT_EQ(CodeOf(taken), rpc::CommandResult::DONE);
+    return taken.get()->results(0).result();
+  }
+  void Mark(std::uint32_t node, rpc::Departure departure) {
+    rpc::Command command;
+    command.mutable_mark_node()->set_node_id(node);
+    command.mutable_mark_node()->set_departure(departure);
+    world_.consensus.ApplyNow(std::move(command));
+  }
+  [[nodiscard]] bool HasLeft(std::uint32_t node) {
+    return world_.consensus.machine().View()->FindNode(NodeId(node))->state() == rpc::RETIRED;
+  }
+  [[nodiscard]] api::RepairProgress Progress() {
+    rpc::ManageRequest request;
+    request.mutable_repair();
+    Taken<rpc::ManageResponse> taken;
+    host_->Manage(request, absl::Seconds(1), taken.Callback());
+    world_.executor.RunDue();
+    return taken.get()->repair().progress();
+  }
+};
+
+TEST_F(LeaveTest, ARemovedFileWithOneCopyOutlivesItsNode) {
+  const TxnId txn = Put(1, BucketWithOneCopy(), {2}, "f");
+  Remove(2, BucketWithOneCopy(), "f");
+  Mark(2, rpc::LEAVING);
+  world_.executor.Advance(absl::Minutes(3));
+  ASSERT_TRUE(HasLeft(2));
+  const auto states = StatesOf(txn);
+  ASSERT_EQ(states.size(), 1u);
+  EXPECT_NE(states.begin()->first, 2u);
+  EXPECT_EQ(states.begin()->second, api::OK);
+  EXPECT_EQ(Undelete(3, BucketWithOneCopy(), "f").replicas(), 1u);
+}
+
+TEST_F(LeaveTest, ItOutlivesAllNodesThatHadIt) {
+  const TxnId txn = Put(1, 1, {2, 3, 4}, "f");
+  Remove(2, 1, "f");
+  for (const std::uint32_t node : {2u, 3u, 4u}) Mark(node, rpc::LEAVING);
+  world_.executor.Advance(absl::Minutes(3));
+  for (const std::uint32_t node : {2u, 3u, 4u}) EXPECT_TRUE(HasLeft(node)) << node;
+  EXPECT_THAT(StatesOf(txn), UnorderedElementsAre(Pair(1u, api::OK), Pair(5u, api::OK)));
+}
+
+TEST_F(LeaveTest, WhatTwoOthersHaveInTheTrashIsNotCopied) {
+  (void)Put(1, 1, {2, 3, 4}, "f");
+  Remove(2, 1, "f");
+  Mark(4, rpc::LEAVING);
+  world_.executor.Advance(absl::Minutes(3));
+  EXPECT_TRUE(HasLeft(4));
+  EXPECT_TRUE(world_.copies.empty());
+}
+
+TEST_F(LeaveTest, WhileNobodyGoesTheTrashGetsNoCopies) {
+  (void)PutTwoOfThree(1);
+  Remove(2, 1, "f1");
+  world_.executor.Advance(absl::Minutes(30));
+  EXPECT_TRUE(world_.copies.empty());
+}
+
+TEST_F(LeaveTest, ANodeWaitsForWhatOnlyItHasUntilThatIsPurged) {
+  const TxnId txn = Put(1, BucketWithOneCopy(), {2}, "f");
+  Remove(2, BucketWithOneCopy(), "f");
+  world_.fails_copies = true;
+  Mark(2, rpc::LEAVING);
+  world_.executor.Advance(absl::Minutes(55));
+  EXPECT_FALSE(HasLeft(2));
+  EXPECT_EQ(StatesOf(txn)[2], api::OK);
+  world_.executor.Advance(absl::Minutes(10));
+  EXPECT_FALSE(IsThere(txn));
+  EXPECT_TRUE(HasLeft(2));
+}
+
+// It is not known whether it comes back.
+TEST_F(LeaveTest, ANodeThatDiedOnItsWayOutIsWaitedForToo) {
+  const TxnId txn = Put(1, BucketWithOneCopy(), {2}, "f");
+  Remove(2, BucketWithOneCopy(), "f");
+  world_.dead.insert(NodeId(2));
+  Mark(2, rpc::LEAVING);
+  world_.executor.Advance(absl::Minutes(10));
+  EXPECT_FALSE(HasLeft(2));
+  EXPECT_EQ(Progress().chunks_incomplete(), 0u) << "a removed file without a copy is no alarm";
+  EXPECT_EQ(Progress().files_short(), 0u);
+  world_.dead.erase(NodeId(2));
+  world_.executor.Advance(absl::Minutes(3));
+  EXPECT_TRUE(HasLeft(2));
+  EXPECT_EQ(StatesOf(txn).count(2), 0u);
+}
+
+TEST_F(LeaveTest, ADrainedNodeIsNotNeededForTheTrash) {
+  const TxnId txn = Put(1, BucketWithOneCopy(), {2}, "f");
+  Remove(2, BucketWithOneCopy(), "f");
+  Mark(2, rpc::DRAINING);
+  world_.executor.Advance(absl::Minutes(3));
+  EXPECT_EQ(StatesOf(txn).count(2), 0u);
+  EXPECT_EQ(StatesOf(txn).begin()->second, api::OK);
+}
+
+TEST_F(LeaveTest, OlderVersionsThatAreKeptAreHandedOver) {
+  const TxnId old = Put(1, BucketWithOneCopy(), {2}, "f");
+  (void)Put(2, BucketWithOneCopy(), {3}, "f");
+  ASSERT_EQ(StatesOf(old)[2], api::OK);
+  Mark(2, rpc::LEAVING);
+  world_.executor.Advance(absl::Minutes(3));
+  ASSERT_TRUE(HasLeft(2));
+  EXPECT_EQ(StatesOf(old).begin()->second, api::OK);
+  EXPECT_EQ(StatesOf(old).count(2), 0u);
 }
 
 // ---- nearly full disks ----

@@ -48,6 +48,18 @@ TEST(RepairPlan, FewestLiveCopiesFirst) {
   EXPECT_THAT(order, ElementsAre(2u, 3u, 1u));
 }
 
+TEST(RepairPlan, WhatIsInTheTrashComesLast) {
+  auto members = Members(5);
+  members[0].is_withdrawn = true;
+  IncompleteChunk trashed = Chunk(1, {{NodeId(1), kOk}});
+  trashed.is_trashed = true;
+  const std::vector<IncompleteChunk> chunks = {
+      trashed, Chunk(2, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}})};
+  std::vector<std::uint64_t> order;
+  for (const auto& task : Plan(chunks, members)) order.push_back(task.chunk.txn.sequence);
+  EXPECT_THAT(order, ElementsAre(2u, 1u));
+}
+
 TEST(RepairPlan, MissingMemberOfTheSetIsTheTarget) {
   const auto tasks =
       Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, Members(4));

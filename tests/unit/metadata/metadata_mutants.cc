@@ -94,12 +94,21 @@ std::string ARetiredNodeLeavesNoEmptySet() {
   return world.Find("a")->chunks(0).replicas_size() == 0 ? "a chunk's set is empty" : "";
 }
 
+std::string WhatAClearHidesIsInTheTrash() {
+  World world;
+  world.Put("a");
+  world.Clear("");
+  const auto violations = FindViolations(*world.machine, world.store);
+  return violations.empty() ? "" : violations.front();
+}
+
 int Run(int mutant) {
   SetActiveMutant(mutant);
   std::string found;
   for (const auto& check : {AppliedIndexGoesWithItsState, TermOfTransactionIsChecked,
                             SettledRequestNeverCounts, SetNamesAsManyAsItShould,
-                            MissingNeverTakesThePlaceOfAGoodCopy, ARetiredNodeLeavesNoEmptySet}) {
+                            MissingNeverTakesThePlaceOfAGoodCopy, ARetiredNodeLeavesNoEmptySet,
+                            WhatAClearHidesIsInTheTrash}) {
     if (found.empty()) found = check();
   }
   std::cout << "mutant " << mutant << ": " << (found.empty() ? "nothing seen" : found) << std::endl;

@@ -83,6 +83,63 @@ TEST(List, OfManyNamesIsFast) {
   RecordProperty("seconds", std::to_string(took.count()));
 }
 
+std::vector<std::string> TrashNames(const World& world, std::string_view prefix, const MetadataView::TrashPlace& after) {
+  std::vector<std::string> names;
+  world.machine->View()->ListTrash(
+      kBucket, prefix, after, [](std::string_view, std::uint64_t) { return MetadataView::Choice::kVisit; },
+      [&](const rpc::VersionRow& version) {
+        EXPECT_NE(version.trashed_index(), 0U);
+        EXPECT_NE(version.trashed_time_us(), 0U);
+        names.push_back(version.name());
+        return true;
+      });
+  return names;
+}
+
+TEST(ListTrash, IsByNameAndNewestFirst) {
+  World world;
+  for (const char* name : {"b", "a", "b", "a/x", "b"}) world.Put(name);
+  world.Remove("a/x");
+  EXPECT_EQ(TrashNames(world, "", {}), (Names{"a/x", "b", "b"}));
+  EXPECT_EQ(TrashNames(world, "b", {}), (Names{"b", "b"}));
+  EXPECT_EQ(TrashNames(world, "", {"a/x", 0}), (Names{"b", "b"}));
+  EXPECT_EQ(TrashNames(world, "", {"b", 0}), (Names{}));
+  world.Remove("b");
+  std::vector<std::uint64_t> numbers;
+  const auto visit = [&](const rpc::VersionRow& version) {
+    numbers.push_back(version.number());
+    return true;
+  };
+  const auto all = [](std::string_view, std::uint64_t) { return MetadataView::Choice::kVisit; };
+  world.machine->View()->ListTrash(kBucket, "b", {}, all, visit);
+  ASSERT_EQ(numbers.size(), 3U);
+  EXPECT_GT(numbers[0], numbers[1]);
+  EXPECT_GT(numbers[1], numbers[2]);
+  const std::uint64_t middle = numbers[1];
+  const std::uint64_t last = numbers[2];
+  numbers.clear();
+  world.machine->View()->ListTrash(kBucket, "", {"b", middle}, all, visit);
+  EXPECT_EQ(numbers, std::vector<std::uint64_t>{last});
+}
+
+// More names than are held in memory, of two clears that overlap, among what lay in the trash before.
+TEST(ListTrash, HasWhatClearsHideInItsPlace) {
+  World world;
+  for (int i = 0; i < 700; ++i) world.Put((i % 3 == 0 ? "t/x" : "t/") + std::to_string(1'000 + i));
+  for (int i = 0; i < 700; i += 50) world.Put((i % 3 == 0 ? "t/x" : "t/") + std::to_string(1'000 + i));
+  world.Put("s");
+  world.Put("u");
+  world.Clear("t/x");
+  world.Clear("t/");
+  world.Put("t/x1000");
+  ASSERT_TRUE(world.machine->View()->HasPendingClear());
+  EXPECT_EQ(TrashNames(world, "", {}).size(), 714U);
+  EXPECT_EQ(TrashNames(world, "t/x", {}).size(), 234U + 5U);
+  EXPECT_EQ(TrashNames(world, "t/x1003", {}), Names{"t/x1003"});
+  EXPECT_EQ(TrashNames(world, "u", {}), Names{});
+  EXPECT_EQ(FindViolations(*world.machine, world.store), Names());
+}
+
 // Names are bytes: composed and decomposed forms are two files.
 TEST(View, NamesAreNeverNormalised) {
   World world;

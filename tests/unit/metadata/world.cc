@@ -275,6 +275,7 @@ class Checker {
       if (version.trashed_index() == 0) Fail("a trashed version is current", version);
       return true;
     });
+    for (const rpc::BucketRow& bucket : view_->Buckets()) CheckTrashList(BucketId(bucket.id()));
     CheckTotals();
     CheckRows(rows);
     CheckUnlinkRows(rows);
@@ -309,6 +310,40 @@ class Checker {
       }
       return true;
     });
+  }
+
+  // All of its trash by name, in pages of different lengths; what a clear hides is in it at once.
+  void CheckTrashList(BucketId bucket) {
+    using Place = std::pair<std::string, std::uint64_t>;
+    std::vector<std::pair<Place, std::string>> expected;
+    view_->ListVersions({}, [&](const rpc::VersionRow& version) {
+      if (version.trashed_index() == 0 || BucketId(version.bucket_id()) != bucket) return true;
+      rpc::VersionRow row = version;
+      row.clear_is_old();
+      row.clear_old_versions();
+      expected.emplace_back(Place(row.name(), ~row.number()), row.SerializeAsString());
+      return true;
+    });
+    std::sort(expected.begin(), expected.end());
+    std::vector<std::pair<Place, std::string>> listed;
+    for (std::size_t before = 1; before != listed.size();) {
+      before = listed.size();
+      const Place after = listed.empty() ? Place() : listed.back().first;
+      const std::size_t page = 1 + listed.size() % 7;
+      view_->ListTrash(
+          bucket, "", {after.first, listed.empty() ? 0 : ~after.second},
+          [&](std::string_view, std::uint64_t) {
+            return listed.size() - before == page ? MetadataView::Choice::kStop : MetadataView::Choice::kVisit;
+          },
+          [&](const rpc::VersionRow& row) {
+            listed.emplace_back(Place(row.name(), ~row.number()), row.SerializeAsString());
+            return true;
+          });
+    }
+    if (listed == expected) return;
+    failures_.push_back("the trash of bucket " + std::to_string(bucket.value()) + " lists " +
+                        std::to_string(listed.size()) + " versions, not " + std::to_string(expected.size()) +
+                        ", or others");
   }
 
   void CountUnderReplicated(const rpc::BucketRow& bucket, const rpc::VersionRow& version) {

@@ -1,27 +1,15 @@
-#include "client/cli/name_pattern.h"
+#include "common/name_pattern.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
-#include "client/cli/text.h"
-#include "common/status_macros.h"
 #include "common/utf8.h"
 
-namespace dfs::client::cli {
+namespace dfs {
 namespace {
 
-constexpr std::size_t kPatternBytesMax = 1024;  // as names
-constexpr char kAnyParts[] = "**";
-
-std::vector<std::string> PartsOf(std::string_view text) {
-  std::vector<std::string> out;
-  for (;;) {
-    const auto slash = text.find('/');
-    out.emplace_back(text.substr(0, slash));
-    if (slash == std::string_view::npos) return out;
-    text.remove_prefix(slash + 1);
-  }
-}
+constexpr std::string_view kAnyParts = "**";
 
 // Nothing in the cluster is called so: it is not to be taken for what stands before it.
 bool HasNul(std::string_view name) { return std::find(name.begin(), name.end(), '\0') != name.end(); }
@@ -30,6 +18,7 @@ using Token = NamePattern::Token;
 
 std::vector<char32_t> CharactersOf(std::string_view text) {
   std::vector<char32_t> out;
+  out.reserve(text.size());
   while (!text.empty()) {
     const CodePoint point = DecodeUtf8(text);
     // Names of local files may be anything: a byte that is no UTF-8 is a character that nothing else is.
@@ -39,14 +28,29 @@ std::vector<char32_t> CharactersOf(std::string_view text) {
   return out;
 }
 
-std::vector<std::vector<char32_t>> CharactersByPart(std::string_view name) {
-  std::vector<std::vector<char32_t>> out;
-  for (const std::string& part : PartsOf(name)) out.push_back(CharactersOf(part));
+// The characters of a name, and where its components end.
+struct Components {
+  std::vector<char32_t> text;
+  std::vector<std::size_t> ends;
+
+  [[nodiscard]] std::size_t size() const { return ends.size(); }
+  [[nodiscard]] std::span<const char32_t> at(std::size_t i) const {
+    const std::size_t begin = i == 0 ? 0 : ends[i - 1] + 1;
+    return std::span(text).subspan(begin, ends[i] - begin);
+  }
+};
+
+Components ComponentsOf(std::string_view name) {
+  Components out{CharactersOf(name), {}};
+  for (std::size_t i = 0; i < out.text.size(); ++i) {
+    if (out.text[i] == U'/') out.ends.push_back(i);
+  }
+  out.ends.push_back(out.text.size());
   return out;
 }
 
 // The set that begins behind `[` at `at`, which is moved behind its `]`. False: there is none, and `[` means itself.
-bool ReadSet(const std::vector<char32_t>& text, std::size_t* at, Token* token) {
+bool ReadSet(std::span<const char32_t> text, std::size_t* at, Token* token) {
   std::size_t i = *at;
   token->is_negated = i < text.size() && (text[i] == U'!' || text[i] == U'^');
   if (token->is_negated) ++i;
@@ -67,7 +71,7 @@ bool ReadSet(const std::vector<char32_t>& text, std::size_t* at, Token* token) {
   return false;
 }
 
-std::vector<Token> TokensOf(const std::vector<char32_t>& text) {
+std::vector<Token> TokensOf(std::span<const char32_t> text) {
   std::vector<Token> out;
   for (std::size_t i = 0; i < text.size();) {
     const char32_t c = text[i++];
@@ -96,12 +100,13 @@ bool IsIn(const Token& set, char32_t c) {
 }
 
 // After a mismatch only what the last `*` stands for can be longer: no other choice is ever taken back.
-bool MatchesOne(const std::vector<Token>& tokens, const std::vector<char32_t>& text) {
+bool MatchesOne(const std::vector<Token>& tokens, std::span<const char32_t> text, std::uint64_t* steps) {
   std::size_t token = 0;
   std::size_t at = 0;
   std::size_t after_run = std::string::npos;
   std::size_t resume = 0;
   while (at < text.size()) {
+    *steps += 1 + (token < tokens.size() ? tokens[token].ranges.size() : 0);
     if (token < tokens.size() && tokens[token].kind == Token::kAnyRun) {
       after_run = ++token;
       resume = at;
@@ -133,7 +138,7 @@ bool HasPattern(std::string_view word) {
 }
 
 absl::StatusOr<NamePattern> NamePattern::Parse(std::string_view text) {
-  if (text.size() > kPatternBytesMax) return absl::InvalidArgumentError("the pattern is longer than a name may be");
+  if (text.size() > kBytesMax) return absl::InvalidArgumentError("the pattern is longer than a name may be");
   if (!IsUtf8(text)) return absl::InvalidArgumentError("the pattern is not UTF-8");
   NamePattern out;
   bool is_literal = true;
@@ -142,20 +147,31 @@ absl::StatusOr<NamePattern> NamePattern::Parse(std::string_view text) {
     if (text[i] == '\\' && ++i == text.size()) return absl::InvalidArgumentError("the pattern ends with a backslash");
     if (is_literal) out.prefix_ += text[i];
   }
-  for (const std::string& part : PartsOf(text)) out.parts_.push_back({TokensOf(CharactersOf(part)), part == kAnyParts});
+  const Components parts = ComponentsOf(text);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const bool is_any_parts = std::equal(parts.at(i).begin(), parts.at(i).end(), kAnyParts.begin(), kAnyParts.end());
+    out.parts_.push_back({TokensOf(parts.at(i)), is_any_parts});
+  }
   return out;
 }
 
-bool NamePattern::MatchesParts(const std::vector<std::vector<char32_t>>& name, std::size_t count) const {
+bool NamePattern::MatchesParts(std::string_view text, bool may_be_above, std::uint64_t* steps) const {
+  std::uint64_t uncounted = 0;
+  if (steps == nullptr) steps = &uncounted;
+  if (HasNul(text)) return false;
+  const Components name = ComponentsOf(text);
   std::size_t part = 0;
   std::size_t at = 0;
   std::size_t after_any = std::string::npos;  // the part behind the last `**`
   std::size_t resume = 0;                     // where what it stands for ends, if need be one further each time
-  while (at < count) {
+  while (at < name.size()) {
+    ++*steps;
+    // What stands before `at` matches, and where a match begins first leaves most room: no later one is needed.
+    if (may_be_above && part == parts_.size()) return true;
     if (part < parts_.size() && parts_[part].is_any_parts) {
       after_any = ++part;
       resume = at;
-    } else if (part < parts_.size() && MatchesOne(parts_[part].tokens, name[at])) {
+    } else if (part < parts_.size() && MatchesOne(parts_[part].tokens, name.at(at), steps)) {
       ++part;
       ++at;
     } else if (after_any != std::string::npos) {
@@ -169,49 +185,12 @@ bool NamePattern::MatchesParts(const std::vector<std::vector<char32_t>>& name, s
   return part == parts_.size();
 }
 
-bool NamePattern::Matches(std::string_view name) const {
-  if (HasNul(name)) return false;
-  const auto parts = CharactersByPart(name);
-  return MatchesParts(parts, parts.size());
+bool NamePattern::Matches(std::string_view name, std::uint64_t* steps) const {
+  return MatchesParts(name, /*may_be_above=*/false, steps);
 }
 
-bool NamePattern::MatchesAbove(std::string_view name) const {
-  if (HasNul(name)) return false;
-  const auto parts = CharactersByPart(name);
-  for (std::size_t count = 1; count <= parts.size(); ++count) {
-    if (MatchesParts(parts, count)) return true;
-  }
-  return false;
+bool NamePattern::MatchesAbove(std::string_view name, std::uint64_t* steps) const {
+  return MatchesParts(name, /*may_be_above=*/true, steps);
 }
 
-absl::StatusOr<std::vector<NameFilter::Rule>> NameFilter::RulesOf(const std::vector<std::string>& words) {
-  std::vector<Rule> out;
-  for (const std::string& word : words) {
-    DFS_ASSIGN_OR_RETURN(NamePattern pattern, NamePattern::Parse(word));
-    out.push_back({std::move(pattern), PartsOf(word).size() == 1});
-  }
-  return out;
-}
-
-absl::StatusOr<NameFilter> NameFilter::Make(const std::vector<std::string>& includes,
-                                            const std::vector<std::string>& excludes) {
-  NameFilter out;
-  DFS_ASSIGN_OR_RETURN(out.includes_, RulesOf(includes));
-  DFS_ASSIGN_OR_RETURN(out.excludes_, RulesOf(excludes));
-  return out;
-}
-
-bool NameFilter::Takes(std::string_view path) const {
-  const bool is_included =
-      includes_.empty() || std::any_of(includes_.begin(), includes_.end(), [path](const Rule& rule) {
-        return rule.is_of_one ? rule.pattern.Matches(BaseName(path)) : rule.pattern.MatchesAbove(path);
-      });
-  if (!is_included || excludes_.empty()) return is_included;
-  const std::vector<std::string> parts = PartsOf(path);
-  return std::none_of(excludes_.begin(), excludes_.end(), [&](const Rule& rule) {
-    if (!rule.is_of_one) return rule.pattern.MatchesAbove(path);
-    return std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return rule.pattern.Matches(part); });
-  });
-}
-
-}  // namespace dfs::client::cli
+}  // namespace dfs
