@@ -25,7 +25,7 @@ void RepairSurvey::Add(const IncompleteChunk& chunk, const RepairMembers& member
   totals_.copies_missing += missing;
   totals_.bytes_missing += missing * chunk.size;
   if (health.live == 0) ++totals_.chunks_no_copy;
-  if (health.live == 1) ++totals_.chunks_one_copy;
+  if (health.live == 1 && !chunk.is_trashed) ++totals_.chunks_one_copy;
   if (!is_possible) {
     ++totals_.chunks_waiting;
     return;

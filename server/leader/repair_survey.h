@@ -22,7 +22,8 @@ struct SurveyTotals {
   std::uint64_t chunks_incomplete = 0;
   std::uint64_t copies_missing = 0;
   std::uint64_t bytes_missing = 0;
-  std::uint64_t chunks_one_copy = 0;  // of the incomplete ones: held by one live node only
+  // Of the incomplete ones, but not of what is in the trash: held by one live node only.
+  std::uint64_t chunks_one_copy = 0;
   std::uint64_t chunks_no_copy = 0;   // of the incomplete ones: by none
   std::uint64_t chunks_waiting = 0;   // of the incomplete ones: nothing can be done now
   std::uint64_t files_short = 0;  // with a chunk of which fewer copies than wanted are present

@@ -55,6 +55,29 @@ TEST(RepairSurvey, OneCopyLeftGoesBeforeTwoAmongAllVersions) {
   EXPECT_EQ(survey.queued(), 3u);
 }
 
+TEST(RepairSurvey, WhatIsInTheTrashIsHandedOverAndNoAlarm) {
+  auto candidates = Candidates(3);
+  candidates[0].is_withdrawn = true;
+  IncompleteChunk trashed = Chunk(1, {{NodeId(1), kOk}});
+  trashed.is_trashed = true;
+  trashed.replicas_wanted = 1;
+  RepairSurvey live;
+  live.Add(trashed, RepairMembers(candidates), false);
+  EXPECT_EQ(live.totals().chunks_incomplete, 1u);
+  EXPECT_EQ(live.totals().chunks_one_copy, 0u);
+  EXPECT_EQ(live.totals().handovers.at(NodeId(1)).chunks, 1u);
+  EXPECT_EQ(live.queued(), 1u);
+  candidates[0].is_usable = false;
+  RepairSurvey dead;
+  dead.Add(trashed, RepairMembers(candidates), false);
+  EXPECT_EQ(dead.totals().chunks_incomplete, 0u) << "nobody can do anything about it";
+  EXPECT_EQ(dead.totals().handovers.at(NodeId(1)).chunks, 1u);
+  candidates[0].is_withdrawn = false;
+  RepairSurvey away;
+  away.Add(trashed, RepairMembers(candidates), false);
+  EXPECT_TRUE(away.totals().handovers.empty());
+}
+
 TEST(RepairSurvey, CountsWhatIsMissing) {
   auto candidates = Candidates(4);
   candidates[3].is_usable = false;
