@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 
@@ -77,7 +78,8 @@ std::string EnvironmentNameOf(std::string_view flag) {
 
 absl::StatusOr<FlagFile> FlagFile::Read(const std::string& path) {
   std::ifstream stream(path);
-  if (!stream) return absl::InvalidArgumentError(absl::StrCat("the configuration file ", path, " cannot be read"));
+  std::error_code error;
+  if (!stream || std::filesystem::is_directory(path, error)) return absl::InvalidArgumentError(absl::StrCat("the configuration file ", path, " cannot be read"));
   FlagFile file;
   file.path_ = path;
   try {

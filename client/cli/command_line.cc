@@ -95,6 +95,26 @@ CommandLine NoSuchVerb(CommandLine line, const std::string& word) {
                         " (dfs-cli help lists them)");
 }
 
+// The parser takes the next word for the value of `--bucket=`, be it the verb. Empty: there is none such.
+std::string FlagWithoutValue(const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (word == "--") break;
+    const bool is_flag = word.starts_with("--") && word.size() > 3 && word.find('=') == word.size() - 1;
+    if (is_flag) return word + " has no value (a variable that is not set?)";
+  }
+  return "";
+}
+
+// -1 would be taken for the greatest number that there is.
+void RefuseNegativeNumbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_type_name() != "UINT") continue;
+    option->check([](const std::string& value) {
+      return value.starts_with('-') ? "not a number of 0 or more: " + value : std::string();
+    });
+  }
+}
+
 struct Parser {
   CLI::App app{"", "dfs-cli"};
   GlobalFlags flags;
@@ -113,6 +133,7 @@ struct Parser {
       sub->fallthrough();
       sub->set_help_flag("--help", "this text");
       runs[sub] = verb.set_up(*sub);
+      RefuseNegativeNumbers(*sub);
       verbs[sub] = &verb;
     }
   }
@@ -189,6 +210,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
   const std::vector<std::size_t> plain = PlainWords(parser->app, words);
   const std::string first = plain.empty() ? "" : words[plain[0]];
   line.flags.is_json = std::find(words.begin(), words.end(), "--json") != words.end();
+  if (std::string error = FlagWithoutValue(words); !error.empty()) return UsageError(std::move(line), error);
   if (first == "help" && std::find(words.begin(), words.end(), "--man") != words.end()) {
     line.output = ManPage(FlagsOf(parser->app));
     return line;

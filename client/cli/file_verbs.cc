@@ -306,7 +306,18 @@ Verb ClearVerb() {
           [](CLI::App& app) -> RunVerb {
             auto prefix = std::make_shared<std::string>();
             auto is_confirmed = std::make_shared<bool>(false);
-            app.add_option("PREFIX", *prefix, "default: all files");
+            auto* word = app.add_option("PREFIX", *prefix, "default: all files");
+            auto is_literal = std::make_shared<bool>(false);
+            app.add_flag("--literal", *is_literal, "*, ? and [ in PREFIX mean themselves");
+            app.callback([prefix, is_literal, word] {
+              // What is removed is all there is: nobody says that by an empty word.
+              if (word->count() > 0 && prefix->empty()) {
+                throw CLI::ValidationError("PREFIX is empty (a variable that is not set?); without it: all files");
+              }
+              if (!*is_literal && HasPattern(*prefix)) {
+                throw CLI::ValidationError("PREFIX is no pattern (dfs-cli remove takes them; --literal: *, ? and [ mean themselves)");
+              }
+            });
             auto is_dry_run = std::make_shared<bool>(false);
             app.add_flag("-y,--yes", *is_confirmed, "do not ask");
             AddDryRunFlag(app, *is_dry_run);

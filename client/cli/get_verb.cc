@@ -49,6 +49,7 @@ struct GetFlags {
 };
 
 std::string UsageErrorOf(const GetFlags& flags) {
+  if (flags.words.size() > 1 && flags.target().empty()) return "LOCAL is empty (a variable that is not set?)";
   if (!flags.is_many()) return "";
   if (flags.target() == "-") return "only one file goes to standard output";
   if (!flags.range.empty() || flags.version.has_value()) return "--range and --version are of one file";

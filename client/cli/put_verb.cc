@@ -42,6 +42,7 @@ struct PutFlags {
 // What does not go together, by the words alone.
 std::string UsageErrorOf(const PutFlags& flags) {
   const auto sources = flags.sources();
+  if (flags.words.size() > 1 && flags.target().empty()) return "REMOTE is empty (a variable that is not set?)";
   if (flags.words.size() > 2 && !flags.target().ends_with('/')) {
     return "the last of several is the folder to put them into, and ends with a slash";
   }

@@ -84,7 +84,7 @@ absl::Status CheckRelative(std::string_view relative) {
     const auto slash = rest.find('/');
     const std::string_view part = rest.substr(0, slash);
     if (part.empty() || part == "." || part == "..") {
-      return absl::InvalidArgumentError("its name leads out of the folder (an empty component, \".\" or \"..\")");
+      return absl::InvalidArgumentError("its name has an empty component, \".\" or \"..\", or a slash at an end");
     }
     if (slash == std::string_view::npos) return absl::OkStatus();
     rest.remove_prefix(slash + 1);

@@ -36,6 +36,24 @@ TEST_F(CliTest, FileGoesInAndComesOut) {
   EXPECT_EQ(Run("get --range=2999990- x.bin -").out, bytes.substr(2'999'990));
 }
 
+// Words that a script leaves empty, and numbers that would be others, mean nothing.
+TEST_F(CliTest, WhatAScriptDidNotMeanIsNotDone) {
+  WriteFile(folder / "f", "hello");
+  ASSERT_EQ(Run("put f a/b").code, 0);
+  for (const char* words :
+       {"--bucket= ls", "put f ''", "get a/b ''", "clear --yes ''", "clear --yes 'a/*'", "ls --after=", "ls --limit=-1",
+        "get --version=-1 a/b -", "put --if-version=-1 f a/b", "--config=/ ls"}) {
+    const Result result = Run(words);
+    EXPECT_EQ(result.code, 64) << words;
+    EXPECT_LT(result.err.size(), 200U) << words << ": " << result.err;
+  }
+  EXPECT_EQ(Run("ls").out, "a/b\n");
+  EXPECT_EQ(Run("put f 'a*'").code, 0);
+  EXPECT_EQ(Run("clear --yes --literal 'a*'").code, 0);
+  EXPECT_EQ(Run("ls").out, "a/b\n");
+  EXPECT_NE(Run("put f /x").err.find("slash at an end"), std::string::npos);
+}
+
 TEST_F(CliTest, StandardInputIsStored) {
   EXPECT_EQ(Run("put - a/b", "printf hello |").code, 0);
   EXPECT_EQ(Run("get a/b -").out, "hello");
