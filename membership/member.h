@@ -36,9 +36,10 @@ struct NodeHealth {
   std::uint64_t quarantined_objects = 0;
   std::uint64_t withheld_bytes = 0;       // garbage that waits for an operator's word (rule R20)
   std::int64_t certificate_not_after_s = 0;  // since 1970; 0: no TLS
-  std::int64_t gossip_clock_ms = 0;          // to be added to its clock to get the median of its peers
+  std::int64_t gossip_clock_ms = 0;          // to be added to its clock, or to the times it gave, to get the median of its peers
   std::uint64_t gossip_tombstone_s = 0;      // age of its oldest tombstone of gossip buckets
   bool has_handed_gossip_over = false;       // it is to leave, and another member has all of its gossip buckets
+  std::uint64_t gossip_alone = 0;            // names of gossip buckets that were written there and that no other is known to have
 };
 
 // A disk that is tried twice a second and has not ended a try for so long hangs. No evidence against the node: its heartbeats

@@ -36,6 +36,7 @@ void HealthToWire(const NodeHealth& health, rpc::NodeHealth* wire) {
   wire->set_gossip_clock_ms(health.gossip_clock_ms);
   wire->set_gossip_tombstone_s(health.gossip_tombstone_s);
   wire->set_has_handed_gossip_over(health.has_handed_gossip_over);
+  wire->set_gossip_alone(health.gossip_alone);
 }
 
 NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
@@ -54,6 +55,7 @@ NodeHealth HealthFromWire(const rpc::NodeHealth& wire) {
   health.gossip_clock_ms = wire.gossip_clock_ms();
   health.gossip_tombstone_s = wire.gossip_tombstone_s();
   health.has_handed_gossip_over = wire.has_handed_gossip_over();
+  health.gossip_alone = wire.gossip_alone();
   return health;
 }
 

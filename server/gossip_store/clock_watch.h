@@ -33,6 +33,14 @@ class ClockWatch {
     const absl::Duration high = all[all.size() / 2];
     return absl::AbsDuration(low) < absl::AbsDuration(high) ? low : high;
   }
+  // One peer alone was heard of in the last kKept, and its clock is further than that from this node's: a third has to say
+  // which of the two is wrong.
+  [[nodiscard]] bool IsInDoubt(MonotonicTime now, absl::Duration off_max) {
+    std::erase_if(seen_, [&](const auto& entry) { return now - entry.second.at > kKept; });
+    return seen_.size() == 1 && absl::AbsDuration(seen_.begin()->second.ahead) > off_max;
+  }
+  // Somebody was heard of.
+  [[nodiscard]] bool has_heard() const { return !seen_.empty(); }
 
  private:
   struct Seen {

@@ -46,6 +46,10 @@ std::vector<chunk::ChunkInfo> ChunksOf(const Record& record) {
 absl::Status FetchChunks(chunk::ChunkStore* store, chunk::ChunkPeers* peers, const Record& record,
                          const std::vector<NodeId>& sources) {
   for (const chunk::ChunkInfo& info : ChunksOf(record)) {
+    // Every round asks again for what a full disk did not take: no peer is to begin to read it for that.
+    if (!store->Find(info.id) && store->GetSpace().free_bytes < info.size) {
+      return absl::ResourceExhaustedError("too little space is free on this node's disk");
+    }
     DFS_RETURN_IF_ERROR(chunk::CopyChunk(store, peers, info, sources).status());
   }
   return absl::OkStatus();

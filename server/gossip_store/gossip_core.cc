@@ -22,6 +22,8 @@ GossipCore::GossipCore(const GossipOptions& options, const GossipState& state,
       next_round_(random_.Next()) {
   for (HeldRecord& held : records) {
     clock_.Record(std::max(held.applied, held.record.stamp.time));
+    const bool is_own = held.record.stamp.origin == options_.self;
+    if (is_own && !DFS_MUTANT(1254, "what nobody else has is forgotten by a start")) alone_.insert(held.applied);
     table_.Put(std::move(held));
   }
 }
@@ -29,6 +31,7 @@ GossipCore::GossipCore(const GossipOptions& options, const GossipState& state,
 Output GossipCore::Step(MonotonicTime now, absl::Time wall, Input input) {
   now_ = now;
   wall_ = wall;
+  SetTime();
   out_ = Output();
   news_.clear();
   is_state_changed_ = false;
@@ -53,24 +56,49 @@ bool GossipCore::IsComplete() const {
 }
 
 bool GossipCore::IsHandedOver() const {
-  if (!leaving_since_) return false;
-  const auto& rows = inclusion_.others();
-  return std::any_of(rows.begin(), rows.end(), [&](const auto& entry) {
-    const bool stays = !departing_.contains(entry.first) && inclusion_.IsMember(entry.first);
-    return stays && entry.second.Of(options_.self) >= *leaving_since_;
-  });
+  return leaving_since_ && TakenOver() >= *leaving_since_;
 }
 
-absl::Status GossipCore::CheckWrite(MonotonicTime now) {
-  if (leaving_since_ && !DFS_MUTANT(1161, "a node that leaves takes writes")) {
-    return absl::UnavailableError("this node is to leave the cluster: write through another");
+HybridTime GossipCore::TakenOver() const {
+  HybridTime out;
+  for (const auto& [id, row] : inclusion_.others()) {
+    if (!departing_.contains(id) && inclusion_.IsMember(id)) out = std::max(out, row.Of(options_.self));
   }
+  return out;
+}
+
+void GossipCore::SetTime() {
+  const absl::Duration off = clocks_.ToMedian(now_);
+  const bool is_off = absl::AbsDuration(off) > options_.clock_off_max;
+  // What it gives by a wrong clock it cannot take back when the clock is right again.
+  time_ = is_off && !DFS_MUTANT(1250, "the times of a node follow its wrong clock") ? wall_ + off : wall_;
+}
+
+// Of a node that nobody is there to correct they are what they are.
+absl::Duration GossipCore::TimesAhead(MonotonicTime now, absl::Time wall) {
   const absl::Duration off = clocks_.ToMedian(now);
+  return clocks_.has_heard() ? WallOf(clock_.last()) - (wall + off) : absl::ZeroDuration();
+}
+
+absl::Duration GossipCore::ClockOff(MonotonicTime now, absl::Time wall) {
+  const absl::Duration off = clocks_.ToMedian(now);
+  const absl::Duration ahead = TimesAhead(now, wall);
+  // Times up to the limit ahead are taken from others; twice that no clock of theirs explains.
+  const bool is_ahead = ahead > 2 * options_.clock_off_max && !DFS_MUTANT(1252, "whose times are ahead takes writes");
+  return is_ahead && absl::AbsDuration(off) <= options_.clock_off_max ? -ahead : off;
+}
+
+absl::Status GossipCore::CheckWrite(MonotonicTime now, absl::Time wall) {
+  if (leaving_since_ && !DFS_MUTANT(1161, "a node that leaves takes writes")) {
+    return absl::UnavailableError("this node is to leave the cluster or to be drained: write through another");
+  }
+  const absl::Duration off = ClockOff(now, wall);
   if (absl::AbsDuration(off) > options_.clock_off_max) {
+    const bool is_clock = absl::AbsDuration(clocks_.ToMedian(now)) > options_.clock_off_max;
     return absl::FailedPreconditionError(absl::StrCat(
-        "this node's clock is ", absl::ToInt64Seconds(absl::AbsDuration(off)), " s ",
-        off > absl::ZeroDuration() ? "behind" : "ahead of",
-        " the median of its peers: set its clock, or write through another node"));
+        is_clock ? "this node's clock is " : "this node's clock was wrong, and the times it gave are ",
+        absl::ToInt64Seconds(absl::AbsDuration(off)), " s ", off > absl::ZeroDuration() ? "behind" : "ahead of",
+        " the median of its peers: ", is_clock ? "set its clock, or write" : "write", " through another node"));
   }
   if (table_.size() >= options_.records_max) {
     return absl::ResourceExhaustedError(
@@ -86,10 +114,13 @@ GossipState GossipCore::State() const {
 BegunAnew GossipCore::BeginAnew() const {
   // Times go on: what this node has given before must stay behind what it gives from now on.
   HybridClock clock(std::max(clock_bound_, clock_.last()));
-  // What others count as taken over from this node they would refuse.
+  // What others count as taken over from this node, before it had this old state, they would refuse. What they took over
+  // since they have, or what superseded it: with a new time it would win over that.
   HybridTime taken_over;
   for (const auto& [id, row] : inclusion_.others()) {
-    taken_over = std::max(taken_over, row.Of(options_.self));
+    const HybridTime time = row.Of(options_.self);
+    const bool was_told_now = std::binary_search(told_.begin(), told_.end(), time);
+    if (!was_told_now || DFS_MUTANT(1256, "what others took over since gets a new time")) taken_over = std::max(taken_over, time);
   }
   BegunAnew out;
   out.state.has_begun_anew = true;
@@ -100,8 +131,8 @@ BegunAnew GossipCore::BeginAnew() const {
       if (stamp.origin != options_.self || stamp.time <= first_bound_) return true;
       if (DFS_MUTANT(1160, "what was acknowledged since the start goes with an old state")) return true;
       HeldRecord& kept = out.kept.emplace_back(held);
-      if (stamp.time <= taken_over) kept.record.stamp.time = clock.Next(wall_);
-      kept.applied = clock.Next(wall_);
+      if (stamp.time <= taken_over) kept.record.stamp.time = clock.Next(time_);
+      kept.applied = clock.Next(time_);
       return true;
     });
   }
@@ -110,11 +141,12 @@ BegunAnew GossipCore::BeginAnew() const {
 }
 
 HybridTime GossipCore::NextTime() {
-  const HybridTime time = clock_.Next(wall_);
+  const HybridTime time = clock_.Next(time_);
   if (time > clock_bound_) {
-    clock_bound_ = HybridTime(time.value() + (static_cast<std::uint64_t>(absl::ToInt64Milliseconds(
-                                                  kClockReserve))
-                                              << kCounterBits));
+    const absl::Time given = WallOf(time);
+    const absl::Time reserved = DFS_MUTANT(1251, "a start moves the clock ahead") ? given + kClockReserve
+                                                                                 : time_ + kClockReserve;
+    clock_bound_ = HybridTimeAt(std::max(reserved, given + kClockReserveAhead));
     is_state_changed_ = true;
   }
   return time;
@@ -161,7 +193,7 @@ void GossipCore::Handle(DropBucket drop) {
 }
 
 void GossipCore::Handle(Write write) {
-  if (absl::Status status = CheckWrite(now_); !status.ok()) {
+  if (absl::Status status = CheckWrite(now_, wall_); !status.ok()) {
     out_.results.push_back({write.number, std::move(status)});
     if (!write.record.is_tombstone) out_.dropped.push_back(std::move(write.record));
     return;
@@ -205,6 +237,13 @@ void GossipCore::Handle(Receive received) {
     return;
   }
   clocks_.Record(message.from, message.wall, wall_, now_);
+  // A message may always be lost. The next ones are of others.
+  if (reachable_.size() > 1 && clocks_.IsInDoubt(now_, options_.clock_off_max) &&
+      !DFS_MUTANT(1253, "one voice is not enough, and taken all the same")) {
+    if (round_ && round_->peer() == message.from) EndRound(false);
+    return;
+  }
+  SetTime();
   std::visit([&](const auto& body) { Take(message.from, body); }, message.body);
 }
 
@@ -272,12 +311,15 @@ void GossipCore::Apply(const Record& record, NodeId from, bool is_news) {
   clock_.Record(record.stamp.time);
   HeldRecord held{record, NextTime()};
   out_.changes.push_back({record.key, held});
+  if (const HeldRecord* const before = table_.Find(record.key)) alone_.erase(before->applied);
+  if (record.stamp.origin == options_.self) alone_.insert(held.applied);
   auto old = table_.Put(std::move(held));
   if (old && !old->is_tombstone && old->txn != record.txn) out_.dropped.push_back(*std::move(old));
   if (is_news) news_.push_back({record, from});
 }
 
 void GossipCore::Erase(const Key& key) {
+  if (const HeldRecord* const held = table_.Find(key)) alone_.erase(held->applied);
   auto old = table_.Erase(key);
   if (!old) return;
   out_.changes.push_back({key, std::nullopt});
@@ -305,7 +347,7 @@ void GossipCore::Purge() {
   const HybridTime seen_of_all = DFS_MUTANT(1085, "a tombstone goes before what it hides can be refused")
                                      ? HybridTime(~std::uint64_t{0})
                                      : inclusion_.SeenOfAll();
-  const HybridTime old = HybridTimeAt(wall_ - options_.tombstone_age_min);
+  const HybridTime old = HybridTimeAt(time_ - options_.tombstone_age_min);
   std::vector<Key> keys;
   table_.ScanTombstones(std::min(held_by_all, old), [&](const HeldRecord& held) {
     const Stamp& stamp = held.record.stamp;

@@ -9,6 +9,7 @@
 #define DFS_SERVER_GOSSIP_STORE_GOSSIP_CORE_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -73,7 +74,7 @@ struct SetPeers {
   std::vector<NodeId> members;    // by the replicated log; self may be among them
   std::vector<NodeId> reachable;  // those that are not known to be dead
   LogIndex index;                 // of the entry that changed the members last
-  std::set<NodeId> departing = {};  // members that the log says are to go; self may be among them
+  std::set<NodeId> departing = {};  // members that the log says are to go or to be drained; self may be among them
 };
 // The gossip buckets that this node's log knows. Records of others are not taken.
 struct SetBuckets {
@@ -137,18 +138,22 @@ class GossipCore {
  public:
   static constexpr std::size_t kFetchesMax = 512;
   static constexpr std::size_t kErasedPerStepMax = 1'000;
+  static constexpr std::size_t kToldMax = 4'096;  // of its own times that are remembered as told; about one a second
   static constexpr absl::Duration kClockReserve = absl::Seconds(10);
+  // The same where its times are ahead of the clock already: starts must not drive them on.
+  static constexpr absl::Duration kClockReserveAhead = absl::Milliseconds(1);
 
   GossipCore(const GossipOptions& options, const GossipState& state,
              std::vector<HeldRecord> records);
 
   [[nodiscard]] Output Step(MonotonicTime now, absl::Time wall, Input input);
 
-  // Whether writes are taken. kUnavailable: this node is to leave the cluster; kFailedPrecondition: its clock is wrong (rule
-  // R24); kResourceExhausted: it holds too many records. Nothing happened.
-  [[nodiscard]] absl::Status CheckWrite(MonotonicTime now);
-  // What must be added to this node's clock to be at the median of its peers.
-  [[nodiscard]] absl::Duration ClockToMedian(MonotonicTime now) { return clocks_.ToMedian(now); }
+  // Whether writes are taken. kUnavailable: this node is to leave the cluster; kFailedPrecondition: its clock is wrong, or
+  // was so far ahead that its times still are (rule R24); kResourceExhausted: it holds too many records. Nothing happened.
+  [[nodiscard]] absl::Status CheckWrite(MonotonicTime now, absl::Time wall);
+  // What must be added to this node's clock to be at the median of its peers; if that is little, but the times that it has
+  // given are too far ahead of it for writes, what must be added to them.
+  [[nodiscard]] absl::Duration ClockOff(MonotonicTime now, absl::Time wall);
 
   [[nodiscard]] const RecordTable& table() const { return table_; }
   [[nodiscard]] const GossipCounts& counts() const { return counts_; }
@@ -156,8 +161,11 @@ class GossipCore {
   [[nodiscard]] const std::optional<SyncRound>& round() const { return round_; }
   // After has_lost_memory.
   [[nodiscard]] BegunAnew BeginAnew() const;
-  // This node is to leave, and a member that stays has taken over all that it has.
+  // This node is to leave or to be drained, and a member that stays has taken over all that it has.
   [[nodiscard]] bool IsHandedOver() const;
+  // Names that were written here and of which no member that stays is known to have what this node has. Whoever takes
+  // it over by a rumour says so with its next round only.
+  [[nodiscard]] std::size_t CountAlone() const { return alone_.size(); }
   // Its records were lost, and it has not taken over all members' yet.
   [[nodiscard]] bool has_begun_anew() const { return has_begun_anew_; }
   // Its state holds what its peers' did once; before that it takes over states only, no news.
@@ -203,6 +211,9 @@ class GossipCore {
   void Purge();
   void Send(NodeId to, MessageBody body);
   [[nodiscard]] HybridTime NextTime();
+  // The time by which this node gives its own: its clock, or the median of its peers if that is known to be right.
+  void SetTime();
+  [[nodiscard]] absl::Duration TimesAhead(MonotonicTime now, absl::Time wall);
   void EraseDoomed();
   // For `to`: this node's own, what is known of that of `to`, and some of the others, in turn.
   [[nodiscard]] std::vector<InclusionRow> RowsFor(NodeId to);
@@ -210,6 +221,8 @@ class GossipCore {
   // `count` different reachable peers, or all there are.
   [[nodiscard]] std::vector<NodeId> RandomPeers(std::size_t count, NodeId except);
   [[nodiscard]] GossipState State() const;
+  // Up to when a member that stays has all that this node had.
+  [[nodiscard]] HybridTime TakenOver() const;
   // A peer's word of this node's own row.
   void RecordOwnRow(const InclusionRow& row);
 
@@ -232,6 +245,8 @@ class GossipCore {
   std::vector<NodeId> reachable_;
   std::set<NodeId> departing_;
   std::optional<HybridTime> leaving_since_;  // what was written here is older
+  std::deque<HybridTime> told_;  // the last SyncState.as_of of this core, in order
+  std::set<HybridTime> alone_;  // of CountAlone: when they were applied
   std::set<BucketId> buckets_;
   struct Pending {
     Stamp stamp;
@@ -250,6 +265,7 @@ class GossipCore {
   // Of the step under way.
   MonotonicTime now_;
   absl::Time wall_;
+  absl::Time time_;  // of SetTime
   Output out_;
   struct News {
     Record record;

@@ -271,8 +271,7 @@ void GossipHost::StartFetch(const Fetch& fetch) {
   pool_->Post([this, record = fetch.record, sources] {
     const absl::Status fetched = FetchChunks(parts_.store, parts_.peers, record, sources);
     ++(fetched.ok() ? fetches_ : fetches_failed_);
-    LOG_IF(INFO, !fetched.ok()) << "a file of gossip bucket " << record.key.bucket
-                                << " was not taken over: " << fetched;
+    if (!fetched.ok()) NoteFailedFetch(record, fetched);
     // Not through the inbox, which may be full: their number is bounded by the core.
     executor_->Post([this, record, is_ok = fetched.ok()] {
       std::vector<Waiting> input;
@@ -283,10 +282,44 @@ void GossipHost::StartFetch(const Fetch& fetch) {
   });
 }
 
+// A full disk fails hundreds of them a second.
+void GossipHost::NoteFailedFetch(const Record& record, const absl::Status& why) {
+  const std::int64_t now = absl::ToUnixSeconds(parts_.clock->Now());
+  const std::int64_t last = fetch_failure_logged_s_.exchange(now);
+  if (now - last < absl::ToInt64Seconds(kFetchFailuresLoggedEvery)) {
+    fetch_failure_logged_s_ = last;
+    return;
+  }
+  LOG(INFO) << "a file of gossip bucket " << record.key.bucket << " was not taken over: " << why << " (" << fetches_failed_
+            << " so far)";
+}
+
 void GossipHost::Drop(const TxnId& txn, std::size_t count) {
   EndUse(txn);
   if (count == 0) return;
-  pool_->Post([this, txn, count] { DropChunks(parts_.store, txn, count); });
+  {
+    MutexLock lock(&txns_mutex_);
+    drops_.emplace_back(txn, count);
+    if (std::exchange(is_dropping_, true)) return;
+  }
+  pool_->Post([this] { DropSome(); });
+}
+
+// On one thread of the pool, and at the end of its queue again: of a removed bucket there are hundreds of thousands, and
+// fetches are not to wait for all of them.
+void GossipHost::DropSome() {
+  std::vector<std::pair<TxnId, std::size_t>> some;
+  bool has_more = false;
+  {
+    MutexLock lock(&txns_mutex_);
+    for (; !drops_.empty() && some.size() < kDropsAtOnce; drops_.pop_front()) some.push_back(drops_.front());
+  }
+  for (const auto& [txn, count] : some) DropChunks(parts_.store, txn, count);
+  {
+    MutexLock lock(&txns_mutex_);
+    has_more = is_dropping_ = !drops_.empty();
+  }
+  if (has_more) pool_->Post([this] { DropSome(); });
 }
 
 void GossipHost::Heal(const ChunkId& bad) {
@@ -495,9 +528,10 @@ void GossipHost::PublishHealth() {
   health.tombstones = core_->table().tombstones();
   health.is_complete = core_->IsComplete();
   health.is_handed_over = core_->IsHandedOver();
+  health.alone = core_->CountAlone();
   health.fetches = fetches_.load();
   health.fetches_failed = fetches_failed_.load();
-  health.clock_to_median = core_->ClockToMedian(parts_.clock->Now());
+  health.clock_off = core_->ClockOff(parts_.clock->Now(), parts_.clock->WallNow());
   core_->table().ScanTombstones(HybridTime(~std::uint64_t{0}), [&](const HeldRecord& held) {
     health.oldest_tombstone_age =
         std::max(parts_.clock->WallNow() - WallOf(held.applied), absl::Milliseconds(1));

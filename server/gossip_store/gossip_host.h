@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -49,7 +51,8 @@ struct GossipHealth {
   std::uint64_t fetches_failed = 0;
   bool is_complete = false;             // as GossipCore::IsComplete
   bool is_handed_over = false;          // as GossipCore::IsHandedOver
-  absl::Duration clock_to_median;       // as GossipCore::ClockToMedian
+  std::uint64_t alone = 0;              // as GossipCore::CountAlone
+  absl::Duration clock_off;             // as GossipCore::ClockOff
   absl::Duration oldest_tombstone_age;  // 0: there is none
 };
 
@@ -64,9 +67,11 @@ class GossipHost final : public GossipInbound {
   static constexpr std::size_t kListMax = 1'000;    // records of one List
   static constexpr std::size_t kFetchThreads = 4;
   static constexpr std::size_t kSweptMax = 1'000;   // chunks without a record that go in one sweep
+  static constexpr std::size_t kDropsAtOnce = 64;   // files whose chunks go before fetches have their turn
   static constexpr std::size_t kHealsMax = 64;      // chunks being made anew; the scrubber reports others again
   static constexpr std::size_t kFindsMax = 1'024;   // questions of peers that wait
   static constexpr absl::Duration kLookEvery = absl::Milliseconds(250);
+  static constexpr absl::Duration kFetchFailuresLoggedEvery = absl::Seconds(10);
   static constexpr absl::Duration kMissTimeout = absl::Seconds(1);
 
   // All outlive the host.
@@ -147,9 +152,11 @@ class GossipHost final : public GossipInbound {
   void Note(const Change& change);
   [[nodiscard]] std::optional<Record> RecordOf(const TxnId& txn) const;
   void Refuse(Waiting waiting, const absl::Status& why);
+  void DropSome() ABSL_LOCKS_EXCLUDED(txns_mutex_);
   void EndHeal(const ChunkId& chunk) ABSL_LOCKS_EXCLUDED(mutex_);
   void MaybeSweep();
   void StartFetch(const Fetch& fetch);
+  void NoteFailedFetch(const Record& record, const absl::Status& why);
   void PublishHealth() ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] std::vector<NodeId> Reachable() const;
   // From any thread.
@@ -161,6 +168,7 @@ class GossipHost final : public GossipInbound {
   std::atomic<std::uint64_t> next_txn_{1};
   std::atomic<std::uint64_t> fetches_{0};
   std::atomic<std::uint64_t> fetches_failed_{0};
+  std::atomic<std::int64_t> fetch_failure_logged_s_{std::numeric_limits<std::int32_t>::min()};
   // Of the executor.
   std::unique_ptr<GossipCore> core_;
   Surroundings around_;
@@ -177,6 +185,8 @@ class GossipHost final : public GossipInbound {
   mutable Mutex txns_mutex_;
   std::map<TxnId, Key> by_txn_ ABSL_GUARDED_BY(txns_mutex_);      // of the records; written on the executor
   std::multiset<TxnId> in_use_ ABSL_GUARDED_BY(txns_mutex_);      // of puts and fetches that have not ended
+  std::deque<std::pair<TxnId, std::size_t>> drops_ ABSL_GUARDED_BY(txns_mutex_);  // that wait, at most as many as there were records
+  bool is_dropping_ ABSL_GUARDED_BY(txns_mutex_) = false;
 
   mutable Mutex mutex_;
   std::vector<Waiting> inbox_ ABSL_GUARDED_BY(mutex_);

@@ -28,6 +28,7 @@ void GossipCore::RecordRows(const std::vector<InclusionRow>& rows) {
     clock_.Record(row.Of(options_.self));
     inclusion_.Record(row);
   }
+  alone_.erase(alone_.begin(), alone_.upper_bound(TakenOver()));
 }
 
 void GossipCore::RecordOwnRow(const InclusionRow& row) {
@@ -86,6 +87,8 @@ void GossipCore::Take(NodeId from, const SyncBegin& begin) {
   RecordRows(begin.rows);
   SyncState answer{.round = begin.round, .as_of = NextTime(), .is_complete = IsComplete(),
                    .members_index = members_index_, .rows = RowsFor(from)};
+  told_.push_back(answer.as_of);
+  if (told_.size() > kToldMax) told_.pop_front();
   if (begin.root != table_.tree().root()) {
     answer.inner.assign(table_.tree().inner().begin(), table_.tree().inner().end());
   }

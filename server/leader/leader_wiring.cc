@@ -26,7 +26,7 @@ LeaderWorld WorldOf(const LeaderHost::Parts& parts) {
                        member.health.total_bytes, membership::HasSlowDisk(member.health),
                        member.state == membership::LivenessState::kDead ? member.changed
                                                                         : absl::InfiniteFuture(),
-                       member.health.has_handed_gossip_over});
+                       member.health.has_handed_gossip_over, member.health.gossip_alone});
     }
     if (!has_self) nodes.push_back({self, true, 0, 0});
     return nodes;

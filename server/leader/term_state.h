@@ -41,6 +41,7 @@ struct NodeLiveness {
   // Since when the ring has held it for dead; InfiniteFuture: it is not dead, or nothing was ever heard of it.
   MonotonicTime dead_since = absl::InfiniteFuture();
   bool has_handed_gossip_over = false;  // as membership::NodeHealth
+  std::uint64_t gossip_alone = 0;       // as membership::NodeHealth
 };
 
 struct LeaderOptions {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutant.h"
 #include "common/status_macros.h"
 #include "server/leader/departure_upkeep.h"
 #include "server/leader/repair_explain.h"
@@ -190,6 +191,13 @@ ChangeFacts UpkeepDesk::FactsOf(const rpc::NodeRow& node, const std::vector<Name
   return facts;
 }
 
+std::uint64_t UpkeepDesk::GossipAlone(NodeId node) const {
+  for (const auto& live : state_->world.liveness()) {
+    if (live.node == node) return live.gossip_alone;
+  }
+  return 0;
+}
+
 api::ChangeMemberResponse UpkeepDesk::Outcome(const rpc::NodeRow& row) {
   api::ChangeMemberResponse response;
   const std::string name = NameOf(row);
@@ -208,9 +216,14 @@ api::ChangeMemberResponse UpkeepDesk::Outcome(const rpc::NodeRow& row) {
   if (row.departure() == rpc::FORGOTTEN) {
     const auto buckets = state_->world.view()->Buckets();
     const bool has_gossip = std::any_of(buckets.begin(), buckets.end(), &metadata::IsGossipBucket);
-    response.set_text(absl::StrCat(
-        name, " is being forgotten: the voters change first",
-        has_gossip ? "; what was put into gossip buckets there and had reached no other member is lost with it" : ""));
+    std::string text = absl::StrCat(name, " is being forgotten: the voters change first");
+    if (const std::uint64_t alone = GossipAlone(NodeId(row.node_id())); alone > 0) {
+      absl::StrAppend(&text, "; it said last that no other member was known to have ", alone,
+                      " name(s) of gossip buckets that were written there: what did not reach one is lost with it");
+    } else if (has_gossip) {
+      text += "; what was put into gossip buckets there and had reached no other member is lost with it";
+    }
+    response.set_text(std::move(text));
     return response;
   }
   const auto left = repair_->HandoverOf(NodeId(row.node_id()));
@@ -223,11 +236,11 @@ api::ChangeMemberResponse UpkeepDesk::Outcome(const rpc::NodeRow& row) {
   if (left->chunks > 0) {
     response.set_text(absl::StrCat(name, " hands over: ", left->chunks, " chunks, ", left->bytes,
                                    " bytes left"));
+  } else if (!IsGossipHandedOver(*state_, NodeId(row.node_id()))) {
+    response.set_text(absl::StrCat("another member takes over what ", name, " has of gossip buckets"));
   } else if (row.departure() == rpc::DRAINING) {
     response.set_is_done(true);
     response.set_text(absl::StrCat(name, " is drained: no file needs it any more"));
-  } else if (!IsGossipHandedOver(*state_, NodeId(row.node_id()))) {
-    response.set_text(absl::StrCat("another member takes over what ", name, " has of gossip buckets"));
   } else {
     response.set_text(absl::StrCat(name, " has handed over its copies; its vote and its membership end now"));
   }
@@ -317,6 +330,13 @@ absl::StatusOr<api::OkToStopResponse> UpkeepDesk::OkToStop(const api::OkToStopRe
   api::OkToStopResponse response;
   for (auto& reason : check.ClusterReasons(view->Buckets())) {
     response.add_reasons(std::move(reason));
+  }
+  for (const auto& node : nodes) {
+    const NodeId id(node.row.node_id());
+    const std::uint64_t alone = stopping.contains(id) && node.is_usable ? GossipAlone(id) : 0;
+    if (alone == 0 || DFS_MUTANT(1255, "a node may stop that alone has files of gossip buckets")) continue;
+    response.add_reasons(absl::StrCat(NameOf(node.row), " has ", alone, " name(s) of gossip buckets, written there, that no other "
+                                      "member is known to have; if others can be reached they have them in seconds: ask again"));
   }
   view->ListVersions(TxnId(), [&](const rpc::VersionRow& version) {
     const auto bucket = directory_->FindBucket(BucketId(version.bucket_id()));

@@ -46,6 +46,8 @@ class UpkeepDesk : public std::enable_shared_from_this<UpkeepDesk> {
   [[nodiscard]] std::vector<NamedNode> Nodes();
   [[nodiscard]] ChangeFacts FactsOf(const rpc::NodeRow& node, const std::vector<NamedNode>& nodes,
                                     const api::ChangeMemberRequest& request);
+  // Names of gossip buckets that only this node is known to have, by its own last word.
+  [[nodiscard]] std::uint64_t GossipAlone(NodeId node) const;
   void CountLastCopies(const rpc::NodeRow& node, ChangeFacts& facts);
   [[nodiscard]] api::ChangeMemberResponse Outcome(const rpc::NodeRow& row);
 

@@ -180,11 +180,21 @@ ParsedConfig ParseConfig(int argc, char** argv) {
   AddDuration(app, "--out-after", &config.out_after,
               "how long a node is dead before its copies are made anew elsewhere");
   app.add_flag("--allow-test-faults", config.allow_test_faults,
-               "this node is for tests: permit --test-drop-percent")
+               "this node is for tests: permit the flags --test-…")
       ->group("Tests");
   app.add_option("--test-drop-percent", config.test_drop_percent,
                  "lose so many of a hundred messages to other nodes (ring, Raft, gossip) on purpose; status warns of it")
       ->check(CLI::Range(0, 90))
+      ->group("Tests");
+  app.add_option_function<std::string>(
+         "--test-clock-offset",
+         [&config](const std::string& text) {
+           if (!absl::ParseDuration(text, &config.test_clock_offset)) {
+             throw CLI::ValidationError("--test-clock-offset", "\"" + text + "\" is not a time like 1h or -90s");
+           }
+         },
+         "this node's clock on the wall is so far ahead (-90s: behind) on purpose; status warns of it")
+      ->type_name("TIME")
       ->group("Tests");
   app.add_option("--rebalance-slack", config.rebalance_slack,
                  "bytes that a node may lack of its part before copies are moved to it")
@@ -260,6 +270,10 @@ absl::Status CheckConfig(const Config& config) {
   if (config.test_drop_percent > 0 && !config.allow_test_faults) {
     return absl::InvalidArgumentError(
         "--test-drop-percent makes this node lose messages: only for tests, with --allow-test-faults");
+  }
+  if (config.test_clock_offset != absl::ZeroDuration() && !config.allow_test_faults) {
+    return absl::InvalidArgumentError(
+        "--test-clock-offset makes this node's clock wrong: only for tests, with --allow-test-faults");
   }
   if (config.name.size() > 64 || config.zone.size() > 64) {
     return absl::InvalidArgumentError("--name and --zone: at most 64 bytes");

@@ -53,6 +53,7 @@ struct Config {
   absl::Duration gossip_tombstone_age = absl::Minutes(1);  // names removed from gossip buckets are remembered at least so long
   bool allow_test_faults = false;
   std::uint32_t test_drop_percent = 0;  // of the messages to other nodes that are lost on purpose; needs allow_test_faults
+  absl::Duration test_clock_offset;     // the clock on the wall is so far ahead on purpose; the same
   absl::Duration out_after = absl::Minutes(2);        // a node dead for so long becomes OUT: its copies are made anew elsewhere
 };
 

@@ -57,7 +57,8 @@ gossip_store::Surroundings GossipBuckets::Look() const {
     if (node.state() != rpc::ACTIVE) continue;
     const NodeId id(node.node_id());
     out.peers.members.push_back(id);
-    if (node.departure() == rpc::LEAVING || node.departure() == rpc::FORGOTTEN) out.peers.departing.insert(id);
+    // Whoever is drained may be switched off then, for good.
+    if (node.departure() != rpc::STAYS) out.peers.departing.insert(id);
     if (parts_.membership->IsUsable(id)) out.peers.reachable.push_back(id);
   }
   // What is seen as of this entry holds for every change of the members before it.
@@ -84,15 +85,17 @@ api::GossipStatus GossipBuckets::GetStatus() const {
   out.set_is_complete(health.is_complete);
   out.set_fetches(health.fetches);
   out.set_fetches_failed(health.fetches_failed);
+  out.set_alone(health.alone);
   return out;
 }
 
 void GossipBuckets::AddTo(membership::NodeHealth* health) const {
   const gossip_store::GossipHealth own = host_->GetHealth();
-  health->gossip_clock_ms = absl::ToInt64Milliseconds(own.clock_to_median);
+  health->gossip_clock_ms = absl::ToInt64Milliseconds(own.clock_off);
   health->gossip_tombstone_s =
       static_cast<std::uint64_t>(absl::ToInt64Seconds(own.oldest_tombstone_age));
   health->has_handed_gossip_over = own.is_handed_over;
+  health->gossip_alone = own.alone;
 }
 
 std::function<void(const chunk::BadChunk&)> GossipBuckets::ReportOf(

@@ -42,6 +42,7 @@
 #include "server/node/registration.h"
 #include "server/node/service_notice.h"
 #include "server/node/set_aside.h"
+#include "server/node/test_clock.h"
 #include "server/node/test_message_loss.h"
 #include "server/node/version.h"
 #include "server/node/waiter.h"
@@ -65,7 +66,7 @@ constexpr std::size_t kWriterThreadsMax = 96;
 class Node::Impl final : public chunk::Confirmer {
  public:
   Impl(Config config, Interrupted interrupted)
-      : config_(std::move(config)), interrupted_(std::move(interrupted)), clock_(SystemClock()) {}
+      : config_(std::move(config)), interrupted_(std::move(interrupted)), clock_(config_.test_clock_offset) {}
   ~Impl() override { Stop(); }
 
   absl::Status Start() {
@@ -154,7 +155,7 @@ class Node::Impl final : public chunk::Confirmer {
 
   const Config config_;
   const Interrupted interrupted_;
-  const Clock& clock_;
+  const TestClock clock_;
   const Dialer dialer_{config_.tls ? Dialer(*config_.tls, TlsDoor::kPeers) : Dialer()};
   NodeId self_;
   consensus::Configuration first_configuration_;  // as Join told it
@@ -410,7 +411,7 @@ void Node::Impl::BuildServices() {
   cluster.server_version = kVersion;
   cluster.gossip = [this] { return gossip_->GetStatus(); };
   cluster.certificate_not_after_s = CertificateEndOf(config_);
-  cluster.test_faults = [this] { return loss_.Describe(); };
+  cluster.test_faults = [this] { return clock_.Describe() + loss_.Describe(); };
   doors_ = std::make_unique<Doors>(std::move(doors));
 }
 

@@ -11,6 +11,7 @@ namespace {
 const BucketId kBucket(7);
 constexpr std::uint64_t kNames = 12;
 constexpr absl::Duration kActEvery = absl::Milliseconds(120);
+constexpr std::uint64_t kUnsyncedOneIn = 500;
 // Of a backup, at least: no disk of a second ago.
 constexpr absl::Duration kOldDiskAge = absl::Seconds(20);
 
@@ -37,11 +38,14 @@ void SimulationCounts::Add(const SimulationCounts& other) {
   purged += other.purged;
   refused_records += other.refused_records;
   held_back += other.held_back;
+  unsynced += other.unsynced;
+  full_disks += other.full_disks;
+  leaves += other.leaves;
   longest_convergence = std::max(longest_convergence, other.longest_convergence);
 }
 
 GossipSimulation::GossipSimulation(std::uint64_t seed, std::size_t nodes, absl::Duration faulty)
-    : random_(seed), node_count_(nodes), faulty_(faulty) {
+    : random_(seed), node_count_(nodes), faulty_(faulty), has_leave_(random_.OneIn(1, 3)) {
   for (std::uint32_t i = 1; i <= nodes; ++i) nodes_[NodeId(i)].is_member = true;
 }
 
@@ -138,14 +142,20 @@ void GossipSimulation::TickSoon(NodeId id) {
 void GossipSimulation::SetPeers(NodeId id) {
   // That all are held for reachable is the harder case: rounds with dead ones have to end by themselves.
   const Node& node = nodes_.at(id);
-  Step(id, gossip_store::SetPeers{node.members, node.members, LogIndex(node.members_version)});
+  Step(id, gossip_store::SetPeers{node.members, node.members, LogIndex(node.members_version), node.departing});
 }
 
 void GossipSimulation::Step(NodeId id, Input input) {
   Node& node = nodes_.at(id);
   if (node.core == nullptr) return;
   Trace(id.value() * 31 + input.index());
-  Obey(id, node.core->Step(now_, WallOf(node), std::move(input)));
+  Output output = node.core->Step(now_, WallOf(node), std::move(input));
+  if (is_faulty_ && !output.changes.empty() && random_.OneIn(1, kUnsyncedOneIn)) {
+    // The power fails before the sync: all of the step is gone, and nobody has heard of it.
+    ++counts_.unsynced;
+    return Crash(id);
+  }
+  Obey(id, std::move(output));
 }
 
 void GossipSimulation::Keep(NodeId id, Node& node, const Change& change) {
@@ -230,7 +240,7 @@ void GossipSimulation::DoFetch(NodeId id, const Fetch& fetch) {
     const auto source = nodes_.find(fetch.from);
     const bool is_there = source != nodes_.end() && source->second.core != nullptr &&
                           IsConnected(id, fetch.from) && source->second.chunks.contains(fetch.record.txn);
-    const bool is_ok = is_there && !(is_faulty_ && random_.OneIn(5, 100));
+    const bool is_ok = is_there && !node.is_full && !(is_faulty_ && random_.OneIn(5, 100));
     if (is_ok) node.chunks.insert(fetch.record.txn);
     if (!is_ok) ++counts_.fetches_failed;
     Step(id, Fetched{fetch.record, is_ok});
@@ -246,7 +256,7 @@ void GossipSimulation::WriteSomewhere() {
   Write write;
   write.number = next_number_++;
   write.record.key = {kBucket, absl::StrCat("f", random_.Below(kNames))};
-  write.record.is_tombstone = random_.OneIn(1, 3);
+  write.record.is_tombstone = random_.OneIn(1, 3) || node.is_full;
   if (!write.record.is_tombstone) {
     write.record.txn = {Term(id.value()), write.number};
     write.record.size = write.number;
@@ -254,6 +264,7 @@ void GossipSimulation::WriteSomewhere() {
   }
   const Key key = write.record.key;
   Step(id, write);
+  if (node.core == nullptr) return;  // the power failed: no answer
   const HeldRecord* const held = node.core->table().Find(key);
   if (held == nullptr || held->record.stamp.origin != id) return;  // refused
   if (held->record.size != write.record.size || held->record.is_tombstone != write.record.is_tombstone) return;
@@ -272,7 +283,7 @@ void GossipSimulation::BackUp(NodeId id) {
 // Rule R23: the disk of an earlier time, once in a run, and no other member's at the same time.
 void GossipSimulation::RestoreOldDisk(NodeId id) {
   Node& node = nodes_.at(id);
-  if (!node.backup || counts_.old_disks > 0 || now_ - node.backup->taken < kOldDiskAge) return;
+  if (!node.backup || counts_.old_disks > 0 || has_leave_ || now_ - node.backup->taken < kOldDiskAge) return;
   ++counts_.old_disks;
   if (node.core != nullptr) Crash(id);
   GiveUpSince(node, node.backup->taken);
@@ -321,6 +332,8 @@ void GossipSimulation::ChangeMembers() {
     nodes_[id].is_member = true;
     ++counts_.joins;
     Start(id);
+  } else if (has_leave_) {
+    BeginLeave();
   } else if (counts_.forgets == 0) {
     // Not the oldest, and one that everybody has heard of in full: what only it knew would be lost with it.
     const NodeId id = members[1 + static_cast<std::size_t>(random_.Below(members.size() - 1))];
@@ -331,15 +344,38 @@ void GossipSimulation::ChangeMembers() {
     lost_writers_.insert(id);
     ++counts_.forgets;
   }
+  TellMembers();
+}
+
+void GossipSimulation::BeginLeave() {
+  const auto members = Members();
+  if (!leaving_.is_none() || members.size() < node_count_) return;
+  leaving_ = members[1 + static_cast<std::size_t>(random_.Below(members.size() - 1))];
+}
+
+void GossipSimulation::MaybeEndLeave() {
+  if (leaving_.is_none()) return;
+  Node& node = nodes_.at(leaving_);
+  if (node.core == nullptr || !node.departing.contains(leaving_) || !node.core->IsHandedOver()) return;
+  Crash(leaving_);
+  node.is_member = false;
+  leaving_ = NodeId();
+  ++counts_.leaves;
+  TellMembers();
+}
+
+void GossipSimulation::TellMembers() {
   const auto now = Members();
   const std::uint64_t version = ++members_version_;
+  const std::set<NodeId> departing = leaving_.is_none() ? std::set<NodeId>() : std::set<NodeId>{leaving_};
   for (const NodeId id : now) {
     const absl::Duration lag = absl::Milliseconds(random_.Between(0, 5'000));
-    events_.emplace(std::pair(now_ + lag, order_++), Event{NodeId(), 0, [this, id, now, version] {
+    events_.emplace(std::pair(now_ + lag, order_++), Event{NodeId(), 0, [this, id, now, version, departing] {
                                                              Node& node = nodes_.at(id);
                                                              if (version <= node.members_version) return;
                                                              node.members_version = version;
                                                              node.members = now;
+                                                             node.departing = departing;
                                                              if (node.core != nullptr) SetPeers(id);
                                                            }});
   }
@@ -348,6 +384,7 @@ void GossipSimulation::ChangeMembers() {
 void GossipSimulation::Act() {
   if (!is_faulty_) return;
   events_.emplace(std::pair(now_ + kActEvery, order_++), Event{NodeId(), 0, [this] { Act(); }});
+  MaybeEndLeave();
   const auto members = Members();
   switch (random_.Below(40)) {
     case 0:
@@ -370,7 +407,7 @@ void GossipSimulation::Act() {
       break;
     }
     case 6:
-      if (random_.OneIn(1, 8)) ChangeMembers();
+      if (random_.OneIn(1, 5)) ChangeMembers();
       break;
     case 7: {
       // Mostly a little wrong; now and then so far that rule R24 is needed.
@@ -388,6 +425,12 @@ void GossipSimulation::Act() {
     case 9:
       RestoreOldDisk(Pick(members));
       break;
+    case 10: {
+      Node& node = nodes_.at(Pick(members));
+      node.is_full = !node.is_full && random_.OneIn(1, 3);
+      if (node.is_full) ++counts_.full_disks;
+      break;
+    }
     default:
       if (random_.OneIn(1, 2)) WriteSomewhere();
   }
@@ -395,11 +438,14 @@ void GossipSimulation::Act() {
 
 void GossipSimulation::Heal() {
   is_faulty_ = false;
+  leaving_ = NodeId();
   side_.clear();
   cuts_.clear();
   for (auto& [id, node] : nodes_) {
     if (!node.is_member) continue;
     node.skew = absl::ZeroDuration();
+    node.is_full = false;
+    node.departing.clear();
     node.members = Members();
     node.members_version = members_version_;
     if (node.core == nullptr) {

@@ -21,6 +21,7 @@ struct SimulationCounts {
   std::uint64_t writes = 0, refused_writes = 0, crashes = 0, partitions = 0, lost = 0, doubled = 0;
   std::uint64_t messages = 0, fetches = 0, fetches_failed = 0, joins = 0, forgets = 0, skews = 0, old_disks = 0;
   std::uint64_t purged = 0, refused_records = 0, held_back = 0;
+  std::uint64_t unsynced = 0, full_disks = 0, leaves = 0;
   absl::Duration longest_convergence;
   void Add(const SimulationCounts& other);
 };
@@ -51,6 +52,8 @@ class GossipSimulation {
     absl::Duration skew;               // of its clock on the wall
     bool is_member = false;
     bool is_forgotten = false;
+    bool is_full = false;              // its disk takes records, and no bytes of files
+    std::set<NodeId> departing;        // as far as its log says
     std::vector<NodeId> members;       // as far as its log says
     std::uint64_t members_version = 1;
     GossipState state;
@@ -79,6 +82,10 @@ class GossipSimulation {
   void TickSoon(NodeId id);
   void SetPeers(NodeId id);
   void ChangeMembers();
+  // A member is to leave; it goes once it says that another has all that it has, and nothing is lost with it.
+  void BeginLeave();
+  void MaybeEndLeave();
+  void TellMembers();
   void BackUp(NodeId id);
   void RestoreOldDisk(NodeId id);
   void BeginAnew(NodeId id);
@@ -102,6 +109,9 @@ class GossipSimulation {
   Random random_;
   const std::size_t node_count_;
   const absl::Duration faulty_;
+  // A member leaves; nobody is forgotten and no disk is an old one, since what one member alone took over from who left
+  // would be lost with it.
+  const bool has_leave_;
   MonotonicTime now_ = absl::FromUnixSeconds(1'000'000);
   std::uint64_t order_ = 0;
   std::map<std::pair<MonotonicTime, std::uint64_t>, Event> events_;
@@ -109,6 +119,7 @@ class GossipSimulation {
   std::map<NodeId, int> side_;            // of a partition
   std::set<std::pair<NodeId, NodeId>> cuts_;  // one way
   std::uint64_t members_version_ = 1;
+  NodeId leaving_;                        // none: nobody is to leave
   bool is_faulty_ = true;
   bool has_far_clock_ = false;
   std::uint64_t next_number_ = 1;

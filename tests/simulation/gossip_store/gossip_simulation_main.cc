@@ -49,7 +49,8 @@ int main(int argc, char** argv) {
   }
   std::cout << "PROVED: gossip buckets on " << nodes << " nodes, seeds " << first << " to " << last << " of " << seconds
             << " simulated seconds: " << counts.writes << " writes, " << counts.partitions << " partitions, "
-            << counts.crashes << " crashes, " << counts.joins << " joins, " << counts.forgets << " members forgotten, "
+            << counts.crashes << " crashes (" << counts.unsynced << " in the middle of a step), " << counts.joins << " joins, "
+            << counts.forgets << " members forgotten, " << counts.leaves << " left, " << counts.full_disks << " disks full, "
             << counts.skews << " clocks moved, " << counts.old_disks << " old disks, " << counts.messages << " messages (" << counts.lost << " lost, "
             << counts.doubled << " doubled); equal everywhere, nothing brought back, " << counts.purged
             << " tombstones gone, " << counts.refused_records << " forgotten records refused, " << counts.held_back

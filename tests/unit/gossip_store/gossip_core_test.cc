@@ -1,114 +1,13 @@
 // Gossip buckets: single steps of the core, and what two or three of them say to each other.
-#include "server/gossip_store/gossip_core.h"
-
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <deque>
-#include <memory>
-#include <string>
+#include "tests/unit/gossip_store/gossip_core_fixture.h"
 
 namespace dfs::gossip_store {
 namespace {
 
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-const BucketId kBucket(3);
-const absl::Time kStart = absl::FromUnixSeconds(1'000'000);
-
-// Some cores, a clock, and messages that arrive at once, in order, unless they are kept back.
-class GossipCoreTest : public ::testing::Test {
- protected:
-  static constexpr std::uint32_t kNodes = 3;
-
-  GossipCoreTest() {
-    for (std::uint32_t id = 1; id <= kNodes; ++id) Begin(id, kNodes);
-  }
-  void Begin(std::uint32_t id, std::uint32_t members) {
-    GossipOptions options;
-    options.self = NodeId(id);
-    options.seed = id;
-    cores_[id] = std::make_unique<GossipCore>(options, states_[id], std::vector<HeldRecord>());
-    Step(id, SetBuckets{{kBucket}});
-    Members(id, members, members);
-  }
-  void Members(std::uint32_t id, std::uint32_t count, std::uint64_t index) {
-    gossip_store::SetPeers peers;
-    for (std::uint32_t i = 1; i <= count; ++i) {
-      peers.members.push_back(NodeId(i));
-      if (!unreachable_.contains(i)) peers.reachable.push_back(NodeId(i));
-    }
-    peers.index = LogIndex(index);
-    Step(id, peers);
-  }
-  Output Step(std::uint32_t id, Input input) {
-    Output out = cores_.at(id)->Step(now_, now_ + skew_[id], std::move(input));
-    if (out.state) states_[id] = *out.state;
-    for (const Message& message : out.messages) messages_.push_back(message);
-    for (const Fetch& fetch : out.fetches) fetches_.push_back({id, fetch});
-    return out;
-  }
-  // Carries all messages, and lets all fetches succeed, until there are none.
-  void Settle() {
-    for (int i = 0; i < 10'000 && !(messages_.empty() && fetches_.empty()); ++i) {
-      if (!messages_.empty()) {
-        const Message message = messages_.front();
-        messages_.pop_front();
-        const auto to = static_cast<std::uint32_t>(message.to.value());
-        if (cores_.contains(to) && !unreachable_.contains(to)) Step(to, Receive{message});
-        continue;
-      }
-      const auto [id, fetch] = fetches_.front();
-      fetches_.pop_front();
-      Step(id, Fetched{fetch.record, true});
-    }
-    ASSERT_TRUE(messages_.empty() && fetches_.empty()) << "they never come to rest";
-  }
-  // Time passes, with a round of each node every second.
-  void Run(absl::Duration time) {
-    for (const absl::Time end = now_ + time; now_ < end;) {
-      now_ += absl::Seconds(1);
-      for (const auto& [id, core] : cores_) {
-        if (!unreachable_.contains(id)) Step(id, Tick{});
-        ASSERT_NO_FATAL_FAILURE(Settle());
-      }
-    }
-  }
-  static Record File(const std::string& name, std::uint64_t sequence) {
-    Record record;
-    record.key = {kBucket, name};
-    record.size = sequence;
-    record.txn = {Term(9), sequence};
-    return record;
-  }
-  static Record Removal(const std::string& name) {
-    Record record;
-    record.key = {kBucket, name};
-    record.is_tombstone = true;
-    return record;
-  }
-  Output Put(std::uint32_t id, const Record& record) { return Step(id, Write{1, record}); }
-  const Record* Find(std::uint32_t id, const std::string& name) {
-    const HeldRecord* const held = cores_.at(id)->table().Find({kBucket, name});
-    return held == nullptr ? nullptr : &held->record;
-  }
-  Message FirstTo(std::uint32_t id) {
-    for (const Message& message : messages_) {
-      if (message.to == NodeId(id)) return message;
-    }
-    ADD_FAILURE() << "nothing is sent to node " << id;
-    return {};
-  }
-
-  MonotonicTime now_ = kStart;
-  std::map<std::uint32_t, absl::Duration> skew_;
-  std::map<std::uint32_t, std::unique_ptr<GossipCore>> cores_;
-  std::map<std::uint32_t, GossipState> states_;
-  std::set<std::uint32_t> unreachable_;
-  std::deque<Message> messages_;
-  std::deque<std::pair<std::uint32_t, Fetch>> fetches_;
-};
 
 // Feature 24.
 TEST_F(GossipCoreTest, AWriteNeedsNobodyAndTellsTwoPeers) {
@@ -286,30 +185,6 @@ TEST_F(GossipCoreTest, TombstonesOfOneWhoHasGoneGoToo) {
   for (const std::uint32_t id : {1u, 2u}) EXPECT_EQ(cores_.at(id)->table().size(), 0u) << id;
 }
 
-// Rule R24.
-TEST_F(GossipCoreTest, ANodeWhoseClockIsWrongTakesNoWrites) {
-  skew_[2] = absl::Seconds(90);
-  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(15)));
-  const Output out = Put(2, File("a", 1));
-  ASSERT_THAT(out.results, SizeIs(1));
-  EXPECT_TRUE(absl::IsFailedPrecondition(out.results[0].stamp.status()));
-  EXPECT_THAT(out.results[0].stamp.status().message(), ::testing::HasSubstr("90 s ahead of the median"));
-  EXPECT_THAT(out.dropped, SizeIs(1)) << "its bytes are needed no more";
-  EXPECT_EQ(Find(2, "a"), nullptr);
-  EXPECT_TRUE(Put(1, File("a", 1)).results[0].stamp.ok());
-}
-
-TEST_F(GossipCoreTest, ARecordFromTheFutureIsHeldBackUntilItIsNear) {
-  skew_[2] = absl::Seconds(90);
-  Put(2, File("a", 1));  // it has not heard of anybody yet
-  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(10)));
-  EXPECT_EQ(Find(1, "a"), nullptr);
-  EXPECT_GT(cores_.at(1)->counts().held_back, 0u);
-  skew_[2] = absl::ZeroDuration();
-  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(40)));
-  EXPECT_NE(Find(1, "a"), nullptr) << "30 s later it is less than 60 s ahead";
-}
-
 // Rule R23: who comes back with an old disk comes back empty.
 TEST_F(GossipCoreTest, AnOldStateIsNoticed) {
   ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(5)));
@@ -362,6 +237,32 @@ TEST_F(GossipCoreTest, WhoBeginsAnewTakesAllOverAndKeepsWhatItWritesThen) {
     for (const char* const name : {"a", "own", "later"}) EXPECT_NE(Find(id, name), nullptr) << id << name;
   }
   EXPECT_EQ(Find(1, "later")->stamp, stamp);
+}
+
+// What is kept gets a new time only if others would refuse the one it has: else it would win over what others wrote since.
+TEST_F(GossipCoreTest, WhatOthersTookOverOfAnOldStateKeepsItsTime) {
+  for (const bool was_told_before : {false, true}) {
+    Begin(2, kNodes);
+    const Stamp written = *Put(2, File("a", 1)).results.at(0).stamp;
+    const auto begin = [&](std::vector<InclusionRow> rows) {
+      return Step(2, Receive{{NodeId(1), NodeId(2), now_, SyncBegin{1, Hash128(), std::move(rows)}}});
+    };
+    const Output told = begin({{NodeId(1), {}}});
+    const HybridTime as_of = std::get<SyncState>(told.messages.at(0).body).as_of;
+    ASSERT_GT(as_of, written.time);
+    const HybridTime taken_over(as_of.value() - (was_told_before ? 1 : 0));
+    ASSERT_GE(taken_over, written.time);
+    ASSERT_TRUE(begin({{NodeId(1), {{NodeId(2), taken_over}}}, {NodeId(2), {{NodeId(3), as_of}}}}).has_lost_memory);
+    const BegunAnew anew = cores_.at(2)->BeginAnew();
+    ASSERT_THAT(anew.kept, SizeIs(1));
+    if (was_told_before) {
+      EXPECT_GT(anew.kept[0].record.stamp.time, taken_over);
+    } else {
+      EXPECT_EQ(anew.kept[0].record.stamp, written);
+    }
+    states_[2] = GossipState();
+    messages_.clear();
+  }
 }
 
 // Rule R23: an old disk must not cost what was acknowledged since it came back, on a node that nobody could hear.
@@ -500,6 +401,32 @@ TEST_F(GossipCoreTest, WhoLeavesTakesNoWritesAndSaysWhenOneThatStaysHasAll) {
   EXPECT_FALSE(cores_.at(3)->IsHandedOver());
 }
 
+TEST_F(GossipCoreTest, WhatNobodyElseIsKnownToHaveIsCountedUntilItIsTakenOver) {
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(5)));
+  unreachable_ = {1};
+  const auto alone = [&] { return cores_.at(1)->CountAlone(); };
+  for (const char* name : {"a", "b", "c", "a"}) Put(1, File(name, 1));
+  Put(1, Removal("b"));
+  EXPECT_EQ(alone(), 3u) << "each name once; a removal can be lost, too";
+  messages_.clear();
+  Begin(1, kNodes, true);
+  EXPECT_EQ(alone(), 3u) << "it does not know any more who has what";
+  unreachable_.clear();
+  // The only one that has it is to go, too.
+  for (const std::uint32_t id : {1u, 2u, 3u}) {
+    gossip_store::SetPeers peers{{NodeId(1), NodeId(2), NodeId(3)}, {NodeId(1), NodeId(2)}, LogIndex(9), {NodeId(2)}};
+    Step(id, peers);
+  }
+  unreachable_ = {3};
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(10)));
+  ASSERT_NE(Find(2, "c"), nullptr);
+  EXPECT_EQ(alone(), 3u);
+  unreachable_.clear();
+  for (const std::uint32_t id : {1u, 2u, 3u}) Members(id, 3, 10);
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(10)));
+  for (const std::uint32_t id : {1u, 2u, 3u}) EXPECT_EQ(cores_.at(id)->CountAlone(), 0u) << id;
+}
+
 // What is known to be replaced is, whoever's clock is ahead.
 TEST_F(GossipCoreTest, AWriteIsNewerThanWhatItReplaces) {
   Record removal = Removal("a");
@@ -562,18 +489,6 @@ TEST(RecordTable, ScansByNameWithPrefixAndTombstones) {
   EXPECT_EQ(seen, "b/3 ");
   for (const char* name : {"b/2", "a", "b/1", "b/3", "c"}) table.Erase({kBucket, name});
   EXPECT_EQ(table.tree().root(), Hash128());
-}
-
-// Feature 36.
-TEST(HybridClock, NeverGoesBackAndPassesWhatItSaw) {
-  HybridClock clock{HybridTime()};
-  const HybridTime first = clock.Next(kStart);
-  EXPECT_EQ(WallOf(first), kStart);
-  const HybridTime second = clock.Next(kStart - absl::Hours(1));
-  EXPECT_GT(second, first);
-  clock.Record(HybridTimeAt(kStart + absl::Seconds(9)));
-  EXPECT_GT(clock.Next(kStart), HybridTimeAt(kStart + absl::Seconds(9)));
-  EXPECT_EQ(WallOf(clock.last()), kStart + absl::Seconds(9));
 }
 
 }  // namespace

@@ -223,6 +223,7 @@ struct FakeWorld {
                          room == free_bytes.end() ? std::uint64_t{100} << 30 : room->second,
                          std::uint64_t{200} << 30});
         nodes.back().has_handed_gossip_over = gossip_handed_over.contains(node);
+        if (const auto alone = gossip_alone.find(node); alone != gossip_alone.end()) nodes.back().gossip_alone = alone->second;
       }
       return nodes;
     };
@@ -252,6 +253,7 @@ struct FakeWorld {
   FakeConsensus consensus;
   std::set<NodeId> dead;
   std::set<NodeId> gossip_handed_over;  // those that say so
+  std::map<NodeId, std::uint64_t> gossip_alone;
   std::map<NodeId, std::uint64_t> free_bytes;  // of disks of 200 GiB; others have 100 GiB
   std::map<NodeId, std::set<ChunkId>> held;  // what inventories tell
   bool fails_copies = false;

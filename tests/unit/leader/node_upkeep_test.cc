@@ -8,6 +8,9 @@
 namespace dfs::leader {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
@@ -37,6 +40,35 @@ class NodeUpkeepTest : public LeaderHostTest {
     *started.mutable_storage_uuid() = row->storage_uuid();
     started.set_boot_epoch(row->boot_epoch() + 1);
     world_.consensus.ApplyNow(std::move(command));
+  }
+  void MakeGossipBucket() {
+    rpc::Command make;
+    *make.mutable_make_bucket()->mutable_request_id() = RequestIdOf(7);
+    make.mutable_make_bucket()->set_name("shared");
+    make.mutable_make_bucket()->mutable_options()->set_mode(api::GOSSIP);
+    world_.consensus.ApplyNow(std::move(make));
+    ASSERT_TRUE(world_.consensus.machine().View()->FindBucket("shared").has_value());
+  }
+  void Mark(std::uint32_t node, rpc::Departure departure) {
+    rpc::Command mark;
+    mark.mutable_mark_node()->set_node_id(node);
+    mark.mutable_mark_node()->set_boot_epoch(world_.consensus.machine().View()->FindNode(NodeId(node))->boot_epoch());
+    mark.mutable_mark_node()->set_departure(departure);
+    world_.consensus.ApplyNow(std::move(mark));
+  }
+  rpc::ManageResponse Manage(const rpc::ManageRequest& request) {
+    Taken<rpc::ManageResponse> taken;
+    host_->Manage(request, absl::Seconds(1), taken.Callback());
+    world_.executor.RunDue();
+    EXPECT_TRUE(taken.has() && taken.get().ok());
+    return taken.has() && taken.get().ok() ? *taken.get() : rpc::ManageResponse();
+  }
+  // Of a node that is marked so already: nothing is proposed.
+  api::ChangeMemberResponse ChangeNow(api::ChangeMemberRequest::Change change, const std::string& node) {
+    rpc::ManageRequest request;
+    request.mutable_change_member()->set_change(change);
+    request.mutable_change_member()->set_node(node);
+    return Manage(request).change_member();
   }
   void Die(std::uint32_t node) { world_.dead.insert(NodeId(node)); }
   void Return(std::uint32_t node) { world_.dead.erase(NodeId(node)); }
@@ -172,23 +204,46 @@ TEST_F(NodeUpkeepTest, NoCopyIsExcessBecauseOfOneOnANodeThatWasNotAskedYet) {
 // The log knows nothing of what gossip buckets hold: the node itself says when it may go.
 TEST_F(NodeUpkeepTest, ANodeLeavesOnceAnotherHasItsGossipBuckets) {
   Lead(4);
-  rpc::Command make;
-  *make.mutable_make_bucket()->mutable_request_id() = RequestIdOf(7);
-  make.mutable_make_bucket()->set_name("shared");
-  make.mutable_make_bucket()->mutable_options()->set_mode(api::GOSSIP);
-  world_.consensus.ApplyNow(std::move(make));
-  ASSERT_TRUE(world_.consensus.machine().View()->FindBucket("shared").has_value());
-  rpc::Command mark;
-  mark.mutable_mark_node()->set_node_id(4);
-  mark.mutable_mark_node()->set_boot_epoch(world_.consensus.machine().View()->FindNode(NodeId(4))->boot_epoch());
-  mark.mutable_mark_node()->set_departure(rpc::LEAVING);
-  world_.consensus.ApplyNow(std::move(mark));
+  MakeGossipBucket();
+  Mark(4, rpc::LEAVING);
   const auto state = [&] { return world_.consensus.machine().View()->FindNode(NodeId(4))->state(); };
   world_.executor.Advance(absl::Minutes(5));
   EXPECT_EQ(state(), rpc::ACTIVE) << "what was put there may be nowhere else";
   world_.gossip_handed_over.insert(NodeId(4));
   world_.executor.Advance(absl::Seconds(30));
   EXPECT_EQ(state(), rpc::RETIRED);
+}
+
+TEST_F(NodeUpkeepTest, ANodeIsDrainedOnceAnotherHasItsGossipBuckets) {
+  Lead(4);
+  MakeGossipBucket();
+  Mark(4, rpc::DRAINING);
+  world_.executor.Advance(absl::Minutes(1));
+  const auto drained = [&] { return ChangeNow(api::ChangeMemberRequest::DRAIN, "4"); };
+  EXPECT_FALSE(drained().is_done());
+  EXPECT_THAT(drained().text(), HasSubstr("gossip"));
+  world_.gossip_handed_over.insert(NodeId(4));
+  EXPECT_TRUE(drained().is_done());
+}
+
+TEST_F(NodeUpkeepTest, WhatOnlyANodeHasOfGossipBucketsKeepsItFromBeingStopped) {
+  Lead(4);
+  MakeGossipBucket();
+  const auto reasons = [&](const std::string& node) {
+    rpc::ManageRequest request;
+    request.mutable_ok_to_stop()->add_nodes(node);
+    const auto answer = Manage(request).ok_to_stop();
+    EXPECT_EQ(answer.is_ok(), answer.reasons().empty());
+    return std::vector<std::string>(answer.reasons().begin(), answer.reasons().end());
+  };
+  EXPECT_THAT(reasons("4"), IsEmpty());
+  world_.gossip_alone[NodeId(4)] = 3;
+  EXPECT_THAT(reasons("4"), ElementsAre(HasSubstr("3 name(s) of gossip buckets")));
+  EXPECT_THAT(reasons("3"), IsEmpty());
+  // It is dead; that there was something is what is left to say.
+  Die(4);
+  Mark(4, rpc::FORGOTTEN);
+  EXPECT_THAT(ChangeNow(api::ChangeMemberRequest::FORGET, "4").text(), HasSubstr("3 name(s) of gossip buckets"));
 }
 
 }  // namespace

@@ -153,10 +153,17 @@ TEST(Config, TestFaultsNeedAWordOfTheirOwn) {
   EXPECT_NE(refused.message().find("--allow-test-faults"), absl::string_view::npos) << refused;
   config.allow_test_faults = true;
   EXPECT_TRUE(CheckConfig(config).ok());
-  EXPECT_EQ(Parse({"--data-dir=/d", "--listen=127.0.0.1:1", "--peer-listen=127.0.0.1:2",
-                   "--allow-test-faults", "--test-drop-percent=91"})
-                .exit_code,
-            64);
+  config.test_clock_offset = -absl::Seconds(1);
+  EXPECT_TRUE(CheckConfig(config).ok());
+  config.allow_test_faults = false;
+  config.test_drop_percent = 0;
+  EXPECT_FALSE(CheckConfig(config).ok());
+  const auto parsed = [](const std::string& flag) {
+    return Parse({"--data-dir=/d", "--listen=127.0.0.1:1", "--peer-listen=127.0.0.1:2", "--allow-test-faults", flag});
+  };
+  EXPECT_EQ(parsed("--test-drop-percent=91").exit_code, 64);
+  EXPECT_EQ(parsed("--test-clock-offset=often").exit_code, 64);
+  EXPECT_EQ(parsed("--test-clock-offset=-90s").config.test_clock_offset, -absl::Seconds(90));
 }
 
 TEST(Config, MistakesAreUsageErrors) {
