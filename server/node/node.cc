@@ -70,9 +70,9 @@ class Node::Impl final : public chunk::Confirmer {
   ~Impl() override { Stop(); }
 
   absl::Status Start() {
-    DFS_ASSIGN_OR_RETURN(log_store_, OpenLog(config_.data_dir, {OtherAddresses(), dialer_}, interrupted_));
+    DFS_ASSIGN_OR_RETURN(log_store_, OpenLog(config_.data_dir, {OthersToJoin(config_), dialer_}, interrupted_));
     if (config_.recover_as_voter) {
-      DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OtherAddresses(), AnswersTcp));
+      DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OthersToJoin(config_), AnswersTcp));
     }
     DFS_RETURN_IF_ERROR(EnsureMembership());
     const auto& identity = log_store_->identity();
@@ -106,7 +106,7 @@ class Node::Impl final : public chunk::Confirmer {
   [[nodiscard]] bool begins_anew() const { return begins_anew_.load(); }
   [[nodiscard]] bool was_full() const { return was_full_.load(); }
   [[nodiscard]] std::vector<std::string> KnownAddresses() const {
-    std::vector<std::string> addresses = OtherAddresses();
+    std::vector<std::string> addresses = OthersToJoin(config_);
     for (const auto& [node, member] : raft_->Status().configuration.members) {
       if (node != self_) addresses.push_back(member.peer_address);
     }
@@ -120,7 +120,6 @@ class Node::Impl final : public chunk::Confirmer {
 
  private:
   // Those of --join that are not this node's own.
-  [[nodiscard]] std::vector<std::string> OtherAddresses() const;
   absl::Status EnsureMembership();
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
@@ -199,12 +198,6 @@ class Node::Impl final : public chunk::Confirmer {
   membership::NodeHealth health_ ABSL_GUARDED_BY(health_mutex_);
   std::unique_ptr<ThreadExecutor> upkeep_;
 };
-
-std::vector<std::string> Node::Impl::OtherAddresses() const {
-  std::vector<std::string> others = config_.join;
-  std::erase(others, config_.peer_listen);
-  return others;
-}
 
 absl::Status Node::Impl::EnsureMembership() {
   if (log_store_->identity().cluster_id) return absl::OkStatus();

@@ -2,12 +2,22 @@
 #ifndef DFS_SERVER_NODE_PART_OPTIONS_H_
 #define DFS_SERVER_NODE_PART_OPTIONS_H_
 
+#include <string>
+#include <vector>
+
 #include "server/chunk/scrub_core.h"
 #include "server/leader/chunk_collector.h"
 #include "server/leader/term_state.h"
 #include "server/node/config.h"
 
 namespace dfs::node {
+
+// Of --join, which may name this node itself.
+inline std::vector<std::string> OthersToJoin(const Config& config) {
+  std::vector<std::string> others = config.join;
+  std::erase(others, config.peer_listen);
+  return others;
+}
 
 inline leader::LeaderOptions LeaderOptionsOf(const Config& config) {
   leader::LeaderOptions options;
