@@ -162,10 +162,13 @@ void Caller::RecordFailure(std::size_t index, const absl::Status& status, Reach 
       reach == Reach::kNotSent || (status.code() == absl::StatusCode::kUnavailable &&
                                    ReasonOf(status) == v1::ErrorDetail::REASON_UNSPECIFIED &&
                                    OutcomeOf(status) == v1::ErrorDetail::UNKNOWN);
+  // Of gossip buckets: one node's own trouble.
+  const auto reason = ReasonOf(status);
+  const bool may_another = reason == v1::ErrorDetail::CLOCK_OFF || reason == v1::ErrorDetail::NO_SPACE;
   MutexLock lock(&mutex_);
   if (is_dead) {
     endpoints_.RecordDead(index, clock_.Now());
-  } else if (status.code() == absl::StatusCode::kUnavailable ||
+  } else if (may_another || status.code() == absl::StatusCode::kUnavailable ||
              status.code() == absl::StatusCode::kDataLoss ||
              status.code() == absl::StatusCode::kDeadlineExceeded) {
     endpoints_.RecordUnable(index);

@@ -18,6 +18,9 @@ enum class Kind {
 
 Kind KindOf(const absl::Status& status, bool is_change) {
   const auto reason = ReasonOf(status);
+  const auto detail = DetailOf(status);
+  const bool is_of_one_node = detail && detail->consistency() == v1::EVENTUAL;  // a gossip bucket: another takes it
+  if (is_of_one_node && (reason == ErrorDetail::CLOCK_OFF || reason == ErrorDetail::NO_SPACE)) return Kind::kShort;
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
       if (reason == ErrorDetail::NO_QUORUM) return Kind::kShort;

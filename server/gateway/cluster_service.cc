@@ -324,7 +324,8 @@ std::vector<api::HealthReason> Diagnose(const api::StatusResponse& status, const
           absl::StrCat("the clock of ", node.name(), " (", node.address(), ") is ", std::abs(node.gossip_clock_ms()) / 1'000,
                        " s ", node.gossip_clock_ms() > 0 ? "behind" : "ahead of",
                        " the others; it takes no writes to gossip buckets"),
-          "set its clock (NTP); nothing needs to be started again");
+          "set its clock (NTP); nothing needs to be started again. If it is right by now: what was written there while it was "
+          "cut off and wrong is ahead; write through other nodes until then, or dfs-cli replace it");
     }
     if (node.gossip_tombstone_s() > kTombstoneWarnsAfter) {
       add("TOMBSTONES_KEPT", api::HEALTH_WARN,

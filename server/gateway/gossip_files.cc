@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "proto/error_detail.h"
 #include "server/chunk/chunk_copy.h"
+#include "server/gateway/peer_chunk_reader.h"
 #include "server/gossip_store/gossip_chunks.h"
 #include "server/gossip_store/gossip_message_codec.h"
 #include "server/metadata/bucket_rule.h"
@@ -53,6 +54,13 @@ api::FileInfo InfoOf(const Record& record, const rpc::BucketRow& bucket) {
   info.set_chunks(static_cast<std::uint32_t>(record.chunks.size()));
   info.set_consistency(api::EVENTUAL);
   return info;
+}
+
+// This node's disk is full. Others may have room.
+absl::Status WithoutSpace(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  return Labelled(status.code(), absl::StrCat(std::string(status.message()), ": write through another"),
+                  api::ErrorDetail::NO_SPACE);
 }
 
 // What clients see of a write that this node's host has refused or not ended.
@@ -119,14 +127,17 @@ absl::StatusOr<GossipFiles::Found> GossipFiles::Find(const rpc::BucketRow& bucke
 
 // ---- get ----
 
-absl::Status GossipFiles::Bring(const Found& found, std::size_t index) {
+absl::StatusOr<std::unique_ptr<chunk::ChunkReader>> GossipFiles::Bring(const Found& found, std::size_t index) {
   std::vector<NodeId> sources = found.holders;
   for (const auto& node : parts_.machine->View()->Nodes()) {
     const NodeId id(node.node_id());
     if (found.is_here && id != parts_.self && parts_.is_usable(id)) sources.push_back(id);
   }
-  return chunk::CopyChunk(parts_.store, parts_.peers, gossip_store::ChunkOf(found.record, index), sources)
-      .status();
+  const chunk::ChunkInfo info = gossip_store::ChunkOf(found.record, index);
+  const auto brought = chunk::CopyChunk(parts_.store, parts_.peers, info, sources);
+  if (brought.ok()) return parts_.store->Open(info.id);
+  if (!absl::IsResourceExhausted(brought.status())) return brought.status();
+  return std::make_unique<PeerChunkReader>(parts_.peers, info, std::move(sources));
 }
 
 absl::StatusOr<std::unique_ptr<chunk::ChunkReader>> GossipFiles::Open(const Found& found,
@@ -136,8 +147,7 @@ absl::StatusOr<std::unique_ptr<chunk::ChunkReader>> GossipFiles::Open(const Foun
     auto reader = parts_.store->Open(id);
     if (reader.ok()) return reader;
   }
-  DFS_RETURN_IF_ERROR(Bring(found, index));
-  return parts_.store->Open(id);
+  return Bring(found, index);
 }
 
 absl::Status GossipFiles::StreamChunk(const Found& found, std::size_t index, std::uint64_t offset,
@@ -155,8 +165,7 @@ absl::Status GossipFiles::StreamChunk(const Found& found, std::size_t index, std
     const absl::Status read = reader->Read(offset, std::span(bytes));
     if (absl::IsDataLoss(read) && !is_second_try) {
       is_second_try = true;
-      DFS_RETURN_IF_ERROR(Bring(found, index));
-      DFS_ASSIGN_OR_RETURN(reader, Open(found, index));
+      DFS_ASSIGN_OR_RETURN(reader, Bring(found, index));
       continue;
     }
     DFS_RETURN_IF_ERROR(read);
@@ -380,13 +389,16 @@ absl::Status GossipPut::AppendPart(const Slices& part, std::uint32_t crc) {
       return absl::OutOfRangeError("file too large: at most 16 GiB in a gossip bucket");
     }
     const ChunkId id{record_.txn, static_cast<std::uint32_t>(record_.chunks.size())};
-    DFS_ASSIGN_OR_RETURN(writer_, parts_.store->Create(id, header_.has_size() ? header_.size() : 0));
+    const std::uint64_t left = header_.has_size() ? header_.size() - (record_.size - part.size()) : part.size();
+    auto writer = parts_.store->Create(id, std::min(left, chunk::kChunkBytesMax));
+    if (!writer.ok()) return WithoutSpace(writer.status());
+    writer_ = *std::move(writer);
   }
   const absl::Status written = writer_->AppendChecked(part.Views(), crc);
   if (absl::IsDataLoss(written) && parts_.store->Health().ok()) {
     return BadChecksum("data does not match its crc32c");
   }
-  DFS_RETURN_IF_ERROR(written);
+  if (!written.ok()) return WithoutSpace(written);
   chunk_bytes_ += part.size();
   return chunk_bytes_ == chunk::kChunkBytesMax ? SealChunk() : absl::OkStatus();
 }

@@ -62,7 +62,8 @@ class GossipFiles {
                            WithData<api::GetResponse>* message);
   // From this node's store; brought here first if it is not, or damaged.
   absl::StatusOr<std::unique_ptr<chunk::ChunkReader>> Open(const Found& found, std::size_t index);
-  absl::Status Bring(const Found& found, std::size_t index);
+  // Makes the chunk anew here; if there is no room, it is read from the peers.
+  absl::StatusOr<std::unique_ptr<chunk::ChunkReader>> Bring(const Found& found, std::size_t index);
 
   const coordinator::Parts& parts_;
   gossip_store::GossipHost* const host_;

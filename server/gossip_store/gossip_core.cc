@@ -237,8 +237,8 @@ void GossipCore::Handle(Receive received) {
     return;
   }
   clocks_.Record(message.from, message.wall, wall_, now_);
-  // A message may always be lost. The next ones are of others.
-  if (reachable_.size() > 1 && clocks_.IsInDoubt(now_, options_.clock_off_max) &&
+  // A message may always be lost. The next ones are of others, if not all are known to be there yet.
+  if (members_.size() > 2 && clocks_.IsInDoubt(now_, options_.clock_off_max) &&
       !DFS_MUTANT(1253, "one voice is not enough, and taken all the same")) {
     if (round_ && round_->peer() == message.from) EndRound(false);
     return;

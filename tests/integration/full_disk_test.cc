@@ -12,8 +12,10 @@
 
 #include "common/wire_ids.h"
 #include "dfs/internal/v1/replica.grpc.pb.h"
+#include "client/retry_policy.h"
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/disk_faults.h"
+#include "tests/support/raw_calls.h"
 
 namespace dfs::testing {
 namespace {
@@ -97,6 +99,61 @@ class FullDisk : public ::testing::Test {
     return false;
   }
 
+  // dfs-cli in the bucket of mode gossip, which asks node `n` first.
+  CommandResult GossipCliAt(int n, const std::vector<std::string>& arguments, std::string_view in = {}) {
+    std::vector<std::string> command = {ProcessCluster::CliBinary(), "--endpoints=" + cluster_.EndpointOf(n),
+                                        "--bucket=shared"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return RunCommand(command, in);
+  }
+  bool ListsAt3(const std::string& name) {
+    const auto listed = GossipCliAt(3, {"ls"});
+    EXPECT_EQ(listed.exit_code, 0) << listed.err;
+    return ("\n" + listed.out).find("\n" + name + "\n") != std::string::npos;
+  }
+  absl::StatusOr<v1::PutResponse> PutGossipAt(int n, const std::string& name, const std::string& content) {
+    auto put = HonestPut(name, content, *NewRequestId(cluster_.ClientChannel(n)));
+    put.front().mutable_header()->set_bucket("shared");
+    put.front().mutable_header()->set_size(content.size());  // as dfs-cli does; of more than a chunk, too
+    return SendPut(cluster_.ClientChannel(n), put);
+  }
+  // Files of a gossip bucket that node 3 has no room for are refused there, read through it, and no burden for others.
+  void CheckGossipBucketWithoutRoomAt3() {
+    const std::string content = MakeBytes(7, kFileBytes);
+    ASSERT_EQ(cluster_.Cli({"mb", "--mode=gossip", "shared"}).exit_code, 0);
+    ASSERT_OK(ProcessCluster::Await("node 3 to know the bucket", absl::Seconds(30),
+                                    [&] { return GossipCliAt(3, {"ls"}).exit_code == 0; }));
+    const auto refused = PutGossipAt(3, "refused", content);
+    EXPECT_TRUE(absl::IsResourceExhausted(refused.status())) << refused.status();
+    EXPECT_EQ(client::ReasonOf(refused.status()), v1::ErrorDetail::NO_SPACE);
+    const std::string local = cluster_.folder().path() + "/elsewhere";
+    std::ofstream(local, std::ios::binary) << content;
+    const auto through = RunCommand({ProcessCluster::CliBinary(), "--bucket=shared", "put", local, "elsewhere",
+                                     "--endpoints=" + cluster_.EndpointOf(3) + "," + cluster_.EndpointOf(1)});
+    EXPECT_EQ(through.exit_code, 0) << "the client goes on to another node: " << through.err;
+    const std::string two_chunks = MakeBytes(8, 64 * kMebi + 100'000);
+    ASSERT_OK(PutGossipAt(1, "removed", two_chunks).status());
+    v1::GetRequest get;
+    get.set_bucket("shared");
+    get.set_name("elsewhere");
+    const auto got = GetAt(cluster_.ClientChannel(3), get);
+    ASSERT_OK(got.status());
+    EXPECT_TRUE(*got == content) << "what it cannot keep is read from a peer";
+    get.set_name("removed");
+    get.set_offset(62 * kMebi + 1);
+    get.set_length(2 * kMebi + 50'000);
+    const auto part = GetAt(cluster_.ClientChannel(3), get);
+    ASSERT_OK(part.status());
+    EXPECT_TRUE(*part == std::string_view(two_chunks).substr(get.offset(), get.length()));
+    EXPECT_FALSE(ListsAt3("refused") || ListsAt3("elsewhere") || ListsAt3("removed"));
+    // A removal needs next to no room.
+    EXPECT_EQ(GossipCliAt(3, {"remove", "removed"}).exit_code, 0);
+    ASSERT_OK(ProcessCluster::Await("the removal to reach node 1", absl::Seconds(30), [&] {
+      const auto left = GossipCliAt(1, {"ls"});
+      return left.exit_code == 0 && left.out == "elsewhere\n";
+    }));
+  }
+
   struct File {
     std::string name;
     std::uint64_t size = 0;
@@ -133,6 +190,9 @@ TEST_F(FullDisk, OfOneNodeStopsNobodyAndRecoversByItself) {
   EXPECT_TRUE(cluster_.IsRunning(3));
   EXPECT_GT(disk.FreeBytes(), 15 * kMebi) << "the reserve is for log and metadata";
 
+  disk.FillUpTo("most", 20 * kMebi);
+  ASSERT_NO_FATAL_FAILURE(CheckGossipBucketWithoutRoomAt3());
+
   // Foreign bytes take all of it.
   disk.FillUpTo("more", 0);
   for (int i = 0; i < 40; ++i) ASSERT_NO_FATAL_FAILURE(Put("c/" + std::to_string(i), 5'000));
@@ -143,6 +203,7 @@ TEST_F(FullDisk, OfOneNodeStopsNobodyAndRecoversByItself) {
   ASSERT_NO_FATAL_FAILURE(Put("d", kFileBytes));
 
   disk.Remove("more");
+  disk.Remove("most");
   ASSERT_OK(cluster_.WaitReady({1, 2, 3}));
 
   // What is removed goes at once, not in an hour, and then there is room for what node 3 lacks.
@@ -166,6 +227,10 @@ TEST_F(FullDisk, OfOneNodeStopsNobodyAndRecoversByItself) {
   }
   EXPECT_GE(checked + 1, static_cast<int>(kept));
   EXPECT_FALSE(HasReason("DISK_FULL") || HasReason("DISK_NEARLY_FULL"));
+  // Of gossip buckets too it takes over by itself what it could not.
+  ASSERT_OK(ProcessCluster::Await("the gossip bucket's file on node 3", absl::Seconds(60), [&] {
+    return ListsAt3("elsewhere") && !ListsAt3("removed");
+  }));
   Proved("a disk filled to its last byte: " + std::to_string(files_.size()) +
          " puts acknowledged meanwhile, none refused; the node came back by itself, " +
          std::to_string(checked) + " files whole on 3 nodes afterwards");

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "client/retry_policy.h"
 #include "tests/integration/network_fixture.h"
+#include "tests/support/raw_calls.h"
 
 namespace dfs::testing {
 namespace {
@@ -247,6 +249,50 @@ TEST_F(Gossip, RottenBytesAreNeverServedAndAreMadeAnewFromAnotherMember) {
   Proved("gossip buckets: flipped bytes of a file on one of seven nodes: found by a get and by a scrub, never served, made anew from another member");
 }
 
+// Rule R24.
+TEST_F(Gossip, AClockFarOffIsToldAndLeavesNothingBehindOnceItIsRight) {
+  const auto is_told = [] {
+    const auto status = cluster().Status(1);
+    if (!status.ok()) return false;
+    for (const auto& reason : status->reasons()) {
+      if (reason.code() == "CLOCK_OFF" && reason.text().find("of n6 ") != std::string::npos) return true;
+    }
+    return false;
+  };
+  std::set<std::string> names = NamesAt(1);
+  cluster().Kill(6);
+  cluster().Start(6, {"--allow-test-faults", "--test-clock-offset=1h"});
+  ASSERT_OK(cluster().WaitReady({1, 2, 3, 4, 5, 6, 7}));
+  ASSERT_OK(ProcessCluster::Await("the wrong clock to be told", kEqualTimeout, is_told));
+  auto put = HonestPut("by the wrong clock", "x", *NewRequestId(cluster().ClientChannel(6)));
+  put.front().mutable_header()->set_bucket("shared");
+  const auto refused = SendPut(cluster().ClientChannel(6), put);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
+  EXPECT_EQ(client::ReasonOf(refused.status()), v1::ErrorDetail::CLOCK_OFF);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("s ahead of the median of its peers"));
+  std::vector<std::string> command = network().RunnerAt(6);
+  const std::string local = cluster().folder().path() + "/through";
+  std::ofstream(local) << "the client goes on";
+  command.insert(command.end(), {ProcessCluster::CliBinary(), "--bucket=shared", "put", local, "through another",
+                                 "--endpoints=" + cluster().EndpointOf(6) + "," + cluster().EndpointOf(1)});
+  const auto through = RunCommand(command);
+  EXPECT_EQ(through.exit_code, 0) << through.err;
+  PutAt(1, "of a right clock", "taken there, too");
+  names.insert({"through another", "of a right clock"});
+  ASSERT_OK(AwaitEqual(names));
+  cluster().Kill(6);
+  cluster().Start(6);
+  ASSERT_OK(cluster().WaitReady({1, 2, 3, 4, 5, 6, 7}));
+  ASSERT_OK(ProcessCluster::Await("the right clock to be told", kEqualTimeout, [&] { return !is_told(); }));
+  put = HonestPut("its clock is right", "again", *NewRequestId(cluster().ClientChannel(6)));
+  put.front().mutable_header()->set_bucket("shared");
+  ASSERT_OK(SendPut(cluster().ClientChannel(6), put).status());
+  names.insert("its clock is right");
+  // What it took over with its wrong clock has not driven its times on.
+  ASSERT_OK(AwaitEqual(names));
+  Proved("gossip buckets: a node whose clock is an hour ahead takes no writes, status says so, and what it writes with its clock set reaches all at once");
+}
+
 TEST_F(Gossip, WhatNeedsTheOthersWordIsRefused) {
   EXPECT_EQ(CliAt(1, {"mb", "--mode=gossip", "--replicas=3", "other"}).exit_code, kUsage);
   EXPECT_EQ(CliAt(1, {"mb", "--mode=gossip", "--quota-files=3", "other"}).exit_code, kUsage);
@@ -286,10 +332,23 @@ TEST_F(Gossip, WhoLeavesHandsOverWhatOnlyItHas) {
   PutAt(kLonely, "only here", "while nobody could hear");
   network().Heal();
   ASSERT_OK(cluster().WaitReady({1, 2, 3, 4, 5, 6, 7}));
+  const auto drained = CliAt(1, {"drain", "n7"});
+  EXPECT_EQ(drained.exit_code, 0) << drained.out << drained.err;
+  EXPECT_EQ(GetAt(1, "only here"), "while nobody could hear");
   const auto left = CliAt(1, {"leave", "n7"});
   EXPECT_EQ(left.exit_code, 0) << left.out << left.err;
-  EXPECT_EQ(GetAt(1, "only here"), "while nobody could hear");
-  Proved("gossip buckets: a node leaves once another member has what was put on it while it was cut off");
+  Proved("gossip buckets: a node is drained, and leaves, once another member has what was put on it while it was cut off");
+
+  // An empty machine in the stead of another takes all over.
+  cluster().Kill(6);
+  cluster().Wipe(6);
+  cluster().Start(6);
+  ASSERT_OK(cluster().WaitReady({1, 2, 3, 4, 5, 6}));
+  const auto replaced = CliAt(1, {"replace", "--yes", "n6"});
+  EXPECT_EQ(replaced.exit_code, 0) << replaced.out << replaced.err;
+  EXPECT_OK(ProcessCluster::Await("the new node to have the file", kEqualTimeout,
+                                  [] { return NamesAt(6).contains("only here"); }));
+  EXPECT_EQ(GetAt(6, "only here"), "while nobody could hear");
 }
 
 }  // namespace
