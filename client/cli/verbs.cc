@@ -52,7 +52,7 @@ const std::vector<Verb>& Verbs() {
   static const auto* const kVerbs = new std::vector<Verb>{
       PutVerb(),  GetVerb(),   RemoveVerb(), MvVerb(), LocateVerb(),  LsVerb(),    LsHereVerb(),
       StatVerb(), ClearVerb(), UndeleteVerb(), MbVerb(), RbVerb(), BucketsVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
-      ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
+      CheckVerb(), ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
       BenchVerb(), CertVerb(), ShellVerb(), ConfigVerb(), CompletionVerb(), VersionVerb()};
   return *kVerbs;
 }

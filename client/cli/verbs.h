@@ -48,9 +48,11 @@ Verb StatVerb();
 // cluster_verbs.cc
 Verb StatusVerb();
 Verb MembersVerb();
+Verb VersionVerb();
 // scrub_verb.cc
 Verb ScrubVerb();
-Verb VersionVerb();
+// check_verb.cc
+Verb CheckVerb();
 // upkeep_verbs.cc
 Verb RepairVerb();
 Verb ExplainVerb();

@@ -405,6 +405,21 @@ TEST_F(Cli, SimulationChangesNothing) {
   for (const auto& row : Json({"members"})) EXPECT_EQ(row["state"], "alive") << row;
 }
 
+TEST_F(Cli, CheckDiskMeasuresAndLeavesNothingBehind) {
+  const auto result = Run({"--json", "check", "disk", "--size=1M", folder_.path()});
+  const json here = json::parse(result.out, nullptr, /*allow_exceptions=*/false);
+  ASSERT_TRUE(here.is_object()) << result.out << result.err;
+  EXPECT_EQ(result.exit_code, here["is_fast_enough"].get<bool>() ? 0 : 1) << "this machine's disk may be slow";
+  for (const char* field : {"path", "syncs", "sync_p50_ms", "sync_p99_ms", "sync_max_ms", "bytes_per_s", "free_bytes"}) EXPECT_TRUE(here.contains(field)) << field;
+  EXPECT_GT(here["sync_p99_ms"], 0);
+  EXPECT_THAT(std::vector<std::filesystem::path>(std::filesystem::directory_iterator(folder_.path()), {}), IsEmpty());
+  EXPECT_EQ(Run({"put", "-", "cli/synced"}, "x").exit_code, 0);
+  EXPECT_THAT(Run({"check", "disk"}).out, HasSubstr("SYNC P99"));
+  EXPECT_EQ(Run({"check", "disk", folder_.File("no/such")}).exit_code, kLocal);
+  EXPECT_EQ(Run({"check", "disk", "--size=1", folder_.path()}).exit_code, kUsage);
+  EXPECT_EQ(Run({"check", "memory"}).exit_code, kUsage);
+}
+
 TEST_F(Cli, ServerRefusesWhatItCannotDo) {
   const auto server = [&](const std::vector<std::string>& flags) {
     std::vector<std::string> command = {ProcessCluster::ServerBinary()};
