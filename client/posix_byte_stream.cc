@@ -20,7 +20,6 @@ namespace dfs::client {
 namespace {
 
 constexpr char kLocalUrl[] = "dfs.client.local_error";
-constexpr std::size_t kNameBytesMax = 255;  // of a file name (ext4, xfs)
 constexpr int kVectorMax = 64;              // pieces a call of writev takes here
 
 class Descriptor {
@@ -294,7 +293,7 @@ std::string PartialPath(const std::string& path, std::string_view tag) {
   const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   const std::string end = "." + std::string(tag) + ".partial";
-  name = name.substr(0, kNameBytesMax - 1 - end.size());
+  name = name.substr(0, kFileNameBytesMax - 1 - end.size());
   return folder + "." + name + end;
 }
 

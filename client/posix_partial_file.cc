@@ -23,7 +23,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kWorthKeeping = std::uint64_t{1} << 20;  // bytes
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kTagHashDigits = 16;
-constexpr std::size_t kNameBytesMax = 255;  // of a file name (ext4, xfs)
 constexpr char kEnd[] = ".partial";
 
 std::string HexOfBytes(std::string_view bytes) {
@@ -77,7 +76,7 @@ std::vector<std::string> LeftBeside(const std::string& path) {
     const std::string_view tag = TagIn(name);
     if (!name.starts_with(begin) || !IsTag(tag)) continue;
     // A name that had to be cut is cut less before a shorter tag.
-    const bool is_cut = sample.size() - folder.size() >= kNameBytesMax;
+    const bool is_cut = sample.size() - folder.size() >= kFileNameBytesMax;
     if (is_cut || name.size() == begin.size() + 1 + tag.size() + sizeof(kEnd) - 1) out.push_back(folder + name);
   }
   return out;

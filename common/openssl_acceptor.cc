@@ -17,7 +17,7 @@ namespace {
 using openssl::Context;
 using openssl::Session;
 
-std::string Complaint() {
+std::string LastComplaint() {
   const unsigned long last = ERR_peek_last_error();
   ERR_clear_error();
   const char* reason = last == 0 ? nullptr : ERR_reason_error_string(last);
@@ -58,7 +58,7 @@ class Connection final : public TlsConnection {
         break;
     }
     const bool is_in = SSL_is_init_finished(session_.get()) == 1;
-    const std::string text = Complaint();
+    const std::string text = LastComplaint();
     if (is_in) return absl::CancelledError(absl::StrCat("the client's connection: ", text));
     return absl::UnauthenticatedError(absl::StrCat("no TLS with a client: ", text));
   }
@@ -131,7 +131,7 @@ class Acceptor final : public TlsAcceptor {
 absl::StatusOr<std::unique_ptr<TlsAcceptor>> MakeTlsAcceptor(const TlsIdentity& identity, TlsDoor door,
                                                              std::string_view protocol) {
   auto acceptor = std::make_unique<Acceptor>(identity.own.name, door, protocol);
-  if (!acceptor->Prepare(identity)) return absl::InternalError("OpenSSL cannot begin: " + Complaint());
+  if (!acceptor->Prepare(identity)) return absl::InternalError("OpenSSL cannot begin: " + LastComplaint());
   return acceptor;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/checksum.h"
+#include "common/rocksdb_numbers.h"
 #include "common/rocksdb_status.h"
 #include "common/status_macros.h"
 
@@ -15,21 +16,11 @@ namespace {
 // A file: header of 30 bytes, which begins with a magic number; records; at the end a footer of 32 bytes that begins with
 // the same number. A record: lengths of key and value (8 each), expiry (8), masked CRC32C of these 24 bytes (4), masked CRC32C
 // of key and value (4), key, value. Integers are little endian.
-constexpr std::uint64_t kMagic = 2395959;
+constexpr std::uint64_t kBlobMagic = 2395959;
 constexpr std::size_t kFileHeaderBytes = 30;
 constexpr std::size_t kRecordHeaderBytes = 32;
 constexpr std::size_t kKeyBytesMax = 1'024;
 constexpr std::size_t kValueBytesMax = std::size_t{64} << 20;  // more is damage
-
-std::uint64_t Get(std::string_view data, std::size_t at, std::size_t bytes) {
-  std::uint64_t value = 0;
-  for (std::size_t i = bytes; i-- > 0;) {
-    value = (value << 8) | static_cast<unsigned char>(data[at + i]);
-  }
-  return value;
-}
-
-std::uint32_t Masked(std::uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
 
 }  // namespace
 
@@ -53,16 +44,16 @@ absl::Status ForEachBlob(
   if (read(0, kFileHeaderBytes).empty()) return absl::DataLossError(path + ": has no header");
   for (std::uint64_t at = kFileHeaderBytes;;) {
     const std::string_view header = read(at, kRecordHeaderBytes);
-    if (header.empty() || Get(header, 0, 4) == kMagic) break;
-    if (Masked(Crc32c(header.data(), 24)) != Get(header, 24, 4)) break;
-    const std::size_t key_bytes = Get(header, 0, 8);
-    const std::size_t value_bytes = Get(header, 8, 8);
-    const std::uint64_t crc = Get(header, 28, 4);
+    if (header.empty() || RocksdbNumber(header, 0, 4) == kBlobMagic) break;
+    if (RocksdbMasked(Crc32c(header.data(), 24)) != RocksdbNumber(header, 24, 4)) break;
+    const std::size_t key_bytes = RocksdbNumber(header, 0, 8);
+    const std::size_t value_bytes = RocksdbNumber(header, 8, 8);
+    const std::uint64_t crc = RocksdbNumber(header, 28, 4);
     if (key_bytes > kKeyBytesMax || value_bytes > kValueBytesMax) break;
     const std::string_view both = read(at + kRecordHeaderBytes, key_bytes + value_bytes);
     at += kRecordHeaderBytes + key_bytes + value_bytes;
     if (both.empty()) break;
-    if (Masked(Crc32c(both.data(), both.size())) != crc) continue;
+    if (RocksdbMasked(Crc32c(both.data(), both.size())) != crc) continue;
     visit(both.substr(0, key_bytes), both.substr(key_bytes));
   }
   return absl::OkStatus();

@@ -19,7 +19,7 @@ namespace {
 constexpr absl::Duration kWriteDelay = absl::Milliseconds(40);
 // One slot in each of two pages, so that no single torn page takes both.
 constexpr std::size_t kSlotStride = 4'096;
-constexpr std::string_view kMagic = "dfsmark1";
+constexpr std::string_view kMarkMagic = "dfsmark1";
 constexpr std::size_t kSlotBytes = 8 + 8 + 3 * 8 + 4;
 // The MANIFEST's pair of slots comes behind that of the content. Files of earlier versions end before it: nothing is known then.
 constexpr std::size_t kPairBytes = 2 * kSlotStride;
@@ -40,7 +40,7 @@ std::uint64_t Get64(std::string_view in, std::size_t at) {
 }
 
 std::string EncodeSlot(const Slot& slot) {
-  std::string out(kMagic);
+  std::string out(kMarkMagic);
   Put64(out, slot.sequence);
   for (const std::uint64_t word : slot.position) Put64(out, word);
   const std::uint32_t crc = Crc32c(out.data(), out.size());
@@ -49,7 +49,7 @@ std::string EncodeSlot(const Slot& slot) {
 }
 
 std::optional<Slot> DecodeSlot(std::string_view in) {
-  if (in.size() != kSlotBytes || in.substr(0, kMagic.size()) != kMagic) return std::nullopt;
+  if (in.size() != kSlotBytes || in.substr(0, kMarkMagic.size()) != kMarkMagic) return std::nullopt;
   std::uint32_t crc = 0;
   for (std::size_t i = 4; i-- > 0;) {
     crc = (crc << 8) | static_cast<unsigned char>(in[kSlotBytes - 4 + i]);

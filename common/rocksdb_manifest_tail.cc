@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "common/checksum.h"
+#include "common/rocksdb_numbers.h"
 
 namespace dfs {
 namespace {
@@ -18,28 +19,18 @@ constexpr unsigned char kFullType = 1;
 constexpr unsigned char kFirstType = 2;
 constexpr unsigned char kLastType = 4;
 
-std::uint64_t Get(std::string_view data, std::size_t at, std::size_t bytes) {
-  std::uint64_t value = 0;
-  for (std::size_t i = bytes; i-- > 0;) {
-    value = (value << 8) | static_cast<unsigned char>(data[at + i]);
-  }
-  return value;
-}
-
-std::uint32_t Masked(std::uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
-
 // Bytes of the whole record at `at`; 0 if it is damaged or cut short.
 std::size_t RecordAt(std::string_view data, std::size_t at) {
   if (at + kHeaderBytes > data.size()) return 0;
-  const auto length = static_cast<std::size_t>(Get(data, at + 4, 2));
+  const auto length = static_cast<std::size_t>(RocksdbNumber(data, at + 4, 2));
   const auto type = static_cast<unsigned char>(data[at + 6]);
   const std::size_t bytes = kHeaderBytes + length;
   if (type == 0 || type > kLastType || at + bytes > data.size() ||
       at % kBlockBytes + bytes > kBlockBytes) {
     return 0;
   }
-  const auto expected = static_cast<std::uint32_t>(Get(data, at, 4));
-  return Masked(Crc32c(data.data() + at + 6, length + 1)) == expected ? bytes : 0;
+  const auto expected = static_cast<std::uint32_t>(RocksdbNumber(data, at, 4));
+  return RocksdbMasked(Crc32c(data.data() + at + 6, length + 1)) == expected ? bytes : 0;
 }
 
 }  // namespace
@@ -65,7 +56,7 @@ std::optional<std::size_t> FindZeroedTail(std::string_view manifest) {
   const std::size_t claimed =
       at + kHeaderBytes > zeros
           ? at + kHeaderBytes
-          : at + kHeaderBytes + static_cast<std::size_t>(Get(manifest, at + 4, 2));
+          : at + kHeaderBytes + static_cast<std::size_t>(RocksdbNumber(manifest, at + 4, 2));
   if (claimed <= zeros) return std::nullopt;
   // A disk loses sectors, not bytes: the zeros begin with the record, or with a sector in it. Else a synced record has rotted.
   const std::size_t first_sector = (std::max(zeros, at + 1) + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
@@ -87,7 +78,7 @@ std::vector<std::string> WholeLogRecords(std::string_view log) {
     if (bytes == 0) {
       begun.reset();
       // Its length may be right all the same: then a whole record follows.
-      const std::size_t next = at + kHeaderBytes + static_cast<std::size_t>(Get(log, at + 4, 2));
+      const std::size_t next = at + kHeaderBytes + static_cast<std::size_t>(RocksdbNumber(log, at + 4, 2));
       const bool is_right = next < at + left && RecordAt(log, next) != 0;
       at = is_right ? next : at + left;
       continue;

@@ -28,6 +28,9 @@ inline absl::Status FromRocksdb(const rocksdb::Status& status, const std::string
   return status.IsNoSpace() ? MarkDiskFull(std::move(failure)) : failure;
 }
 
+// A view of the same bytes.
+inline rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
 }  // namespace dfs
 
 #endif  // DFS_COMMON_ROCKSDB_STATUS_H_

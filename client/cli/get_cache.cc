@@ -22,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 // A folder with more files than this was not made by this program.
 constexpr std::size_t kEntriesMax = 1'000'000;
 
@@ -66,7 +65,7 @@ absl::StatusOr<bool> GetCache::Fetch(const v1::FileInfo& file, ByteSink& sink) c
   // Once for the checksums, and once more to hand it on: no byte goes out that was not verified.
   ContentSums before;
   while (true) {
-    auto bytes = (*source)->Read(kReadBytes);
+    auto bytes = (*source)->Read(kLocalReadBytes);
     if (!bytes.ok()) return false;
     if (bytes->empty()) break;
     before.Add(*bytes);
@@ -78,7 +77,7 @@ absl::StatusOr<bool> GetCache::Fetch(const v1::FileInfo& file, ByteSink& sink) c
   ContentSums after;
   DFS_RETURN_IF_ERROR(sink.Begin(file));
   while (true) {
-    DFS_ASSIGN_OR_RETURN(const Slices bytes, (*source)->Read(kReadBytes));
+    DFS_ASSIGN_OR_RETURN(const Slices bytes, (*source)->Read(kLocalReadBytes));
     if (bytes.empty()) break;
     after.Add(bytes);
     DFS_RETURN_IF_ERROR(sink.Write(bytes));

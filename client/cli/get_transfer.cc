@@ -15,7 +15,6 @@
 namespace dfs::client::cli {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 // A partial file that an interrupt removes, unless it is one to go on with.
 class Target final : public ByteSink {
@@ -137,7 +136,7 @@ bool IsSameFile(const std::string& local, const v1::FileInfo& file) {
   if (!source.ok()) return false;
   ContentSums sums;
   for (;;) {
-    const auto bytes = (*source)->Read(kReadBytes);
+    const auto bytes = (*source)->Read(kLocalReadBytes);
     if (!bytes.ok()) return false;
     if (bytes->empty()) return sums.IsOf(file);
     sums.Add(*bytes);

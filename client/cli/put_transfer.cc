@@ -20,7 +20,6 @@ namespace {
 constexpr std::uint32_t kConflictWindowS = 60;
 constexpr absl::Duration kPatience = absl::Seconds(30);
 constexpr std::uint64_t kWorthALook = std::uint64_t{8} << 20;  // bytes; takes longer than the look
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 absl::StatusOr<v1::PutResponse> PutOnce(Session& session, const std::string& remote,
                                         ByteSource& source, const PutOptions& options) {
@@ -82,7 +81,7 @@ absl::StatusOr<bool> IsThere(Session& session, const std::string& remote, ByteSo
   if (current->size() != *source.size()) return false;
   ContentSums sums;
   for (;;) {
-    DFS_ASSIGN_OR_RETURN(const Slices bytes, source.Read(kReadBytes));
+    DFS_ASSIGN_OR_RETURN(const Slices bytes, source.Read(kLocalReadBytes));
     if (bytes.empty()) break;
     sums.Add(bytes);
   }

@@ -38,6 +38,8 @@ struct ObjectRecord {
 };
 
 // Keys sort as the ids do.
+inline constexpr std::size_t kChunkKeyBytes = 20;
+inline constexpr std::size_t kObjectKeyBytes = 8;
 std::string EncodeKey(const TxnId& id);
 std::string EncodeKey(const ChunkId& id);
 std::string EncodeKey(ObjectId id);

@@ -206,18 +206,18 @@ void ReplicaService::Pause(const grpc::ServerContext* context, absl::Duration pa
 absl::Status ReplicaService::SendChunk(
     grpc::ServerContext* context, const rpc::ReadChunkRequest& request,
     grpc::ServerWriter<WithData<rpc::ReadChunkResponse>>* writer) {
-  constexpr std::uint64_t kBlock = BlockChecksums::kBlockBytes;
+  constexpr std::uint64_t kBlockBytes = BlockChecksums::kBlockBytes;
   ProgressGuard::Watch watch(&guard_, parts_.stall_timeout, [context] { context->TryCancel(); });
   DFS_ASSIGN_OR_RETURN(const auto reader, parts_.store->Open(FromWire(request.chunk())));
   const std::uint64_t size = reader->info().size;
   if (request.offset() > size || (request.length() == 0 && size != 0)) {
     return absl::OutOfRangeError("no such range in the chunk");
   }
-  std::uint64_t offset = request.offset() / kBlock * kBlock;
+  std::uint64_t offset = request.offset() / kBlockBytes * kBlockBytes;
   // The last block that holds a byte asked for, to its end; the first term also keeps the sum in range.
   const std::uint64_t length = std::min(request.length(), size - request.offset());
   const std::uint64_t end =
-      std::min(size, (request.offset() + length + kBlock - 1) / kBlock * kBlock);
+      std::min(size, (request.offset() + length + kBlockBytes - 1) / kBlockBytes * kBlockBytes);
   WithData<rpc::ReadChunkResponse> response;
   response.message.set_size(size);
   response.message.mutable_table()->Add(reader->table().begin(), reader->table().end());

@@ -33,12 +33,10 @@ constexpr std::uint64_t kLogBytesMax = std::uint64_t{96} << 20;
 constexpr int kOpenFilesMax = 512;
 constexpr std::size_t kInfoLogBytes = std::size_t{4} << 20;
 constexpr std::size_t kProtectionBytes = 8;
-constexpr std::size_t kChunkKeyBytes = 20;
 static_assert(std::string_view(kRebuildOrderFile) == kRebuildOrder);
 constexpr int kSkipsMax = 1'000;  // damaged parts passed over in one walk
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 // Of a read. Only what was read and found wrong counts as damage: a lack of file descriptors must not.
 absl::Status ErrorOf(const rocksdb::Status& status) {

@@ -28,10 +28,6 @@ constexpr char kChunks[] = "chunks";
 constexpr char kObjects[] = "objects";
 constexpr char kBytes[] = "bytes";
 constexpr char kTouched[] = "touched";
-constexpr std::size_t kChunkKeyBytes = 20;
-constexpr std::size_t kObjectKeyBytes = 8;
-
-rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 // The new index. Without a write-ahead log: nothing of it counts before it is whole and its tables are synced.
 class NewIndex {

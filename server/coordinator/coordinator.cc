@@ -96,13 +96,22 @@ absl::StatusOr<rpc::VersionRow> FindVersionOf(const metadata::MetadataView& view
                                     : absl::StrCat("no file \"", name, "\""));
 }
 
+std::set<std::uint32_t> ReplicaHolders(const metadata::MetadataView& view) {
+  std::set<std::uint32_t> holders;
+  for (const auto& node : view.Nodes()) {
+    if (node.state() == rpc::ACTIVE && metadata::HoldsReplicas(node)) holders.insert(node.node_id());
+  }
+  return holders;
+}
+
 void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
                       rpc::VersionRow* version) {
+  if (version->chunks().empty()) CompleteEmptySet(ReplicaHolders(view), bucket, version);
+}
+
+void CompleteEmptySet(std::set<std::uint32_t> members, const rpc::BucketRow& bucket,
+                      rpc::VersionRow* version) {
   if (!version->chunks().empty()) return;
-  std::set<std::uint32_t> members;
-  for (const auto& node : view.Nodes()) {
-    if (node.state() == rpc::ACTIVE && metadata::HoldsReplicas(node)) members.insert(node.node_id());
-  }
   const std::size_t wanted = metadata::EffectiveReplicas(bucket, members.size());
   std::vector<std::uint32_t> set;
   for (const std::uint32_t node : version->empty_set()) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +87,11 @@ absl::StatusOr<rpc::VersionRow> FindVersionOf(const metadata::MetadataView& view
 // member's own state can confirm, so no entry is needed. Other files stay as they are.
 void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
                       rpc::VersionRow* version);
+// The same of many versions of one view, whose members are read once.
+void CompleteEmptySet(std::set<std::uint32_t> members, const rpc::BucketRow& bucket,
+                      rpc::VersionRow* version);
+// The members that hold replicas now.
+std::set<std::uint32_t> ReplicaHolders(const metadata::MetadataView& view);
 
 // Names of nodes, for messages: "n2 (127.0.0.1:7720)".
 std::vector<std::string> NamesOf(const metadata::MetadataView& view, const std::vector<NodeId>& nodes);

@@ -108,8 +108,9 @@ absl::Status FileReads::List(const api::ListRequest& request, absl::Duration lag
   DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
                        coordinator::FindBucket(*view, request.bucket()));
   listing.SetState(view->applied_index(), api::CONSISTENCY_UNSPECIFIED);
+  const auto members = coordinator::ReplicaHolders(*view);
   const auto add = [&](rpc::VersionRow version) {
-    coordinator::CompleteEmptySet(*view, bucket, &version);
+    coordinator::CompleteEmptySet(members, bucket, &version);
     return listing.Add(coordinator::InfoOf(version, bucket));
   };
   const BucketId id(bucket.id());

@@ -14,8 +14,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "common/mutant.h"
-
 namespace dfs::leader {
 
 class CollectionFuse {
@@ -29,13 +27,7 @@ class CollectionFuse {
     limit_bytes_ = std::max(bytes_min_, stored_bytes / kShare);
   }
   // Whether chunks of doubtful kinds, so many bytes that are not in the node's trash yet, may go. All or none of them.
-  [[nodiscard]] bool Allow(std::uint64_t bytes) {
-    walk_bytes_ += bytes;
-    if (DFS_MUTANT(823, "nothing stops a mistaken leader (rule R20)")) return true;
-    if (is_confirmed_) return true;
-    if (walk_bytes_ > limit_bytes_) is_blown_ = true;
-    return !is_blown_;
-  }
+  [[nodiscard]] bool Allow(std::uint64_t bytes);
   // The walk has seen every chunk.
   void EndWalk() {
     const bool is_within = walk_bytes_ <= limit_bytes_;

@@ -12,17 +12,6 @@
 #include "server/metadata/node_role.h"
 
 namespace dfs::leader {
-namespace {
-
-LogIndex MatchOf(const replicated_log::RaftStatus& status, NodeId node) {
-  for (const auto& peer : status.peers) {
-    if (peer.node == node) return peer.match_index;
-  }
-  return LogIndex();
-}
-
-}  // namespace
-
 bool IsGossipHandedOver(const TermState& state, NodeId node) {
   if (DFS_MUTANT(1162, "a node leaves with what only it has of gossip buckets")) return true;
   const auto buckets = state.world.view()->Buckets();
@@ -132,7 +121,7 @@ void DepartureUpkeep::MaybeRemove(const rpc::NodeRow& row,
   const bool is_alive = std::any_of(live.begin(), live.end(), [&](const NodeLiveness& other) {
     return other.node == node && other.is_usable;
   });
-  const bool knows = MatchOf(status, node) >= farewell->second.index;
+  const bool knows = status.MatchOf(node) >= farewell->second.index;
   if (is_alive && !knows && state_->Now() - farewell->second.since < kFarewell) return;
   is_busy_ = true;
   rpc::Command command;

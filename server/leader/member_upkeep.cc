@@ -44,14 +44,6 @@ absl::Status StatusOfResult(const absl::StatusOr<rpc::CommandResult>& result) {
   return absl::FailedPreconditionError(result->message());
 }
 
-LogIndex MatchOf(const replicated_log::RaftStatus& status, NodeId node) {
-  if (node == status.self) return status.last_log_index;
-  for (const auto& peer : status.peers) {
-    if (peer.node == node) return peer.match_index;
-  }
-  return LogIndex();
-}
-
 }  // namespace
 
 bool MemberUpkeep::RunOrQueue(Step step) {
@@ -301,7 +293,7 @@ void MemberUpkeep::MaybeActivate(const replicated_log::RaftStatus& status,
     if (row.state() != rpc::JOINING) continue;
     const NodeId node(row.node_id());
     const auto goal = goals_.find(node);
-    const bool holds_log = goal != goals_.end() && MatchOf(status, node) >= goal->second;
+    const bool holds_log = goal != goals_.end() && status.MatchOf(node) >= goal->second;
     if (holds_log && !ready) {
       ready = node;
       // In the configuration the others stay as they joined: what only they hold is not held, and they cannot vote.
@@ -355,7 +347,7 @@ void MemberUpkeep::MaybeChangeVoters(const replicated_log::RaftStatus& status,
     if (row.state() != rpc::ACTIVE || member == status.configuration.members.end()) continue;
     if (!member->second.is_active) continue;
     const bool is_near =
-        MatchOf(status, node).value() + kVoterLagMax >= status.commit_index.value();
+        status.MatchOf(node).value() + kVoterLagMax >= status.commit_index.value();
     const bool is_self = node == status.self;
     const bool goes = row.departure() == rpc::LEAVING || row.departure() == rpc::FORGOTTEN;
     active.push_back({node, row.zone(), is_self || (is_usable[node] && is_near), is_self,

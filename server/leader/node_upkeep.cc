@@ -15,14 +15,6 @@ namespace {
 // One entry may change 1,000 rows, and a change may touch two.
 constexpr int kChangesPerEntryMax = 450;
 
-LogIndex MatchOf(const replicated_log::RaftStatus& status, NodeId node) {
-  if (node == status.self) return status.last_log_index;
-  for (const auto& peer : status.peers) {
-    if (peer.node == node) return peer.match_index;
-  }
-  return LogIndex();
-}
-
 }  // namespace
 
 void NodeUpkeep::Tick() {
@@ -80,7 +72,7 @@ void NodeUpkeep::MaybeReturn(const metadata::MetadataView& view) {
         IsReturning(row) && !DFS_MUTANT(844, "only a node that was OUT is asked what it still holds");
     if (!row.is_out() && !is_returning) continue;
     if (comparing_ >= kComparisonsMax) return;
-    if (MatchOf(status, node).value() + kReturnLagMax < status.commit_index.value()) continue;
+    if (status.MatchOf(node).value() + kReturnLagMax < status.commit_index.value()) continue;
     const auto found = reconciling_.find(node);
     if (found != reconciling_.end() && state_->Now() < found->second) continue;
     reconciling_[node] = absl::InfiniteFuture();

@@ -4,24 +4,13 @@
 #include "server/metadata/bucket_table.h"
 #include "common/mutant.h"
 #include "server/metadata/commands.h"
+#include "server/metadata/node_results.h"
 #include "server/metadata/node_role.h"
 #include "server/metadata/row_codec.h"
 #include "server/metadata/session_table.h"
 
 namespace dfs::metadata {
 namespace {
-
-rpc::CommandResult Invalid(const ApplyContext& context, const std::string& message) {
-  return Refusal(context, rpc::CommandResult::INVALID, message);
-}
-
-rpc::CommandResult Done(const ApplyContext& context, const rpc::NodeRow& node) {
-  rpc::CommandResult result;
-  result.set_code(rpc::CommandResult::DONE);
-  result.set_applied_index(context.index.value());
-  *result.mutable_node() = node;
-  return result;
-}
 
 bool HasShortLabels(const std::string& name, const std::string& zone, const std::string& client,
                     const std::string& peer) {
@@ -76,11 +65,11 @@ void AddDefaultBucket(ApplyContext* context) {
 }  // namespace
 
 rpc::CommandResult Apply(ApplyContext* context, const rpc::FormCluster& command) {
-  if (context->cache->cluster) return Invalid(*context, "the cluster is formed already");
+  if (context->cache->cluster) return InvalidNode(*context, "the cluster is formed already");
   const auto cluster = UuidFromWire<ClusterId>(command.cluster_id());
   if (cluster.is_none() || command.node().node_id() != 1 || !IsComplete(command.node()) ||
       command.node().role() != rpc::ORDINARY) {
-    return Invalid(*context, "a cluster needs an id and node 1 with a storage uuid");
+    return InvalidNode(*context, "a cluster needs an id and node 1 with a storage uuid");
   }
   context->cache->cluster = cluster;
   context->rows->Put(TableKey(kClusterTable), EncodeRow(ToWire(cluster)));
@@ -89,35 +78,35 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::FormCluster& command)
   node.set_counted_epoch(node.boot_epoch());
   AddNodeRow(context, node);
   context->cache->counters.set_members(1);
-  return Done(*context, node);
+  return NodeDone(*context, node);
 }
 
 rpc::CommandResult Apply(ApplyContext* context, const rpc::AddNode& command) {
-  if (!context->cache->cluster) return Invalid(*context, "no cluster is formed");
+  if (!context->cache->cluster) return InvalidNode(*context, "no cluster is formed");
   if (!IsComplete(command.node())) {
-    return Invalid(*context, "a node needs a storage uuid, and labels of at most 256 bytes");
+    return InvalidNode(*context, "a node needs a storage uuid, and labels of at most 256 bytes");
   }
-  if (!rpc::NodeRole_IsValid(command.node().role())) return Invalid(*context, "no such role");
+  if (!rpc::NodeRole_IsValid(command.node().role())) return InvalidNode(*context, "no such role");
   const auto uuid = UuidFromWire<StorageUuid>(command.node().storage_uuid());
   if (const auto id = context->rows->Get(NodeUuidKey(uuid))) {
     const rpc::NodeRow* known = context->FindNode(ReadBigEndian32(*id, 0));
     CHECK(known != nullptr) << "a storage uuid without its node";
-    if (known->state() == rpc::RETIRED) return Invalid(*context, "this data directory is retired");
-    return Done(*context, *known);
+    if (known->state() == rpc::RETIRED) return InvalidNode(*context, "this data directory is retired");
+    return NodeDone(*context, *known);
   }
   if (command.node().node_id() != context->cache->counters.next_node_id()) {
-    return Invalid(*context, "the node id is not the next one");
+    return InvalidNode(*context, "the node id is not the next one");
   }
   const rpc::NodeRow node = RowOf(command.node(), rpc::JOINING);
   AddNodeRow(context, node);
-  return Done(*context, node);
+  return NodeDone(*context, node);
 }
 
 rpc::CommandResult Apply(ApplyContext* context, const rpc::ActivateNode& command) {
   const rpc::NodeRow* known = context->FindNode(command.node_id());
-  if (known == nullptr) return Invalid(*context, "no such node");
-  if (known->state() == rpc::RETIRED) return Invalid(*context, "the node is retired");
-  if (known->state() == rpc::ACTIVE) return Done(*context, *known);
+  if (known == nullptr) return InvalidNode(*context, "no such node");
+  if (known->state() == rpc::RETIRED) return InvalidNode(*context, "the node is retired");
+  if (known->state() == rpc::ACTIVE) return NodeDone(*context, *known);
   rpc::NodeRow node = *known;
   node.set_state(rpc::ACTIVE);
   // No version names a copy there yet: there is nothing to compare.
@@ -127,21 +116,21 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::ActivateNode& command
     rpc::CountersRow& counters = context->cache->counters;
     counters.set_members(counters.members() + 1);
   }
-  return Done(*context, node);
+  return NodeDone(*context, node);
 }
 
 rpc::CommandResult Apply(ApplyContext* context, const rpc::NodeStarted& command) {
   const rpc::NodeRow* known = context->FindNode(command.node_id());
   if (known == nullptr ||
       HashFromWire(known->storage_uuid()) != HashFromWire(command.storage_uuid())) {
-    return Invalid(*context, "no such node with this storage uuid");
+    return InvalidNode(*context, "no such node with this storage uuid");
   }
-  if (known->state() == rpc::RETIRED) return Invalid(*context, "the node is retired");
+  if (known->state() == rpc::RETIRED) return InvalidNode(*context, "the node is retired");
   if (!HasShortLabels(command.name(), command.zone(), command.client_address(),
                       command.peer_address())) {
-    return Invalid(*context, "labels have at most 256 bytes");
+    return InvalidNode(*context, "labels have at most 256 bytes");
   }
-  if (command.boot_epoch() < known->boot_epoch()) return Done(*context, *known);
+  if (command.boot_epoch() < known->boot_epoch()) return NodeDone(*context, *known);
   rpc::NodeRow node = *known;
   node.set_boot_epoch(command.boot_epoch());
   if (!command.client_address().empty()) node.set_client_address(command.client_address());
@@ -149,7 +138,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::NodeStarted& command)
   if (!command.zone().empty()) node.set_zone(command.zone());
   if (!command.name().empty()) node.set_name(command.name());
   if (EncodeRow(node) != EncodeRow(*known)) PutNode(context, node);
-  return Done(*context, node);
+  return NodeDone(*context, node);
 }
 
 }  // namespace dfs::metadata

@@ -8,6 +8,7 @@
 
 #include "common/mutant.h"
 #include "server/metadata/commands.h"
+#include "server/metadata/node_results.h"
 #include "server/metadata/node_role.h"
 #include "server/metadata/row_codec.h"
 #include "server/metadata/session_table.h"
@@ -16,19 +17,7 @@
 namespace dfs::metadata {
 namespace {
 
-rpc::CommandResult Invalid(const ApplyContext& context, const std::string& message) {
-  return Refusal(context, rpc::CommandResult::INVALID, message);
-}
-
-rpc::CommandResult Done(const ApplyContext& context, const rpc::NodeRow& node) {
-  rpc::CommandResult result;
-  result.set_code(rpc::CommandResult::DONE);
-  result.set_applied_index(context.index.value());
-  *result.mutable_node() = node;
-  return result;
-}
-
-void PutNode(ApplyContext* context, const rpc::NodeRow& row) {
+void UpdateNode(ApplyContext* context, const rpc::NodeRow& row) {
   const NodeId node(row.node_id());
   if (EncodeRow(row) == EncodeRow(context->cache->nodes[node])) return;
   context->rows->Put(NodeKey(node), EncodeRow(row));
@@ -139,39 +128,39 @@ Sweep SweepVersions(const ApplyContext& context, std::uint32_t node, const TxnId
 rpc::CommandResult Apply(ApplyContext* context, const rpc::MarkNode& command) {
   const rpc::NodeRow* known = context->FindNode(command.node_id());
   if (known == nullptr || known->state() != rpc::ACTIVE) {
-    return Invalid(*context, "the node is no active member");
+    return InvalidNode(*context, "the node is no active member");
   }
   if (command.boot_epoch() != 0 && command.boot_epoch() != known->boot_epoch()) {
-    return Invalid(*context, "the node has started since");
+    return InvalidNode(*context, "the node has started since");
   }
   rpc::NodeRow node = *known;
   if (command.has_is_out()) node.set_is_out(command.is_out());
   if (command.is_counted()) node.set_counted_epoch(command.boot_epoch());
   if (command.has_departure() && !rpc::Departure_IsValid(command.departure())) {
-    return Invalid(*context, "no such departure");
+    return InvalidNode(*context, "no such departure");
   }
   if (command.has_departure()) {
     node.set_departure(command.departure());
     node.set_successor(command.departure() == rpc::FORGOTTEN ? command.successor() : 0);
   }
   const bool goes_out = node.is_out() && !known->is_out();
-  if (goes_out && !HoldsReplicas(node)) return Invalid(*context, "a gateway holds no copies to be made anew");
+  if (goes_out && !HoldsReplicas(node)) return InvalidNode(*context, "a gateway holds no copies to be made anew");
   if (goes_out && (OutCount(*context) + 1) * 3 > context->cache->counters.members()) {
-    return Invalid(*context, "no more than a third of the members may be OUT");
+    return InvalidNode(*context, "no more than a third of the members may be OUT");
   }
-  PutNode(context, node);
-  return Done(*context, node);
+  UpdateNode(context, node);
+  return NodeDone(*context, node);
 }
 
 rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireNode& command) {
   const rpc::NodeRow* known = context->FindNode(command.node_id());
-  if (known == nullptr) return Invalid(*context, "no such node");
-  if (known->state() == rpc::RETIRED) return Done(*context, *known);
+  if (known == nullptr) return InvalidNode(*context, "no such node");
+  if (known->state() == rpc::RETIRED) return NodeDone(*context, *known);
   rpc::CountersRow& counters = context->cache->counters;
   const std::uint32_t successor = known->successor();
   rpc::NodeRow node = *known;
   if (known->state() == rpc::ACTIVE && HoldsReplicas(*known)) {
-    if (counters.members() <= 1) return Invalid(*context, "the last member cannot go");
+    if (counters.members() <= 1) return InvalidNode(*context, "the last member cannot go");
     counters.set_members(counters.members() - 1);
     node.set_has_rows(true);
   }
@@ -179,21 +168,21 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireNode& command) 
   node.clear_is_out();
   node.clear_departure();
   node.clear_successor();
-  PutNode(context, node);
+  UpdateNode(context, node);
   if (const rpc::NodeRow* heir = context->FindNode(successor);
       heir != nullptr && heir->state() != rpc::RETIRED) {
     rpc::NodeRow row = *heir;
     row.set_name(node.name());
     row.set_zone(node.zone());
-    PutNode(context, row);
+    UpdateNode(context, row);
   }
-  return Done(*context, node);
+  return NodeDone(*context, node);
 }
 
 rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireStep& command) {
   const rpc::NodeRow* known = context->FindNode(command.node_id());
   if (known == nullptr || known->state() != rpc::RETIRED) {
-    return Invalid(*context, "the node is not retired");
+    return InvalidNode(*context, "the node is not retired");
   }
   rpc::CommandResult result;
   result.set_code(rpc::CommandResult::DONE);
@@ -209,7 +198,7 @@ rpc::CommandResult Apply(ApplyContext* context, const rpc::RetireStep& command) 
     if (sweep.is_last) {
       rpc::NodeRow node = *known;
       node.clear_has_rows();
-      PutNode(context, node);
+      UpdateNode(context, node);
     }
   }
   result.set_count(count);

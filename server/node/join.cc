@@ -18,7 +18,7 @@ namespace dfs::node {
 namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(2);
-constexpr absl::Duration kPause = absl::Milliseconds(200);
+constexpr absl::Duration kJoinPause = absl::Milliseconds(200);
 constexpr absl::Duration kSayEvery = absl::Seconds(5);
 
 std::unique_ptr<rpc::Leader::Stub> StubOf(const Dialer& dialer, const std::string& address) {
@@ -63,7 +63,7 @@ absl::StatusOr<rpc::JoinResponse> JoinThrough(const Others& others,
       LOG(INFO) << "waiting for a member to take this node in: " << last.message();
       said = clock.Now();
     }
-    if (interrupted(kPause)) return absl::CancelledError("stopped while joining");
+    if (interrupted(kJoinPause)) return absl::CancelledError("stopped while joining");
   }
 }
 

@@ -21,7 +21,7 @@ namespace {
 constexpr char kNote[] = "metadata-damaged";
 constexpr std::size_t kNoteBytesMax = 4'096;
 constexpr auto kAskTimeout = std::chrono::seconds(1);
-constexpr absl::Duration kPause = absl::Milliseconds(200);
+constexpr absl::Duration kAskPause = absl::Milliseconds(200);
 
 // A stranger may ask this: who it was is what was lost.
 bool KnowsLeader(const Dialer& dialer, const std::string& address) {
@@ -83,7 +83,7 @@ absl::Status OrderSetAsideIfClusterServes(Disk& disk, const std::string& data_di
                      "no --join address knows of a leader, so this directory may be needed. Start "
                      "the other members first, then this one again");
     }
-    if (interrupted(kPause)) return absl::CancelledError("stopped while asking the cluster");
+    if (interrupted(kAskPause)) return absl::CancelledError("stopped while asking the cluster");
   }
 }
 

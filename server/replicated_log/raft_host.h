@@ -43,6 +43,15 @@ struct RaftStatus {
   absl::Duration leader_silence;  // since the leader was last heard; 0 if leading
   consensus::Configuration configuration;
   std::vector<consensus::PeerStatus> peers;  // leader only
+
+  // Up to where the leader knows the node's log to be equal to its own; 0: not known.
+  [[nodiscard]] LogIndex MatchOf(NodeId node) const {
+    if (node == self) return last_log_index;
+    for (const auto& peer : peers) {
+      if (peer.node == node) return peer.match_index;
+    }
+    return LogIndex();
+  }
 };
 
 // What the leader's parts want to know. Called on the host's executor: return at once, post elsewhere.

@@ -4,7 +4,7 @@
   run_mutants.py --build=DIR            all of mutants.txt
   run_mutants.py --build=DIR --share=N  about one in N, another part each day
   run_mutants.py --list                 number, place and name of each mistake in the sources
-  run_mutants.py --check                every mistake in the sources is listed, and no other
+  run_mutants.py --check [--build=DIR]  every mistake in the sources is listed, and no other; and DIR compiles it
 
   --seed=TEXT   instead of today's date, for --share (a commit, say); printed, so that a run can be repeated
   --only=N,N    these numbers
@@ -32,19 +32,23 @@ SOURCES = ("common", "membership", "server", "client", "proto")
 MUTANT = re.compile(r'DFS_MUTANT\(\s*(\d+),\s*((?:"[^"]*"\s*)+)\)')
 
 
+def sources():
+    for folder in SOURCES:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".cc", ".h") and path.name != "mutant.h":
+                yield path
+
+
 def mutants_in_sources():
     """number -> (name, file). The same number twice is one mistake in two places: its name agrees."""
     found = {}
-    for folder in SOURCES:
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix not in (".cc", ".h") or path.name == "mutant.h":
-                continue
-            for number, text in MUTANT.findall(path.read_text()):
-                name = "".join(re.findall(r'"([^"]*)"', text))
-                where = str(path.relative_to(ROOT))
-                before = found.setdefault(int(number), (name, where))
-                if before[0] != name:
-                    sys.exit(f"mutant {number} has two names: {before} and {(name, where)}")
+    for path in sources():
+        for number, text in MUTANT.findall(path.read_text()):
+            name = "".join(re.findall(r'"([^"]*)"', text))
+            where = str(path.relative_to(ROOT))
+            before = found.setdefault(int(number), (name, where))
+            if before[0] != name:
+                sys.exit(f"mutant {number} has two names: {before} and {(name, where)}")
     return found
 
 
@@ -58,14 +62,25 @@ def listed_runs():
     return runs
 
 
-def check():
+def not_compiled(build):
+    """Files with mistakes that the build does not compile with them: headers, or new since it was configured."""
+    compiled = {pathlib.Path(line).resolve() for line in (build / "mistaken_sources.txt").read_text().splitlines()}
+    return [str(path.relative_to(ROOT)) for path in sources()
+            if MUTANT.search(path.read_text()) and path.resolve() not in compiled]
+
+
+def check(build):
+    missing = not_compiled(build) if build else []
+    for where in missing:
+        print(f"{where}: its mistakes are compiled nowhere; if it is a header, move them to a source, else give its library"
+              " dfs_mutants() and configure again")
     in_sources = set(mutants_in_sources())
     listed = {number for number, _, _ in listed_runs()} - {0}
     for number in sorted(in_sources - listed):
         print(f"mutant {number} ({mutants_in_sources()[number][1]}): nobody runs it; add it to mutants.txt")
     for number in sorted(listed - in_sources):
         print(f"mutant {number} is listed and in no source")
-    return in_sources == listed
+    return in_sources == listed and not missing
 
 
 def share_of(runs, share, seed):
@@ -112,7 +127,7 @@ def main():
             print(f"{number:4} {where}: {name}")
         return 0
     if options.check:
-        is_right = check()
+        is_right = check(options.build)
         if is_right:
             print(f"PROVED: each of the {len(names)} mistakes in the sources is listed with who must notice it")
         return 0 if is_right else 1

@@ -49,7 +49,7 @@ void FillSeeded(std::uint64_t seed, std::uint64_t at, std::string& out) {
   }
 }
 
-void SetDeadline(grpc::ClientContext& context) {
+void SetCheckDeadline(grpc::ClientContext& context) {
   context.set_deadline(absl::ToChronoTime(SystemClock().WallNow() + kCallTimeout));
 }
 
@@ -71,7 +71,7 @@ std::optional<ChunkId> ParseChunkId(std::string_view text) {
 absl::StatusOr<std::vector<v1::HereChunk>> ChunksAt(ProcessCluster& cluster, int n) {
   const auto files = v1::Files::NewStub(cluster.ClientChannel(n));
   grpc::ClientContext context;
-  SetDeadline(context);
+  SetCheckDeadline(context);
   const auto reader = files->ListHere(&context, {});
   std::vector<v1::HereChunk> out;
   v1::ListHereResponse page;
@@ -85,7 +85,7 @@ absl::Status ReadChunk(ProcessCluster& cluster, int n, const ChunkId& id, std::u
                        const std::string& hash, const Take& take) {
   const auto replicas = rpc::Replicas::NewStub(cluster.PeerChannel(n));
   grpc::ClientContext context;
-  SetDeadline(context);
+  SetCheckDeadline(context);
   rpc::ReadChunkRequest request;
   *request.mutable_chunk() = ToWire(id);
   request.set_length(size);

@@ -7,8 +7,7 @@
 namespace dfs::simulation {
 namespace {
 
-constexpr int kClients = 0;  // their machine on the wire
-constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+constexpr absl::Duration kAuditTimeout = absl::Seconds(5);
 
 // What is in the trash of a node is held.
 std::set<ChunkId> ChunksOf(SimNode& node) {
@@ -25,7 +24,7 @@ std::set<ChunkId> ChunksOf(SimNode& node) {
 std::optional<SimAudit::Held> SimAudit::Ask(int machine) {
   if (!cluster_->IsUp(machine) || cluster_->disk(machine)->has_ever_rotted()) return std::nullopt;
   auto held = cluster_->wire().Ask<Held>(
-      kClients, machine, NodeId(), kCallTimeout, [](SimNode& node) -> absl::StatusOr<Held> {
+      kClientsMachine, machine, NodeId(), kAuditTimeout, [](SimNode& node) -> absl::StatusOr<Held> {
         return Held{node.self(), node.boot_epoch(), ChunksOf(node)};
       });
   return held.ok() ? std::optional(*std::move(held)) : std::nullopt;
@@ -35,7 +34,7 @@ std::optional<SimAudit::Named> SimAudit::ReadNamed() {
   for (int machine = 1; machine <= cluster_->machines(); ++machine) {
     if (!cluster_->IsUp(machine)) continue;
     auto named = cluster_->wire().Ask<Named>(
-        kClients, machine, NodeId(), kCallTimeout, [](SimNode& node) -> absl::StatusOr<Named> {
+        kClientsMachine, machine, NodeId(), kAuditTimeout, [](SimNode& node) -> absl::StatusOr<Named> {
           const auto view = node.ReadState();
           if (!view.ok()) return view.status();
           std::map<std::uint32_t, std::set<ChunkId>> by_node;

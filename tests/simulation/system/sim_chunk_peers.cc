@@ -13,7 +13,6 @@ namespace {
 
 using chunk::ChunkInfo;
 
-int Known(int machine) { return machine == 0 ? -1 : machine; }
 absl::Status NotUp() { return absl::UnavailableError("not up yet"); }
 
 rpc::ChunkAck AckOf(SimNode& node, const ChunkInfo& info) {
@@ -56,7 +55,7 @@ class SimChunkWriter final : public chunk::RemoteChunkWriter {
     if (is_cancelled_) return absl::CancelledError("cancelled");
     const ChunkInfo info{id_, size, hash};
     return dialer_->wire()->Ask<rpc::ChunkAck>(
-        dialer_->OwnMachine(), Known(dialer_->MachineOf(node_)), node_, timeout_,
+        dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node_)), node_, timeout_,
         [info, pieces = pieces_](SimNode& node) { return Store(node, info, pieces); });
   }
   void Cancel() override { is_cancelled_ = true; }
@@ -120,7 +119,7 @@ std::unique_ptr<chunk::RemoteChunkWriter> SimChunkPeers::Write(NodeId node, cons
 void SimChunkPeers::WriteSmall(NodeId node, const ChunkInfo& info, Slices data,
                                absl::Duration timeout, AckCallback done) {
   dialer_->wire()->Call<rpc::Ack>(
-      dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node, timeout,
+      dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node)), node, timeout,
       [info, bytes = data.ToString()](SimNode& there,
                                       absl::AnyInvocable<void(absl::StatusOr<rpc::Ack>)> answer) {
         if (there.store() == nullptr) {
@@ -142,7 +141,7 @@ void SimChunkPeers::RelinkAll(NodeId node, std::vector<chunk::Relink> items,
                               absl::Duration timeout, AckCallback done) {
   on_moment_(Moment::kRelinking);
   dialer_->wire()->Call<rpc::Ack>(
-      dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node, timeout,
+      dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node)), node, timeout,
       [items = std::move(items)](SimNode& there,
                                  absl::AnyInvocable<void(absl::StatusOr<rpc::Ack>)> answer) {
         const absl::Status status =
@@ -161,7 +160,7 @@ absl::StatusOr<std::unique_ptr<chunk::RemoteChunkReader>> SimChunkPeers::Read(
     absl::Duration progress_timeout, std::uint64_t /*bytes_per_s_max*/) {
   DFS_ASSIGN_OR_RETURN(SentRange range,
                        dialer_->wire()->Ask<SentRange>(
-                           dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node,
+                           dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node)), node,
                            progress_timeout, [chunk, offset, length](SimNode& there) {
                              return ReadRange(there, chunk, offset, length);
                            }));
@@ -172,7 +171,7 @@ void SimChunkPeers::Confirm(NodeId node, LogIndex read_index, rpc::ConfirmItem i
                             absl::Duration timeout, VerdictCallback done) {
   using Verdict = rpc::ConfirmResponse::Verdict;
   dialer_->wire()->Call<Verdict>(
-      dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node, timeout,
+      dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node)), node, timeout,
       [read_index, item](SimNode& there, absl::AnyInvocable<void(absl::StatusOr<Verdict>)> answer) {
         if (there.raft() == nullptr) {
           answer(NotUp());
@@ -187,7 +186,7 @@ absl::StatusOr<rpc::ChunkAck> SimChunkPeers::Copy(NodeId node,
                                                   const rpc::CopyChunkRequest& request,
                                                   absl::Duration progress_timeout) {
   return dialer_->wire()->Ask<rpc::ChunkAck>(
-      dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node, progress_timeout,
+      dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node)), node, progress_timeout,
       [request](SimNode& there) -> absl::StatusOr<rpc::ChunkAck> {
         if (there.store() == nullptr) return NotUp();
         std::vector<NodeId> sources;
@@ -211,7 +210,7 @@ absl::Status SimChunkPeers::List(NodeId node,
   DFS_ASSIGN_OR_RETURN(
       const Chunks chunks,
       dialer_->wire()->Ask<Chunks>(
-          dialer_->OwnMachine(), Known(dialer_->MachineOf(node)), node, timeout,
+          dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node)), node, timeout,
           [](SimNode& there) -> absl::StatusOr<Chunks> {
             if (there.store() == nullptr) return NotUp();
             Chunks all;

@@ -11,12 +11,11 @@ namespace {
 
 using Kind = DecidedChange::Kind;
 
-constexpr int kClients = 0;  // their machine
 constexpr int kAttemptsMax = 5;
 constexpr int kSettlesMax = 6;
 constexpr int kSettlesAtEnd = 300;
 constexpr std::int64_t kPauseNs = 100'000'000;
-constexpr absl::Duration kCallTimeout = absl::Seconds(12);
+constexpr absl::Duration kRequestTimeout = absl::Seconds(12);
 
 bool HasUnknownOutcome(const absl::Status& status) {
   return OutcomeOf(status) == api::ErrorDetail::UNKNOWN;
@@ -97,7 +96,7 @@ std::optional<std::uint64_t> SimClient::KnownVersion(const std::string& bucket,
 bool SimClient::OpenSession() {
   if (!session_.empty()) return true;
   const auto birth = wire_->Ask<std::uint64_t>(
-      kClients, AnyMachine(), NodeId(), kCallTimeout,
+      kClientsMachine, AnyMachine(), NodeId(), kRequestTimeout,
       [](SimNode& node) { return node.machine_state()->applied_index().value(); });
   if (!birth.ok() || *birth == 0) return false;
   birth_ = *birth;
@@ -122,7 +121,7 @@ void SimClient::Count(const DecidedChange& change, const char* fate) {
 absl::StatusOr<rpc::CommandResult> SimClient::Settle(const api::RequestId& id) {
   rpc::Command settle;
   *settle.mutable_settle()->mutable_request_id() = id;
-  return wire_->Ask<rpc::CommandResult>(kClients, AnyMachine(), NodeId(), kCallTimeout,
+  return wire_->Ask<rpc::CommandResult>(kClientsMachine, AnyMachine(), NodeId(), kRequestTimeout,
                                         [settle](SimNode& node) { return node.Submit(settle); });
 }
 
@@ -235,7 +234,7 @@ bool SimClient::Put(DecidedChange change, std::size_t size) {
   change.start = history_->Tick();
   return Decide(header.request_id(), std::move(change), [&](int machine) {
     return wire_->Ask<rpc::CommandResult>(
-        kClients, machine, NodeId(), kCallTimeout,
+        kClientsMachine, machine, NodeId(), kRequestTimeout,
         [header, content](SimNode& node) -> absl::StatusOr<rpc::CommandResult> {
           const auto response = node.Put(header, content);
           if (!response.ok()) return response.status();
@@ -258,7 +257,7 @@ bool SimClient::SubmitTo(const api::RequestId& id, DecidedChange change,
   const std::string bucket = change.bucket;
   return Decide(id, std::move(change), [&](int machine) {
     return wire_->Ask<rpc::CommandResult>(
-        kClients, machine, NodeId(), kCallTimeout,
+        kClientsMachine, machine, NodeId(), kRequestTimeout,
         [bucket, command](SimNode& node) { return node.Change(bucket, command); });
   });
 }
@@ -354,7 +353,7 @@ bool SimClient::Get(const std::string& bucket, const std::string& name,
   const std::string kind = absl::StrCat(version ? "get_version" : "get_",
                                         version ? "" : api::Consistency_Name(consistency));
   const auto got =
-      wire_->Ask<SimNode::Gotten>(kClients, machine, NodeId(), kCallTimeout,
+      wire_->Ask<SimNode::Gotten>(kClientsMachine, machine, NodeId(), kRequestTimeout,
                                   [request](SimNode& node) { return node.Get(request); });
   read.end = history_->Tick();
   if (got.ok()) {
@@ -384,7 +383,7 @@ bool SimClient::List(const std::string& bucket, const std::string& prefix,
   read.client = number_;
   read.start = history_->Tick();
   const std::string kind = absl::StrCat("ls_", api::Consistency_Name(consistency));
-  const auto listing = wire_->Ask<SimNode::Listing>(kClients, machine, NodeId(), kCallTimeout,
+  const auto listing = wire_->Ask<SimNode::Listing>(kClientsMachine, machine, NodeId(), kRequestTimeout,
                                                     [bucket, prefix, consistency](SimNode& node) {
                                                       return node.List(bucket, prefix, consistency);
                                                     });

@@ -1,5 +1,7 @@
 #include "tests/simulation/system/sim_disk.h"
 
+#include "tests/simulation/system/sim_wire.h"
+
 #include <glog/logging.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 namespace dfs::simulation {
 namespace {
 
-constexpr std::int64_t kMicrosecond = 1'000;
 constexpr std::uint64_t kDiskBytes = std::uint64_t{1} << 36;
 
 std::map<std::string, SimDisk*>& Disks() {

@@ -7,7 +7,6 @@
 namespace dfs::simulation {
 namespace {
 
-constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kJumpMaxMs = 3'600'000;
 constexpr std::int64_t kHoldCopyMaxMs = 8'000;  // an order without progress ends after 10 s
 constexpr int kLateTries = 4;

@@ -10,10 +10,9 @@
 namespace dfs::simulation {
 namespace {
 
-constexpr int kClients = 0;  // their machine on the wire
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kMembersMin = 3;
-constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+constexpr absl::Duration kOperatorTimeout = absl::Seconds(5);
 
 }  // namespace
 
@@ -94,7 +93,7 @@ bool SimOperator::IsWhole() {
   const int machine = UpMachine();
   if (machine == 0) return false;
   const auto whole = cluster_->wire().Ask<bool>(
-      kClients, machine, NodeId(), kCallTimeout, [this](SimNode& node) -> absl::StatusOr<bool> {
+      kClientsMachine, machine, NodeId(), kOperatorTimeout, [this](SimNode& node) -> absl::StatusOr<bool> {
         const auto view = node.ReadState();
         if (!view.ok()) return view.status();
         if (uncounted_) {
@@ -134,7 +133,7 @@ absl::StatusOr<v1::ChangeMemberResponse> SimOperator::Change(
   request.mutable_change_member()->set_change(change);
   request.mutable_change_member()->set_node(absl::StrCat(node));
   const auto response = cluster_->wire().Ask<rpc::ManageResponse>(
-      kClients, machine, NodeId(), kCallTimeout,
+      kClientsMachine, machine, NodeId(), kOperatorTimeout,
       [request](SimNode& at) { return at.Manage(request); });
   if (!response.ok()) return response.status();
   return response->change_member();
@@ -262,7 +261,7 @@ void SimOperator::TidyUp() {
   if (machine == 0) return;
   using Rows = std::vector<rpc::NodeRow>;
   const auto rows = cluster_->wire().Ask<Rows>(
-      kClients, machine, NodeId(), kCallTimeout, [](SimNode& node) -> absl::StatusOr<Rows> {
+      kClientsMachine, machine, NodeId(), kOperatorTimeout, [](SimNode& node) -> absl::StatusOr<Rows> {
         const auto view = node.ReadState();
         if (!view.ok()) return view.status();
         return (*view)->Nodes();

@@ -10,8 +10,6 @@ namespace {
 constexpr absl::Duration kSnapshotTimeout = absl::Seconds(30);
 
 // A machine that is not known refuses.
-constexpr int kNowhere = -1;
-int Known(int machine) { return machine == 0 ? kNowhere : machine; }
 
 }  // namespace
 
@@ -31,7 +29,7 @@ void SimRaftTransport::Send(std::vector<consensus::Message> messages) {
   for (consensus::Message& message : messages) {
     const NodeId to = message.to;
     dialer_->wire()->Send(
-        dialer_->OwnMachine(), Known(dialer_->MachineOf(to)), to,
+        dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(to)), to,
         [message = std::move(message), start = start_, checkpoint = checkpoint_](SimNode& node) {
           if (node.raft_transport() != nullptr) {
             node.raft_transport()->Receive(message, start, checkpoint);
@@ -72,7 +70,7 @@ void SimRaftTransport::SendSnapshot(NodeId to, replicated_log::OutgoingSnapshot 
                                     replicated_log::SnapshotReceiver::Done done) {
   const auto shared = std::make_shared<replicated_log::OutgoingSnapshot>(std::move(snapshot));
   dialer_->wire()->Call<LogIndex>(
-      dialer_->OwnMachine(), Known(dialer_->MachineOf(to)), to, kSnapshotTimeout,
+      dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(to)), to, kSnapshotTimeout,
       [shared, from = self_](SimNode& node,
                              absl::AnyInvocable<void(absl::StatusOr<LogIndex>)> answer) {
         if (node.raft_transport() == nullptr) {
@@ -117,7 +115,7 @@ void SimRaftTransport::ReceiveSnapshot(
 void SimRingTransport::Send(membership::Message message, bool /*is_fresh*/) {
   const NodeId to = message.to;
   dialer_->wire()->Send(
-      dialer_->OwnMachine(), Known(dialer_->MachineOf(to)), to,
+      dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(to)), to,
       [message = std::move(message)](SimNode& node) {
         SimRingTransport* const ring = node.ring_transport();
         if (ring != nullptr && ring->receiver_) ring->receiver_(message);
@@ -135,7 +133,7 @@ void SimLeaderPeer::Start(void (leader::LeaderOperations::*method)(const Request
                           const Request& request, absl::Duration timeout,
                           leader::Answer<Response> done) {
   dialer_->wire()->Call<Response>(
-      dialer_->OwnMachine(), Known(dialer_->MachineOf(node_)), node_, timeout,
+      dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node_)), node_, timeout,
       [method, request, timeout](SimNode& node, leader::Answer<Response> answer) {
         if (node.leader_host() == nullptr) {
           answer(absl::UnavailableError("not up yet"));
@@ -163,7 +161,7 @@ void SimLeaderPeer::Submit(const rpc::SubmitRequest& request, absl::Duration tim
 void SimLeaderPeer::ReadIndex(absl::Duration timeout,
                               leader::Answer<rpc::ReadIndexResponse> done) {
   dialer_->wire()->Call<rpc::ReadIndexResponse>(
-      dialer_->OwnMachine(), Known(dialer_->MachineOf(node_)), node_, timeout,
+      dialer_->OwnMachine(), DialledMachine(dialer_->MachineOf(node_)), node_, timeout,
       [timeout](SimNode& node, leader::Answer<rpc::ReadIndexResponse> answer) {
         if (node.leader_host() == nullptr) {
           answer(absl::UnavailableError("not up yet"));

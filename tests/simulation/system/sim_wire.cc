@@ -3,13 +3,6 @@
 #include "tests/simulation/system/sim_node.h"
 
 namespace dfs::simulation {
-namespace {
-
-constexpr std::int64_t kMicrosecond = 1'000;
-constexpr std::int64_t kMillisecond = 1'000'000;
-
-}  // namespace
-
 void SimWire::SetNode(int machine, SimNode* node, std::shared_ptr<SimProcess> process) {
   machines_[machine] = {node, std::move(process)};
 }
