@@ -47,7 +47,10 @@ void SimOperator::Start(std::int64_t end_ns, bool may_lose_disks) {
 }
 
 void SimOperator::ActOnce() {
-  switch (random_.Below(may_lose_disks_ ? 11 : 5)) {
+  const std::uint64_t act = random_.Below(may_lose_disks_ ? 11 : 7);
+  // What a node leaves behind it shows best where nothing else is lost.
+  if (!may_lose_disks_ && act >= 5) return Leave();
+  switch (act) {
     case 0:
     case 1:
       return Grow();
