@@ -55,7 +55,8 @@ class ChildProcess {
   std::optional<int> WaitFor(absl::Duration timeout);
   // SIGKILL and WaitFor.
   void Kill();
-  // The most memory that it, or a process that it has waited for, had resident at once, in MB. 0 before it has been waited for.
+  // The most memory that it, or a process that it has waited for, had resident at once, in MB; not less than what this process had
+  // that is not of files when it started it, as that is copied. 0 before it has been waited for.
   [[nodiscard]] double peak_mb() const { return peak_mb_; }
 
  private:
