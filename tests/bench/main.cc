@@ -41,6 +41,7 @@ struct Options {
   bool is_quick = false;
   std::vector<std::string> sections = {"idle", "bulk", "small", "http", "handover", "faults"};
   std::string raw_stream_port_file;  // the serving half of the raw stream
+  std::string command;               // that repeats this run
 };
 
 std::string Size(std::uint64_t bytes) {
@@ -218,7 +219,7 @@ std::string Load() {
   return std::to_string(one).substr(0, 4);
 }
 
-void AddSettings(const Report& report, const testing::ProcessCluster& cluster) {
+void AddSettings(const Report& report, const testing::ProcessCluster& cluster, const std::string& command) {
   utsname system{};
   uname(&system);
   struct statfs file_system {};
@@ -245,6 +246,7 @@ void AddSettings(const Report& report, const testing::ProcessCluster& cluster) {
       {"kernel", std::string(system.sysname) + " " + system.release},
       {"file system of data", file_system.f_type == 0xEF53 ? "ext4" : std::to_string(file_system.f_type)},
       {"servers", testing::ProcessCluster::ServerBinary()},
+      {"command", command},
   });
 }
 
@@ -288,7 +290,7 @@ void MeasureAll(const Options& options) {
   };
   testing::ProcessCluster cluster;
   Report report(options.is_json);
-  AddSettings(report, cluster);
+  AddSettings(report, cluster, options.command);
   if (wants("repair")) {
     report.Section("A lost node's copies (raw: one file to three places at once, synced)");
     AddRepair(report, options.is_quick);
@@ -369,6 +371,7 @@ int main(int argc, char** argv) {
   app.add_flag_callback("--tls", [&options] { options.sections = {"tls"}; }, "the same as --only=tls");
   app.add_option("--serve-raw-stream", options.raw_stream_port_file)->group("");
   CLI11_PARSE(app, argc, argv);
+  for (int i = 0; i < argc; ++i) options.command += (i == 0 ? "" : " ") + std::string(argv[i]);
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
   // The distribution's Abseil looks for lock cycles at every lock, gRPC's too: 3 % of a small put.

@@ -1,4 +1,5 @@
-// Buckets of one to five replicas, versions, conditions, quota and mv, with five real nodes, mostly through dfs-cli.
+// Buckets of one to five replicas, versions, conditions, quota and mv, with five real nodes in three zones, mostly through
+// dfs-cli.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -28,7 +29,9 @@ constexpr int kNodes = 5;
 class Buckets : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    cluster_ = std::make_unique<ProcessCluster>();
+    ProcessCluster::Options options;
+    options.zone = ZoneOf;
+    cluster_ = std::make_unique<ProcessCluster>(std::move(options));
     ASSERT_OK(cluster_->Up(kNodes));
   }
   static void TearDownTestSuite() { cluster_.reset(); }
@@ -68,6 +71,8 @@ class Buckets : public ::testing::Test {
     return nodes;
   }
   static int NumberOf(const std::string& node) { return std::stoi(node.substr(1)); }
+  // Two, two and one.
+  static std::string ZoneOf(int n) { return "zone-" + std::to_string((n + 1) / 2); }
 
   static inline std::string last_error_;
 
@@ -183,6 +188,16 @@ TEST_F(Buckets, OlderVersionsAreReadUntilTheBucketKeepsNoMore) {
   EXPECT_THAT(Json({"--bucket=kept", "ls"}), SizeIs(2));
   const auto old = Json({"--bucket=kept", "stat", "--version=" + std::to_string(versions[1]), "doc"});
   EXPECT_EQ(old[0]["old"], true);
+  // The hybrid clock of each version.
+  std::vector<std::uint64_t> times;
+  for (const std::size_t i : {1U, 2U, 3U}) {
+    const auto stat = Json({"--bucket=kept", "stat", "--version=" + std::to_string(versions[i]), "doc"});
+    times.push_back(stat[0].value("time_us", std::uint64_t{0}));
+  }
+  EXPECT_GT(times[0], 0u);
+  EXPECT_LT(times[0], times[1]);
+  EXPECT_LT(times[1], times[2]);
+  EXPECT_THAT(Run({"--bucket=kept", "stat", "doc"}).out, HasSubstr(std::to_string(times[2]) + " (hybrid logical, us)"));
   EXPECT_LT(old[0]["commit_index"], Json({"--bucket=kept", "stat", "doc"})[0]["commit_index"]);
   EXPECT_EQ(Code({"--bucket=kept", "remove", "--version=" + std::to_string(versions[2]), "doc"}), 0);
   EXPECT_EQ(get(versions[2]).exit_code, kNotFound);
@@ -190,6 +205,43 @@ TEST_F(Buckets, OlderVersionsAreReadUntilTheBucketKeepsNoMore) {
             kPrecondition);
   EXPECT_EQ(Code({"--bucket=kept", "remove", "doc"}), 0);
   EXPECT_EQ(get(versions[1]).exit_code, kNotFound);
+}
+
+// Feature 6.
+TEST_F(Buckets, LsHereNamesAFileAtTheNodesThatHoldItOnly) {
+  ASSERT_EQ(Code({"mb", "--replicas=1", "lonely"}), 0);
+  PutVersion("lonely", "held/once", MakeBytes(3, 400'000));
+  ASSERT_OK(cluster().WaitFullyReplicated(1));
+  const auto holders = NodesOf("lonely", "held/once");
+  ASSERT_THAT(holders, SizeIs(1));
+  for (int n = 1; n <= kNodes; ++n) {
+    const std::string node = "n" + std::to_string(n);
+    int rows = 0;
+    for (const auto& row : Json({"lshere", "--node=" + node})) rows += row["name"] == "held/once" ? 1 : 0;
+    EXPECT_EQ(rows, holders.contains(node) ? 1 : 0) << node;
+  }
+}
+
+// Feature 19.
+TEST_F(Buckets, CopiesAreInDistinctZonesWhileThereAreZones) {
+  ASSERT_EQ(Code({"mb", "spread"}), 0);
+  constexpr int kFiles = 12;
+  for (int i = 0; i < kFiles; ++i) PutVersion("spread", "file/" + std::to_string(i), MakeBytes(4, 300'000));
+  ASSERT_OK(cluster().WaitFullyReplicated(1));
+  std::set<std::string> used;
+  for (int i = 0; i < kFiles; ++i) {
+    const auto rows = Json({"--bucket=spread", "locate", "file/" + std::to_string(i)});
+    std::set<std::string> zones;
+    for (const auto& row : rows) {
+      EXPECT_EQ(row["zone"], ZoneOf(NumberOf(row["node"]))) << row;
+      zones.insert(row["zone"].get<std::string>());
+      used.insert(row["node"].get<std::string>());
+    }
+    EXPECT_THAT(rows, SizeIs(3));
+    EXPECT_THAT(zones, SizeIs(3)) << i;
+  }
+  EXPECT_GT(used.size(), 3U) << "zones of two nodes have one copy of each file, but not always on the same node";
+  Proved("each of " + std::to_string(kFiles) + " files had its three copies in three zones, of two, two and one real nodes (feature 19)");
 }
 
 TEST_F(Buckets, QuotaIsAClearError) {

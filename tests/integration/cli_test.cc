@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/checksum.h"
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/byte_proxy.h"
 #include "tests/support/http_client.h"
@@ -170,7 +171,7 @@ TEST_F(Cli, JsonHasTheFieldsThatScriptsRelyOn) {
   ASSERT_EQ(stat.size(), 1U);
   for (const char* field : {"name", "size", "version", "replicas"}) EXPECT_TRUE(stat[0].contains(field)) << field;
   EXPECT_EQ(stat[0]["crc32c"], "61af7533");
-  EXPECT_EQ(stat[0]["content_hash"].get<std::string>().size(), 32U);
+  EXPECT_EQ(stat[0]["content_hash"], ToString(Xxh3("content", 7)));
   EXPECT_THAT(stat[0]["time"].get<std::string>(), ::testing::MatchesRegex("20..-..-..T.*Z"));
 
   const auto locate = Json({"locate", "cli/json"});
@@ -482,7 +483,11 @@ TEST_F(Cli, PutGoesOnWithinAFileAfterItsClientWasKilled) {
   EXPECT_EQ(counter("dfs_resumed_bytes_total"), first);
   EXPECT_TRUE(std::filesystem::is_empty(folder_.File("state/dfs/puts")));
   EXPECT_EQ(Run({"get", "cli/large", folder_.File("copy")}).exit_code, 0);
-  EXPECT_TRUE(ReadFile(folder_.File("copy")) == ReadFile(folder_.File("large")));
+  const std::string copy = ReadFile(folder_.File("copy"));
+  EXPECT_TRUE(copy == ReadFile(folder_.File("large")));
+  const auto stat = Json({"stat", "cli/large"});
+  ASSERT_EQ(stat.size(), 1U);
+  EXPECT_EQ(stat[0]["content_hash"], ToString(Xxh3(copy.data(), copy.size()))) << "of all chunks together";
   Proved("a put of 104 MB whose client was killed went on where it stopped, from another node: each byte was received once");
 }
 

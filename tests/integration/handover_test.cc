@@ -101,17 +101,22 @@ TEST_F(Handover, GetsOfOneClientShareItsThreads) {
   constexpr std::size_t kGets = 8;  // more than it has threads for
   constexpr std::uint64_t kLength = 12 * kMiB + 1;
   const std::string all = MakeBytes(1, kSize);
-  client::FileClient client({cluster_->EndpointOf(1)});
-  const auto load = client::RunLoad(kGets, 2 * kGets, absl::InfiniteDuration(), [&](std::size_t worker, std::uint64_t) -> absl::Status {
-    client::GetOptions options;
-    options.offset = worker * 15 * kMiB + 77;
-    options.length = kLength;
-    client::StringSink sink;
-    const auto got = client.Get("large", sink, options);
-    if (!got.ok()) return got.status();
-    return sink.bytes() == all.substr(options.offset, kLength) ? absl::OkStatus() : absl::DataLossError("other bytes");
-  });
-  EXPECT_EQ(load.errors, 0u) << load.first_error;
+  const auto handed = [&] {
+    client::FileClient client({cluster_->EndpointOf(1)});
+    const auto load = client::RunLoad(kGets, 2 * kGets, absl::InfiniteDuration(), [&](std::size_t worker, std::uint64_t) -> absl::Status {
+      client::GetOptions options;
+      options.offset = worker * 15 * kMiB + 77;
+      options.length = kLength;
+      client::StringSink sink;
+      const auto got = client.Get("large", sink, options);
+      if (!got.ok()) return got.status();
+      return sink.bytes() == all.substr(options.offset, kLength) ? absl::OkStatus() : absl::DataLossError("other bytes");
+    });
+    EXPECT_EQ(load.errors, 0u) << load.first_error;
+    return client.bytes_handed_over();
+  };
+  EXPECT_OK(ProcessCluster::Await("all gets by hand-over", absl::Seconds(30),
+                                  [&] { return handed() == 2 * kGets * kLength || HasFailure(); }));
 }
 
 // Stops behind 3 MiB, while more is copied ahead.
@@ -129,12 +134,20 @@ class FullSink final : public client::ByteSink {
 };
 
 TEST_F(Handover, ASinkThatFailsEndsTheCopy) {
-  client::FileClient client({cluster_->EndpointOf(1)});
-  for (int i = 0; i < 5; ++i) {
-    FullSink sink;
-    EXPECT_TRUE(client::IsLocalError(client.Get("large", sink).status()));
-    EXPECT_LE(sink.bytes(), 5 * kMiB);
-  }
+  constexpr int kGets = 5;
+  // How many of the gets had bytes handed over, before the sink was full.
+  const auto handed = [] {
+    int gets = 0;
+    for (int i = 0; i < kGets; ++i) {
+      client::FileClient client({cluster_->EndpointOf(1)});
+      FullSink sink;
+      EXPECT_TRUE(client::IsLocalError(client.Get("large", sink).status()));
+      EXPECT_LE(sink.bytes(), 5 * kMiB);
+      gets += client.bytes_handed_over() > 0 ? 1 : 0;
+    }
+    return gets;
+  };
+  EXPECT_OK(ProcessCluster::Await("gets by hand-over", absl::Seconds(30), [&] { return handed() == kGets || HasFailure(); }));
 }
 
 TEST_F(Handover, WhoeverGetsNoneReadsAsEver) {

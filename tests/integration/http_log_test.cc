@@ -119,6 +119,41 @@ TEST_F(HttpLog, TheLogTellsEachOperationWithItsTimesInOneLine) {
          "bytes stays within its line");
 }
 
+// Feature 45.
+TEST(LogLevel, KeepsFromTheLogWhatIsLess) {
+  ProcessCluster::Options options;
+  // A warning at each start.
+  options.environment = [](int) { return Environment{{"NOTIFY_SOCKET", "/no/such/folder/socket"}}; };
+  ProcessCluster cluster(std::move(options));
+  // What one run, in which a file is put and read, logs.
+  const auto log_of_a_run = [&cluster](const std::vector<std::string>& flags) {
+    const std::size_t before = ReadFile(cluster.LogFile(1)).size();
+    cluster.Start(1, flags);
+    EXPECT_OK(cluster.WaitReady({1}));
+    client::FileClient client({cluster.EndpointOf(1)});
+    EXPECT_OK(Put(client, "logged", "content"));
+    EXPECT_EQ(Get(client, "logged").value_or(""), "content");
+    EXPECT_EQ(cluster.Terminate(1).value_or(-1), 0);
+    return LinesOf(ReadFile(cluster.LogFile(1)).substr(before));
+  };
+  const auto count = [](const std::vector<std::string>& log, char level) {
+    return std::count_if(log.begin(), log.end(), [level](const std::string& line) { return line.starts_with(level); });
+  };
+  ASSERT_OK(cluster.Up(1));
+  ASSERT_EQ(cluster.Terminate(1).value_or(-1), 0);
+  const auto all = log_of_a_run({"--v=1"});
+  EXPECT_NE(LineWith(all, "operation=put"), "");
+  const auto usual = log_of_a_run({"--v=0"});
+  EXPECT_EQ(LineWith(usual, "operation="), "");
+  EXPECT_GT(count(usual, 'I'), 0);
+  EXPECT_GT(count(usual, 'W'), 0);
+  const auto warnings = log_of_a_run({"--log-level=warning", "--v=1"});
+  EXPECT_EQ(count(warnings, 'I'), 0) << LineWith(warnings, "I");
+  EXPECT_GT(count(warnings, 'W'), 0);
+  const auto errors = log_of_a_run({"--log-level=error"});
+  EXPECT_EQ(count(errors, 'I') + count(errors, 'W'), 0);
+}
+
 // Names of all metrics.
 std::vector<std::string> MetricsOn(const std::string& page) {
   std::vector<std::string> out;

@@ -63,6 +63,8 @@ TEST_F(Http, FilesStatusAndDelete) {
   for (const char* name : {"list/b", "list/a", "list/%C3%BC%22", "list/c"}) {
     ASSERT_EQ(At(1).Ask("PUT", std::string("/upload/") + name, {}, "x").code, 201);
   }
+  // Each line says how many copies there are: none is to come between two listings.
+  ASSERT_OK(cluster().WaitFullyReplicated(1));
   const auto all = At(2).Get("/files?prefix=list/");
   EXPECT_EQ(all.code, 200);
   EXPECT_TRUE(all.is_whole);

@@ -3,9 +3,11 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "client/file_client.h"
@@ -19,6 +21,9 @@
 
 namespace dfs::testing {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr int kNoQuorum = 15;
 constexpr int kUnknownOutcome = 16;
@@ -411,6 +416,16 @@ TEST_F(Partition, LeaderThatIsCutOffFromItsClientsOnlyGoesOnToLead) {
   network().Heal();
 }
 
+// What dfs-cli --json said, a row a line.
+std::vector<nlohmann::json> RowsOf(const CommandResult& result) {
+  std::vector<nlohmann::json> rows;
+  std::istringstream lines(result.out);
+  for (std::string line; std::getline(lines, line);) {
+    rows.push_back(nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false));
+  }
+  return rows;
+}
+
 // A node that is cut off from all others still tells what it knows, as of before the cut, where that was asked for;
 // for a strong answer, or the leader's word, it says that there is no quorum.
 TEST_F(Partition, EventualReadsMayBeStaleAndStrongOnesNeverAre) {
@@ -421,6 +436,7 @@ TEST_F(Partition, EventualReadsMayBeStaleAndStrongOnesNeverAre) {
   ASSERT_EQ(CliAt(other, {"mb", "--replicas=all", "everywhere"}).exit_code, 0);
   const auto at = [](int n, const std::string& verb, const std::string& consistency) {
     std::vector<std::string> words = {"--bucket=everywhere", verb, "--consistency=" + consistency};
+    if (verb != "get") words.emplace_back("--json");
     if (verb != "ls") words.emplace_back("stale");
     if (verb == "get") words.emplace_back("-");
     return CliAt(n, words);
@@ -434,6 +450,7 @@ TEST_F(Partition, EventualReadsMayBeStaleAndStrongOnesNeverAre) {
   ASSERT_OK(ProcessCluster::Await("a put on the greater side", kWriteTimeout + kVerdictTimeout, [&] {
     return CliAt(other, {"--bucket=everywhere", "put", "--force", "-", "stale"}, "after").exit_code == 0;
   }));
+  ASSERT_EQ(CliAt(other, {"--bucket=everywhere", "put", "-", "unheard"}, "of").exit_code, 0);
   const std::vector<std::string> verbs = {"get", "stat", "ls", "locate"};
   {
     // Each takes the time in which a quorum may still be found: all at once.
@@ -445,15 +462,31 @@ TEST_F(Partition, EventualReadsMayBeStaleAndStrongOnesNeverAre) {
         threads.Post([&, verb, consistency] {
           const auto refused = at(cut, verb, consistency);
           EXPECT_EQ(refused.exit_code, kNoQuorum) << verb << " " << consistency << refused.err;
-          EXPECT_EQ(refused.out, "") << verb;
+          EXPECT_THAT(refused.out, Not(HasSubstr("\"version\""))) << verb;
           if (--left == 0) all_refused.Set();
         });
       }
     }
     EXPECT_TRUE(all_refused.WaitFor(absl::Minutes(2)));
   }
-  for (const std::string& verb : verbs) EXPECT_EQ(at(cut, verb, "eventual").exit_code, 0) << verb;
   EXPECT_EQ(at(cut, "get", "eventual").out, "before") << "it cannot know of the other";
+  // The others tell of the version before too: by its size, and by the file that they do not know of.
+  for (const auto& [n, consistency, size, files] : {std::tuple{cut, "eventual", 6, 1U}, {other, "strong", 5, 2U}}) {
+    SCOPED_TRACE(consistency);
+    const auto stat = RowsOf(at(n, "stat", consistency));
+    ASSERT_EQ(stat.size(), 1U);
+    EXPECT_EQ(stat[0].value("size", 0), size);
+    const auto listed = RowsOf(at(n, "ls", consistency));
+    ASSERT_EQ(listed.size(), files);
+    EXPECT_EQ(listed[0].value("size", 0), size);
+    EXPECT_EQ(listed[0].value("version", 0U), stat[0].value("version", 1U));
+    const auto copies = RowsOf(at(n, "locate", consistency));
+    ASSERT_EQ(copies.size(), static_cast<std::size_t>(kNodes));
+    for (const auto& copy : copies) {
+      EXPECT_EQ(copy.value("size", 0), size);
+      EXPECT_EQ(copy.value("version", 0U), stat[0].value("version", 1U));
+    }
+  }
   for (const char* consistency : {"strong", "leader"}) EXPECT_EQ(at(other, "get", consistency).out, "after");
   network().Heal();
   ASSERT_OK(cluster().WaitReady(AllNodes(), kHealTimeout));

@@ -1,10 +1,18 @@
 // The tools of the other tests.
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 
+#include "tests/support/byte_proxy.h"
 #include "tests/support/child_process.h"
 #include "tests/support/disk_faults.h"
 #include "tests/support/file_checks.h"
@@ -44,6 +52,18 @@ TEST(RunCommand, GivesCodeAndStreams) {
   EXPECT_EQ(RunCommand({"sh", "-c", "echo $DFS_X"}, "", {{"DFS_X", "y"}}).out, "y\n");
 }
 
+TEST(RunCommand, PeakOfMemoryIsThatOfTheCommandAlone) {
+#ifdef DFS_HAS_ADDRESS_SANITIZER
+  GTEST_SKIP() << "the sanitizer keeps freed memory, which a command has until it begins";
+#endif
+  const auto large = RunCommand({"sh", "-c", "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo ${#x}"});
+  EXPECT_EQ(large.out, "60000000\n");
+  EXPECT_GT(large.peak_mb, 60);
+  const auto small = RunCommand({"sh", "-c", "echo"});
+  EXPECT_GT(small.peak_mb, 0);
+  EXPECT_LT(small.peak_mb, large.peak_mb - 50) << "what ran before does not count";
+}
+
 TEST(ChildProcess, IsKilledWithItsObject) {
   pid_t pid = 0;
   {
@@ -54,6 +74,59 @@ TEST(ChildProcess, IsKilledWithItsObject) {
     EXPECT_TRUE(child.IsAlive());
   }
   EXPECT_EQ(kill(pid, 0), -1);
+}
+
+// A socket on loopback that listens, or is connected to `port`.
+int LoopbackSocket(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
+  EXPECT_EQ(port == 0 ? bind(fd, generic, sizeof address) : connect(fd, generic, sizeof address), 0);
+  if (port == 0) {
+    EXPECT_EQ(listen(fd, 1), 0);
+  }
+  return fd;
+}
+
+// Sends until `size` bytes are sent, or none has been taken for `patience_ms`.
+void SendUntilStuck(int fd, std::size_t size, int patience_ms) {
+  const std::string bytes(65'536, 'x');
+  pollfd waits{fd, POLLOUT, 0};
+  for (std::size_t sent = 0; sent < size && poll(&waits, 1, patience_ms) > 0;) {
+    const ssize_t taken = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken > 0) sent += static_cast<std::size_t>(taken);
+  }
+}
+
+// Reads to the end; false if nothing comes for `patience_ms`.
+bool HasEnd(int fd, int patience_ms) {
+  std::array<char, 65'536> buffer{};
+  pollfd waits{fd, POLLIN, 0};
+  while (poll(&waits, 1, patience_ms) > 0) {
+    if (recv(fd, buffer.data(), buffer.size(), 0) <= 0) return true;
+  }
+  return false;
+}
+
+TEST(ByteProxy, TellsTheServerThatAHeldClientHungUpHoweverMuchItHasSent) {
+  const int listener = LoopbackSocket(0);
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  ByteProxy proxy("127.0.0.1:" + std::to_string(ntohs(address.sin_port)), 65'536);
+  proxy.HoldAfter(1'000);
+  const int client = LoopbackSocket(std::stoi(proxy.endpoint().substr(proxy.endpoint().rfind(':') + 1)));
+  // More than all buffers on the way hold.
+  SendUntilStuck(client, 64U << 20, /*patience_ms=*/2'000);
+  const int server = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+  EXPECT_TRUE(proxy.has_held());
+  close(client);
+  EXPECT_TRUE(HasEnd(server, /*patience_ms=*/10'000));
+  close(server);
+  close(listener);
 }
 
 TEST(LinkSet, HubsReachAMajorityBothWaysAndTheCutOffReachNone) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks the shape of the source tree by reading it: who may include whom, which file may use which
-library, and what must not be called where (defect "fixed sleeps as synchronisation").
+library, and what must not be called where (defect "fixed sleeps as synchronisation": calls that sleep, nowhere; in tests,
+waits of a fixed time for an event that nobody sets, unless they are the pause of a loop or in a table here).
 
     check_layers.py ROOT         the tree below ROOT; prints each violation, exits 1 if there is one
     check_layers.py --self-test  plants violations in a made-up tree: each must be found
@@ -79,6 +80,18 @@ FORBIDDEN_CALLS = [
 # gRPC's deadlines are points on the system clock; files that may include gRPC may read it for them.
 CLOCK_RULE = "the machine's clock outside common/clock"
 
+# A wait for an event that nobody sets is a sleep by another name. In a test it may stand in a loop, as the pause between two
+# looks at what is waited for; elsewhere only here, with the reason.
+FIXED_WAITS = {
+    "tests/bench/node_faults.cc": "measures the processor's time within it",
+    "tests/integration/files_test.cc": "measures the processor's time within it",
+    "tests/integration/history_test.cc": "how long a load runs, which goes on meanwhile",
+    "tests/simulation/system/fiber_scheduler_test.cc": "simulated time, which passes at once",
+    "tests/unit/replicated_log/raft_host_test.cc": "nothing is to happen within it",
+}
+EVENT = re.compile(r"\bEvent (\w+);")
+LOOP = re.compile(r"\b(while|for)\s*\(")
+
 GRPC_INCLUDE = re.compile(r"^(grpc|grpcpp)/|\.grpc\.pb\.h$")
 GRPC_FOLDERS = ["proto", "client", "server/gateway", "server/node"]
 GRPC_FILES = re.compile(r"(^|/)(grpc_\w+|\w+_service|peer_channels)\.(h|cc)$")
@@ -114,6 +127,31 @@ def folder_of(path):
 
 def is_pure(path):
     return folder_of(path) in PURE_FOLDERS or re.search(r"_core\.(h|cc)$", path) is not None
+
+
+def is_in_loop(code, number):
+    """Whether the line, the statement that it ends or the block around it begins with a loop's head."""
+    depth = 0
+    for line in reversed(code[:number + 1]):
+        if depth == 0 and LOOP.search(line):
+            return True
+        depth += line.count("}") - line.count("{")
+        if depth < 0:  # the head of the block around it, which may have several lines
+            depth = 0
+            if re.match(r"^\S", line) or "[" in line:
+                return False
+    return False
+
+
+def fixed_waits(code):
+    """Numbers of lines that wait, in no loop, for an event of this file that nobody sets or hands on."""
+    text = "\n".join(code)
+    for name in set(EVENT.findall(text)):
+        if re.search(r"\b%s(\.|->)Set\(|(&|\breturn )%s\b" % (name, name), text):
+            continue
+        for number, line in enumerate(code):
+            if re.search(r"\b%s\.WaitFor\(" % name, line) and not is_in_loop(code, number):
+                yield number
 
 
 def check_file(path, text):
@@ -153,6 +191,9 @@ def check_file(path, text):
             yield "%s: %s: %s" % (where, what, line.strip())
         if is_pure(path) and PURE_CALLS.search(line):
             yield "%s: a pure file may not do this: %s" % (where, line.strip())
+    if is_test and path not in FIXED_WAITS:
+        for number in fixed_waits(code):
+            yield "%s:%d: a wait for an event that nobody sets: %s" % (path, number + 1, code[number].strip())
     lines_max = TEST_LINES_MAX if path.startswith("tests/") else LINES_MAX
     if len(code) > lines_max:
         yield "%s: %d lines, more than %d: cut it by responsibility" % (path, len(code), lines_max)
@@ -211,6 +252,8 @@ PLANTED = [  # path, text, part of the message that must come
     ("server/chunk/x.cc", "t.detach();\n", "detached"),
     ("server/leader/x.cc", "for (const auto& [node, row] : directory_->Get()->rows) {\n", "a temporary points to"),
     ("tests/unit/x.cc", "absl::SleepFor(absl::Seconds(1));\n", "sleeping"),
+    ("tests/unit/x.cc", "Event never;\nnever.WaitFor(absl::Seconds(1));\n", "nobody sets"),
+    ("tests/unit/x.cc", "while (f()) {\n  g();\n}\nEvent nap;\nnap.WaitFor(kPause);\n", "nobody sets"),
     ("server/chunk/x.cc", "usleep(10);\n", "sleeping"),
     ("server/chunk/x.cc", "::sleep(1);\n", "sleeping"),
     ("server/chunk/x.cc", "std::random_device d;\n", "random_device"),
@@ -228,6 +271,9 @@ HARMLESS = [
     ("server/chunk/rocksdb_x.cc", "#include <rocksdb/db.h>\n"),
     ("common/executor.cc", "std::jthread t;\n"),
     ("server/chunk/x.cc", "clock_.Now();\n"),
+    ("tests/unit/x.cc", "Event done;\ng([&] { done.Set(); });\ndone.WaitFor(kPatience);\n"),
+    ("tests/unit/x.cc", "Event never;\nwhile (!f()) {\n  if (g()) return;\n  never.WaitFor(kLook);\n}\n"),
+    ("tests/unit/x.cc", "Event never;\nwhile (!f()) never.WaitFor(kLook);\n"),
     ("server/leader/x.cc", "for (const auto& row : view()->Nodes()) Take(row.state()->x);\n"),
     ("server/leader/x.cc", "for (auto it = a.begin(); it != f()->end; ++it) {\n"),
 ]

@@ -28,7 +28,7 @@ class ByteProxy {
   // From now on bytes are taken and thrown away, in both directions; connections are accepted and stay
   // open: a network that drops packets, as seen by who waits for an answer.
   void BecomeBlackHole() { is_black_hole_ = true; }
-  // A connection is held up when it has brought so many bytes from the client: no more of its bytes are taken, until the client
+  // A connection is held up when it has brought so many bytes from the client: what comes then is thrown away, until the client
   // hangs up, which the server is told. Before the first connection.
   void HoldAfter(std::uint64_t bytes) { hold_after_ = bytes; }
   [[nodiscard]] bool has_held() const { return has_held_; }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,7 +99,8 @@ ChildProcess::~ChildProcess() { Kill(); }
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, 0)),
       handle_(std::exchange(other.handle_, -1)),
-      exit_status_(other.exit_status_) {}
+      exit_status_(other.exit_status_),
+      peak_mb_(other.peak_mb_) {}
 
 ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
   if (this != &other) {
@@ -106,6 +108,7 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
     pid_ = std::exchange(other.pid_, 0);
     handle_ = std::exchange(other.handle_, -1);
     exit_status_ = other.exit_status_;
+    peak_mb_ = other.peak_mb_;
   }
   return *this;
 }
@@ -129,7 +132,9 @@ std::optional<int> ChildProcess::WaitFor(absl::Duration timeout) {
     PCHECK(errno == EINTR) << "poll";
   }
   int status = 0;
-  PCHECK(waitpid(pid_, &status, 0) == pid_) << "waitpid";
+  rusage usage{};
+  PCHECK(wait4(pid_, &status, 0, &usage) == pid_) << "wait4";
+  peak_mb_ = static_cast<double>(usage.ru_maxrss) / 1'000;
   close(handle_);
   handle_ = -1;
   pid_ = 0;
@@ -153,6 +158,7 @@ CommandResult RunCommand(const std::vector<std::string>& command, std::string_vi
   result.exit_code = child.WaitFor(timeout).value_or(-1);
   result.elapsed = SystemClock().Now() - start;
   child.Kill();
+  result.peak_mb = child.peak_mb();
   result.out = ReadFile(streams.out);
   result.err = ReadFile(streams.err);
   return result;

@@ -55,11 +55,15 @@ class ChildProcess {
   std::optional<int> WaitFor(absl::Duration timeout);
   // SIGKILL and WaitFor.
   void Kill();
+  // The most memory that it, or a process that it has waited for, had resident at once, in MB; not less than what this process had
+  // that is not of files when it started it, as that is copied. 0 before it has been waited for.
+  [[nodiscard]] double peak_mb() const { return peak_mb_; }
 
  private:
   pid_t pid_ = 0;
   int handle_ = -1;  // a pidfd: readable once the process has ended
   int exit_status_ = 0;
+  double peak_mb_ = 0;
 };
 
 struct CommandResult {
@@ -67,6 +71,7 @@ struct CommandResult {
   std::string out;
   std::string err;
   absl::Duration elapsed;
+  double peak_mb = 0;  // ChildProcess::peak_mb
 };
 // Runs a program to its end with `in` as its standard input.
 CommandResult RunCommand(const std::vector<std::string>& command, std::string_view in = {},

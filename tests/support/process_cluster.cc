@@ -142,7 +142,8 @@ absl::Status ProcessCluster::Up(int nodes) {
 std::vector<std::string> ProcessCluster::CommandOf(int n, const std::vector<std::string>& more) {
   std::vector<std::string> command;
   if (options_.runner) command = options_.runner(n);
-  command.insert(command.end(), {ServerBinary(), "--name=" + NameOf(n), "--zone=z" + std::to_string(n),
+  const std::string zone = options_.zone ? options_.zone(n) : "z" + std::to_string(n);
+  command.insert(command.end(), {ServerBinary(), "--name=" + NameOf(n), "--zone=" + zone,
                                  "--data-dir=" + DataFolder(n), "--listen=" + EndpointOf(n),
                                  "--peer-listen=" + PeerAddressOf(n),
                                  "--http-listen=" + HttpAddressOf(n)});

@@ -39,6 +39,8 @@ class ProcessCluster {
     std::vector<std::string> flags;
     // What node `n` gets added to its environment, at each start. May be null.
     std::function<Environment(int n)> environment;
+    // The zone of node `n`. Null: each node has a zone of its own.
+    std::function<std::string(int n)> zone = nullptr;
     // The address of node `n`, without port, where it is not on loopback, and what is put before its command line so that
     // it runs there. May be null.
     std::function<std::string(int n)> host = nullptr;

@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "common/damage.h"
 #include "server/replicated_log/rocksdb_log_store.h"
+#include "tests/support/rocksdb_record_ends.h"
 #include "tests/unit/chunk/store_fixture.h"
 
 namespace dfs {
@@ -245,28 +246,13 @@ class DataDirectory : public ::testing::Test {
     EXPECT_GT(healed_, 0) << "the damage does not hit anything";
   }
 
-  // Where a record of RocksDB's log format ends: its blocks have 32 KiB, its records a header of 7 bytes.
-  static std::vector<std::size_t> RecordEnds(const std::string& log) {
-    constexpr std::size_t kBlock = 32'768;
-    constexpr std::size_t kHeader = 7;
-    std::vector<std::size_t> ends;
-    for (std::size_t at = 0; at + kHeader <= log.size();) {
-      if (kBlock - at % kBlock < kHeader) {
-        at += kBlock - at % kBlock;
-        continue;
-      }
-      const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(log[at + i]); };
-      at += kHeader + byte(4) + std::size_t{256} * byte(5);
-      ends.push_back(at);
-    }
-    EXPECT_EQ(ends.back(), log.size());
-    return ends;
-  }
   // Every MANIFEST, cut behind each of its records, and zeroed from there.
   void TryManifests(const Tree& whole, const std::string& of) {
     for (const auto& [path, bytes] : whole) {
       if (path.find("/MANIFEST-") == std::string::npos) continue;
-      std::vector<std::size_t> ends = RecordEnds(bytes);
+      std::vector<std::size_t> ends = testing::RecordEnds(bytes);
+      ASSERT_FALSE(ends.empty()) << path;
+      ASSERT_EQ(ends.back(), bytes.size()) << path;
       ends.pop_back();
       for (const std::size_t end : ends) {
         Tree tree = whole;

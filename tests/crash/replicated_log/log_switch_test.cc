@@ -15,6 +15,7 @@
 #include "common/rocksdb_durable_mark.h"
 #include "server/replicated_log/rocksdb_database.h"
 #include "tests/support/fault_file_system.h"
+#include "tests/support/rocksdb_record_ends.h"
 
 namespace dfs::replicated_log {
 namespace {
@@ -138,13 +139,9 @@ class LogSwitch : public ::testing::Test {
     for (const auto& path : disk_.Files("/data/meta")) {
       if (path.find("/MANIFEST-") == std::string::npos) continue;
       const std::string bytes = *disk_.Read(path);
-      std::size_t last = 0;
-      for (std::size_t at = 0; at < bytes.size();) {
-        last = at;
-        at += 7 + static_cast<unsigned char>(bytes[at + 4]) +
-              std::size_t{256} * static_cast<unsigned char>(bytes[at + 5]);
-      }
-      disk_.Replace(path, bytes.substr(0, last));
+      const auto ends = testing::RecordEnds(bytes);
+      EXPECT_GE(ends.size(), 2u) << path;
+      if (ends.size() >= 2) disk_.Replace(path, bytes.substr(0, ends[ends.size() - 2]));
     }
     const auto mark = RocksdbDurableMark::Open(disk_.env(), "/data/durable_through", "mark").value();
     return RocksdbDatabase::Open(disk_.env(), "/data", DurablePosition(), mark.get()).status();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/rocksdb_record_ends.h"
 #include "tests/unit/chunk/store_fixture.h"
 
 namespace dfs::chunk {
@@ -130,13 +131,9 @@ TEST_F(IndexRebuild, WithoutTheEndOfItsManifestNothingIsLost) {
     if (path.find("/MANIFEST-") != std::string::npos) manifest = path;
   }
   const std::string whole = *system.Read(manifest);
-  std::vector<std::size_t> ends;
-  for (std::size_t at = 0; at < whole.size(); ends.push_back(at)) {
-    at += 7 + static_cast<unsigned char>(whole[at + 4]) +
-          std::size_t{256} * static_cast<unsigned char>(whole[at + 5]);
-  }
-  ASSERT_EQ(ends.back(), whole.size());
+  const auto ends = testing::RecordEnds(whole);
   ASSERT_GE(ends.size(), 4u);
+  ASSERT_EQ(ends.back(), whole.size());
   system.Replace(manifest, whole.substr(0, ends[ends.size() - 3]));
   Reopen();
   EXPECT_TRUE(store->was_cut());

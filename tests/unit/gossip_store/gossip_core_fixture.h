@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "server/gossip_store/gossip_core.h"
@@ -55,7 +56,10 @@ class GossipCoreTest : public ::testing::Test {
   Output Step(std::uint32_t id, Input input) {
     Output out = cores_.at(id)->Step(now_, now_ + skew_[id], std::move(input));
     if (out.state) states_[id] = *out.state;
-    for (const Message& message : out.messages) messages_.push_back(message);
+    for (const Message& message : out.messages) {
+      messages_.push_back(message);
+      if (std::holds_alternative<Rumours>(message.body)) ++rumours_sent_;
+    }
     for (const Fetch& fetch : out.fetches) fetches_.push_back({id, fetch});
     return out;
   }
@@ -119,6 +123,7 @@ class GossipCoreTest : public ::testing::Test {
   std::set<std::uint32_t> unreachable_;
   std::deque<Message> messages_;
   std::deque<std::pair<std::uint32_t, Fetch>> fetches_;
+  std::size_t rumours_sent_ = 0;  // messages with news, by all cores
 };
 
 }  // namespace dfs::gossip_store

@@ -23,12 +23,19 @@ TEST_F(GossipCoreTest, AWriteNeedsNobodyAndTellsTwoPeers) {
 // Feature 24.
 TEST_F(GossipCoreTest, NewsIsPassedOnOnceAndComesToRest) {
   Run(absl::Seconds(5));
+  ASSERT_EQ(rumours_sent_, 0u);
   Put(1, File("a", 1));
   ASSERT_NO_FATAL_FAILURE(Settle());
   for (const std::uint32_t id : {1u, 2u, 3u}) {
     ASSERT_NE(Find(id, "a"), nullptr) << id;
     EXPECT_EQ(*Find(id, "a"), *Find(1, "a"));
   }
+  // Each node tells two peers, once, and none tells it again later.
+  EXPECT_GE(rumours_sent_, 2u);
+  EXPECT_LE(rumours_sent_, 2 * kNodes);
+  const std::size_t sent = rumours_sent_;
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Minutes(1)));
+  EXPECT_EQ(rumours_sent_, sent);
 }
 
 TEST_F(GossipCoreTest, BytesComeBeforeTheName) {

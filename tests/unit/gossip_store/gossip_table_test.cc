@@ -13,6 +13,7 @@
 #include "common/gossip_txn.h"
 #include "server/gossip_store/gossip_message_codec.h"
 #include "server/gossip_store/rocksdb_gossip_table.h"
+#include "tests/support/rocksdb_record_ends.h"
 
 namespace dfs::gossip_store {
 namespace {
@@ -103,12 +104,10 @@ TEST_F(GossipTableTest, WithoutTheEndOfItsManifestItBeginsAnew) {
     if (file.path().filename().string().find("MANIFEST-") != 0) continue;
     std::string bytes(static_cast<std::size_t>(file.file_size()), '\0');
     std::ifstream(file.path(), std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    std::size_t last = 0;
-    for (std::size_t at = 0; at < bytes.size();) {
-      last = at;
-      at += 7 + static_cast<unsigned char>(bytes[at + 4]) + std::size_t{256} * static_cast<unsigned char>(bytes[at + 5]);
-    }
-    std::filesystem::resize_file(file.path(), last);
+    const auto ends = testing::RecordEnds(bytes);
+    ASSERT_GE(ends.size(), 2u);
+    ASSERT_EQ(ends.back(), bytes.size());
+    std::filesystem::resize_file(file.path(), ends[ends.size() - 2]);
   }
   Open();
   const StoredGossip stored = Load();

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -82,6 +83,16 @@ class Client {
  private:
   const int descriptor_;
 };
+
+// Calls `nudge` until an answer, or the end, comes; false if patience ended.
+bool AwaitAnswer(const Client& client, const std::function<void()>& nudge) {
+  const MonotonicTime end = SystemClock().Now() + absl::Milliseconds(kPatienceMs);
+  while (!client.HasAnswer()) {
+    if (SystemClock().Now() > end) return false;
+    nudge();
+  }
+  return true;
+}
 
 // Answers with what it was sent.
 void Echo(Exchange& exchange) {
@@ -268,7 +279,7 @@ TEST_F(Server, WhoSendsNoWholeHeadIsLeft) {
   clock_.Move(HttpConnection::kHeadTimeout + absl::Seconds(1));
   idle.Send("GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_THAT(idle.ReadUntil("]"), HasSubstr("GET /b")) << "an idle connection has more time";
-  while (!idle.HasAnswer()) clock_.Move(HttpConnection::kIdleTimeout);
+  ASSERT_TRUE(AwaitAnswer(idle, [this] { clock_.Move(HttpConnection::kIdleTimeout); }));
   EXPECT_EQ(idle.ReadAll(), "");
 }
 
@@ -293,15 +304,17 @@ TEST_F(Server, ABodyThatTricklesIsGivenUp) {
   Client client(port());
   client.Send("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nabc");
   // Until the clock has moved while the server waits.
-  while (!client.HasAnswer()) {
+  ASSERT_TRUE(AwaitAnswer(client, [&] {
     clock_.Move(TransferPace::kWindow);
     client.Send("d");
-  }
+  }));
   EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 408 "));
 }
 
 TEST_F(Server, MoreConnectionsThanItMayHaveCostTheOldestIdleOne) {
   Listen(Echo, /*requests_max=*/4, /*connections_max=*/4);
+  constexpr int kRefusedMax = 10'000;
+  int refused = 0;
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 12; ++i) {
     clients.push_back(std::make_unique<Client>(port()));
@@ -310,6 +323,7 @@ TEST_F(Server, MoreConnectionsThanItMayHaveCostTheOldestIdleOne) {
     // While threads stay with the connections they have served, there is no idle one: the new one is told so.
     if (answer.starts_with("HTTP/1.1 503 ")) {
       EXPECT_THAT(answer, HasSubstr("Retry-After: 1")) << i;
+      ASSERT_LT(++refused, kRefusedMax) << "no connection ever becomes idle";
       clients.pop_back();
       --i;
       continue;

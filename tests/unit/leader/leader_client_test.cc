@@ -3,8 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
+#include <map>
 #include <memory>
 
 #include "proto/error_detail.h"
@@ -209,7 +212,15 @@ class Belief final : public ConsensusPort {
   }
   replicated_log::RaftStatus Status() const override {
     MutexLock lock(&mutex_);
+    ++looks_[pthread_self()];
+    looked_.SignalAll();
     return status_;
+  }
+  // Until so many threads have asked who leads `looks` times each.
+  void AwaitLooks(int threads, int looks) const {
+    MutexLock lock(&mutex_);
+    const auto has_looked = [&](const auto& entry) { return entry.second >= looks; };
+    while (std::count_if(looks_.begin(), looks_.end(), has_looked) < threads) looked_.Wait(&mutex_);
   }
   void Propose(rpc::Command, Term, ResultCallback) override {}
   void ProposeMembers(MembersChange, rpc::Command, ResultCallback) override {}
@@ -219,6 +230,8 @@ class Belief final : public ConsensusPort {
 
  private:
   mutable Mutex mutex_;
+  mutable CondVar looked_;
+  mutable std::map<pthread_t, int> looks_ ABSL_GUARDED_BY(mutex_);
   replicated_log::RaftStatus status_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -250,6 +263,9 @@ class LeaderClientTest : public ::testing::Test {
     threads_.Stop();
     executor_.Stop();
   }
+  // Until so many threads, of all that have called the client, have left there what they want. Each looks who leads before that,
+  // and again once it has.
+  void AwaitCallers(int threads) { belief_.AwaitLooks(threads, 2); }
   static rpc::Command Remove(std::uint64_t sequence) {
     rpc::Command command;
     *command.mutable_remove_file()->mutable_request_id() = RequestIdOf(sequence);
@@ -335,8 +351,7 @@ TEST_F(LeaderClientTest, NodeBetweenTwoLeadersWaitsForTheNext) {
   belief_.Set(NodeId(), Term(5));
   belief_.SetSilence(LeaderRoute::kLeaderlessMax - absl::Milliseconds(100));
   threads_.Post([&] {
-    Event never;
-    never.WaitFor(5 * LeaderRoute::kLookEvery);
+    belief_.AwaitLooks(1, 10);
     belief_.Set(NodeId(3), Term(6));
   });
   EXPECT_TRUE(client_->ReadIndex(kLong).ok());
@@ -367,9 +382,7 @@ TEST_F(LeaderClientTest, LaterReadsJoinTheNextRoundOnly) {
       if (--seen->left == 0) seen->all.Set();
     });
   }
-  // Most of them wait for the next round when this one ends. A thread that comes later takes a round of its own.
-  Event never;
-  never.WaitFor(absl::Milliseconds(100));
+  AwaitCallers(1 + kLater);
   EXPECT_EQ(second_.kept_reads(), 1u) << "one round at a time";
   second_.ReleaseOneRead(100);
   second_.AwaitKeptReads(1);
@@ -378,8 +391,8 @@ TEST_F(LeaderClientTest, LaterReadsJoinTheNextRoundOnly) {
   second_.ReleaseOneRead(200);
   seen->all.Wait();
   EXPECT_EQ(seen->first, 100u);
-  EXPECT_GE(seen->in_second_round, 1);
-  EXPECT_LE(second_.rounds(), 2u + kLater);
+  EXPECT_EQ(seen->in_second_round, kLater);
+  EXPECT_EQ(second_.rounds(), 2u);
 }
 
 TEST_F(LeaderClientTest, AReadThatHangsAtADeposedLeaderIsAskedAnew) {
@@ -408,8 +421,7 @@ TEST_F(LeaderClientTest, ChangesThatArriveMeanwhileMakeOneBatch) {
   threads_.Post([&] { submit(2); });
   second_.AwaitKeptSubmits(2);
   for (std::uint64_t i = 3; i <= 12; ++i) threads_.Post([&, i] { submit(i); });
-  Event never;
-  never.WaitFor(absl::Milliseconds(100));
+  AwaitCallers(12);
   EXPECT_THAT(second_.batches(), ElementsAre(1, 1)) << "two batches at a time";
   second_.ReleaseSubmits();
   all->Wait();
@@ -440,8 +452,7 @@ TEST_F(LeaderClientTest, AQueuedChangeGoesToThisNodeWhenItComesToLead) {
     EXPECT_EQ(client_->Submit(Remove(3), kLong)->count(), 3u);
     done.Set();
   });
-  Event never;
-  never.WaitFor(absl::Milliseconds(50));
+  AwaitCallers(3);
   belief_.Set(NodeId(1), Term(7));
   EXPECT_TRUE(done.WaitFor(absl::Seconds(10)));
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/leader/leader_host_fixture.h"
+#include "tests/unit/leader/repair_progress.h"
 
 namespace dfs::leader {
 namespace {
@@ -40,14 +41,6 @@ class RebalanceTest : public LeaderHostTest {
     }
     return count;
   }
-  api::RepairProgress Progress() {
-    rpc::ManageRequest request;
-    request.mutable_repair();
-    Taken<rpc::ManageResponse> taken;
-    host_->Manage(request, absl::Seconds(1), taken.Callback());
-    world_.executor.RunDue();
-    return taken.get()->repair().progress();
-  }
 
   std::vector<TxnId> txns_;
 };
@@ -59,7 +52,7 @@ TEST_F(RebalanceTest, NodeThatHoldsNothingGetsItsPartInAsManyCopiesAsThatTakes) 
   EXPECT_EQ(world_.copies.size(), 30u) << "a quarter of 120 copies, each copied once";
   for (const auto& [target, request] : world_.copies) EXPECT_EQ(target, NodeId(4));
   for (const auto& [node, copies] : CopiesByNode()) EXPECT_EQ(copies, 30) << "node " << node;
-  const auto progress = Progress();
+  const auto progress = RepairProgressOf(*host_, world_);
   EXPECT_EQ(progress.moves_made(), 30u);
   EXPECT_EQ(progress.bytes_moved(), 3'000u);
   EXPECT_EQ(progress.bytes_to_move(), 0u);
