@@ -9,6 +9,8 @@ namespace dfs::leader {
 
 void RepairSurvey::Add(const IncompleteChunk& chunk, const RepairMembers& members, bool is_busy) {
   const ChunkHealth health = HealthOf(chunk, members);
+  const Obstacle obstacle = health.is_complete() ? Obstacle::kComplete : ObstacleOf(chunk, members);
+  const bool is_possible = obstacle == Obstacle::kNone;
   const std::size_t wanted_without = std::min(health.wanted, std::min(chunk.replicas_wanted, members.staying()));
   if (health.counting < wanted_without) {
     for (const auto& [node, state] : chunk.set) {
@@ -16,10 +18,12 @@ void RepairSurvey::Add(const IncompleteChunk& chunk, const RepairMembers& member
       Handover& handover = totals_.handovers[node];
       ++handover.chunks;
       handover.bytes += chunk.size;
+      if (is_possible) continue;
+      ++handover.chunks_stuck;
+      handover.obstacle = obstacle;
     }
   }
   if (health.is_complete()) return;
-  const bool is_possible = ObstacleOf(chunk, members) == Obstacle::kNone;
   if (chunk.is_trashed && !is_possible) return;
   const std::size_t missing = health.wanted - health.counting;
   ++totals_.chunks_incomplete;

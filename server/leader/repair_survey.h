@@ -16,6 +16,8 @@ namespace dfs::leader {
 struct Handover {
   std::uint64_t chunks = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t chunks_stuck = 0;       // of the chunks: no copy can be made now
+  Obstacle obstacle = Obstacle::kNone;  // of one of the stuck ones
 };
 
 struct SurveyTotals {

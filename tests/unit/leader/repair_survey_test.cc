@@ -99,12 +99,15 @@ TEST(RepairSurvey, WhatIsInTheTrashIsHandedOverAndNoAlarm) {
   EXPECT_EQ(live.totals().chunks_incomplete, 1u);
   EXPECT_EQ(live.totals().chunks_one_copy, 0u);
   EXPECT_EQ(live.totals().handovers.at(NodeId(1)).chunks, 1u);
+  EXPECT_EQ(live.totals().handovers.at(NodeId(1)).chunks_stuck, 0u);
   EXPECT_EQ(live.queued(), 1u);
   candidates[0].is_usable = false;
   RepairSurvey dead;
   dead.Add(trashed, RepairMembers(candidates), false);
   EXPECT_EQ(dead.totals().chunks_incomplete, 0u) << "nobody can do anything about it";
   EXPECT_EQ(dead.totals().handovers.at(NodeId(1)).chunks, 1u);
+  EXPECT_EQ(dead.totals().handovers.at(NodeId(1)).chunks_stuck, 1u);
+  EXPECT_EQ(dead.totals().handovers.at(NodeId(1)).obstacle, Obstacle::kNoLiveSource);
   candidates[0].is_withdrawn = false;
   RepairSurvey away;
   away.Add(trashed, RepairMembers(candidates), false);
