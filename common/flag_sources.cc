@@ -4,10 +4,12 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -77,9 +79,15 @@ std::string EnvironmentNameOf(std::string_view flag) {
 }
 
 absl::StatusOr<FlagFile> FlagFile::Read(const std::string& path) {
-  std::ifstream stream(path);
+  const auto unreadable = [&](const std::string& why) {
+    return absl::InvalidArgumentError(absl::StrCat("the configuration file ", path, " cannot be read: ", why,
+                                                   "; --config or DFS_CONFIG names it"));
+  };
   std::error_code error;
-  if (!stream || std::filesystem::is_directory(path, error)) return absl::InvalidArgumentError(absl::StrCat("the configuration file ", path, " cannot be read"));
+  if (std::filesystem::is_directory(path, error)) return unreadable("it is a directory");
+  errno = 0;
+  std::ifstream stream(path);
+  if (!stream) return unreadable(errno == 0 ? "it does not open" : std::generic_category().message(errno));
   FlagFile file;
   file.path_ = path;
   try {

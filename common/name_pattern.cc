@@ -1,6 +1,7 @@
 #include "common/name_pattern.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -49,6 +50,13 @@ Components ComponentsOf(std::string_view name) {
   return out;
 }
 
+// The character at *at, with the meaning that a backslash takes from it; *at is moved behind it. Nullopt: the text ends.
+std::optional<char32_t> TakePlain(std::span<const char32_t> text, std::size_t* at) {
+  if (*at < text.size() && text[*at] == U'\\') ++*at;
+  if (*at >= text.size()) return std::nullopt;
+  return text[(*at)++];
+}
+
 // The set that begins behind `[` at `at`, which is moved behind its `]`. False: there is none, and `[` means itself.
 bool ReadSet(std::span<const char32_t> text, std::size_t* at, Token* token) {
   std::size_t i = *at;
@@ -59,14 +67,11 @@ bool ReadSet(std::span<const char32_t> text, std::size_t* at, Token* token) {
       *at = i + 1;
       return true;
     }
-    if (text[i] == U'\\' && ++i == text.size()) return false;
-    const char32_t low = text[i++];
-    char32_t high = low;
-    if (i + 1 < text.size() && text[i] == U'-' && text[i + 1] != U']') {
-      high = text[i + 1];
-      i += 2;
-    }
-    token->ranges.emplace_back(low, high);
+    const auto low = TakePlain(text, &i);
+    auto high = low;
+    if (i + 1 < text.size() && text[i] == U'-' && text[i + 1] != U']') high = TakePlain(text, &++i);
+    if (!low || !high) return false;
+    token->ranges.emplace_back(*low, *high);
   }
   return false;
 }
@@ -141,13 +146,18 @@ absl::StatusOr<NamePattern> NamePattern::Parse(std::string_view text) {
   if (text.size() > kBytesMax) return absl::InvalidArgumentError("the pattern is longer than a name may be");
   if (!IsUtf8(text)) return absl::InvalidArgumentError("the pattern is not UTF-8");
   NamePattern out;
+  std::string plain_slashes;  // a slash ends a component, whatever stands before it
   bool is_literal = true;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (HasPattern(text.substr(i, 1))) is_literal = false;
-    if (text[i] == '\\' && ++i == text.size()) return absl::InvalidArgumentError("the pattern ends with a backslash");
+    if (text[i] == '\\') {
+      if (++i == text.size()) return absl::InvalidArgumentError("the pattern ends with a backslash");
+      if (text[i] != '/') plain_slashes += '\\';
+    }
+    plain_slashes += text[i];
     if (is_literal) out.prefix_ += text[i];
   }
-  const Components parts = ComponentsOf(text);
+  const Components parts = ComponentsOf(plain_slashes);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const bool is_any_parts = std::equal(parts.at(i).begin(), parts.at(i).end(), kAnyParts.begin(), kAnyParts.end());
     out.parts_.push_back({TokensOf(parts.at(i)), is_any_parts});

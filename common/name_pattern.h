@@ -16,7 +16,7 @@ namespace dfs {
 [[nodiscard]] bool HasPattern(std::string_view word);
 
 // `*` and `?` match within a component, [a-z] a character of it, `**` as a whole component any number of components (none, too), a
-// backslash takes the meaning from what follows. Characters, not bytes. A leading dot is nothing special.
+// backslash takes the meaning from what follows, but not from a slash. Characters, not bytes. A leading dot is nothing special.
 //
 // A match costs at most (length of the pattern) x (length of the name) steps, whatever the two are: patterns come from strangers.
 class NamePattern {

@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/mutant.h"
 #include "common/rocksdb_manifest_tail.h"
+#include "common/rocksdb_status.h"
+#include "common/status_macros.h"
 
 namespace dfs {
 namespace {
@@ -31,18 +33,23 @@ class Listener final : public rocksdb::EventListener {
  public:
   explicit Listener(RocksdbDurableMark* mark) : mark_(mark) {}
   void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& /*info*/) override {
-    mark_->RaiseManifest(DurableManifest(db));
+    Raise(db);
   }
   void OnCompactionCompleted(rocksdb::DB* db,
                              const rocksdb::CompactionJobInfo& /*info*/) override {
-    mark_->RaiseManifest(DurableManifest(db));
+    Raise(db);
   }
   void OnExternalFileIngested(rocksdb::DB* db,
                               const rocksdb::ExternalFileIngestionInfo& /*info*/) override {
-    mark_->RaiseManifest(DurableManifest(db));
+    Raise(db);
   }
 
  private:
+  // Without an answer the mark lags, which it may.
+  void Raise(rocksdb::DB* db) {
+    if (const auto position = DurableManifest(db); position.ok()) mark_->RaiseManifest(*position);
+  }
+
   RocksdbDurableMark* const mark_;
 };
 
@@ -70,13 +77,15 @@ absl::Status CheckManifest(rocksdb::Env* env, const std::string& path,
                                           through.bytes, " were durable here"));
 }
 
-ManifestPosition DurableManifest(rocksdb::DB* db) {
+absl::StatusOr<ManifestPosition> DurableManifest(rocksdb::DB* db) {
   ManifestPosition position;
   std::vector<std::string> files;
-  if (!db->GetLiveFiles(files, &position.bytes, /*flush_memtable=*/false).ok()) return {};
+  DFS_RETURN_IF_ERROR(
+      FromRocksdb(db->GetLiveFiles(files, &position.bytes, /*flush_memtable=*/false), "its MANIFEST"));
   for (const std::string& file : files) {
     if (const auto number = ManifestNumber(file)) position.number = *number;
   }
+  if (position.number == 0) return absl::InternalError("its files have no MANIFEST among them");
   return position;
 }
 

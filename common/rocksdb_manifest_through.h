@@ -13,6 +13,7 @@
 #include <rocksdb/listener.h>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/rocksdb_durable_mark.h"
 
 namespace dfs {
@@ -22,8 +23,8 @@ namespace dfs {
 [[nodiscard]] absl::Status CheckManifest(rocksdb::Env* env, const std::string& path,
                                          const ManifestPosition& through);
 
-// What is durable of the open database's MANIFEST. Thread-safe.
-[[nodiscard]] ManifestPosition DurableManifest(rocksdb::DB* db);
+// What is durable of the open database's MANIFEST. Thread-safe. Errors: it does not say; nothing is known then.
+[[nodiscard]] absl::StatusOr<ManifestPosition> DurableManifest(rocksdb::DB* db);
 
 // Raises the mark whenever tables have come or gone: after a flush or a compaction, which delete logs and tables, and when a
 // snapshot was taken in. `mark` outlives the database.

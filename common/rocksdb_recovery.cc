@@ -339,14 +339,20 @@ namespace {
 
 absl::StatusOr<OpenedRocksdb> NoteManifest(const RocksdbPlan& plan, OpenedRocksdb opened) {
   if (plan.mark == nullptr) return opened;
-  const ManifestPosition now = DurableManifest(opened.families.db.get());
-  // Made anew. A crash before this: it is refused once more, and made anew again.
-  if (now < plan.mark->found_manifest()) {
-    const absl::Status lowered = plan.mark->LowerManifest(now);
+  const auto now = DurableManifest(opened.families.db.get());
+  if (!now.ok()) {
+    // The mark stays as it is: of a database that was made anew it may be too high, which makes it anew once more.
+    LOG(WARNING) << PathOf(plan) << ": how far its MANIFEST reaches is not noted: " << now.status();
+    return opened;
+  }
+  // Made anew: the mark may be the damaged one's, also as that raised it while it was open just now. A crash before this: it is
+  // refused once more, and made anew again.
+  if (opened.was_rebuilt || *now < plan.mark->found_manifest()) {
+    const absl::Status lowered = plan.mark->LowerManifest(*now);
     if (!lowered.ok()) opened.families.Close();
     DFS_RETURN_IF_ERROR(lowered);
   }
-  plan.mark->RaiseManifest(now);
+  plan.mark->RaiseManifest(*now);
   return opened;
 }
 

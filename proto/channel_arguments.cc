@@ -56,4 +56,9 @@ void SetServerArguments(grpc::ServerBuilder& builder) {
   SetBulk([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
 }
 
+void SetPeerPings(grpc::ServerBuilder& builder, const PeerPings& pings) {
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, pings.interval_ms);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, pings.timeout_ms);
+}
+
 }  // namespace dfs

@@ -35,7 +35,7 @@ class ReplicaService final : public RawService {
     // A stream on which nothing moves for so long is cancelled.
     absl::Duration stall_timeout = absl::Minutes(2);
     // The same while a chunk is received: its coordinator may keep the put of a client that went away for up to 5 min, and
-    // has waited for that client before.
+    // has waited for that client before. One that is gone without a word is found by the server's pings, in 20 s.
     absl::Duration write_stall_timeout = absl::Minutes(6);
   };
 

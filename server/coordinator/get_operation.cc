@@ -29,6 +29,8 @@ constexpr absl::Duration kHedgeAfter = absl::Milliseconds(30);
 // all have hung, so that a cluster that is slow as a whole still serves.
 constexpr std::array kPatience = {absl::Milliseconds(500), absl::Seconds(2), kProgressTimeout};
 constexpr absl::Duration kLagWait = absl::Seconds(1);
+// Chunks that are opened while the version is confirmed: if the disk hangs unnoticed, so many threads of the pool are left to it.
+constexpr std::size_t kOpenAheadMax = 4;
 constexpr int kRestartsMax = 5;  // with a new read index, when the version was purged meanwhile
 
 std::uint64_t RoundDown(std::uint64_t n) { return n / kBlock * kBlock; }
@@ -411,7 +413,7 @@ void GetOperation::OpenAhead(const api::GetRequest& request) {
   const std::uint64_t end = request.offset() + (request.has_length() ? std::min(request.length(), left) : left);
   std::uint64_t chunk_start = 0;
   for (std::uint32_t k = 0; k < static_cast<std::uint32_t>(version_.chunks_size()); ++k) {
-    if (chunk_start >= end || openings_.size() >= kHandedChunksMax) return;
+    if (chunk_start >= end || openings_.size() >= kOpenAheadMax) return;
     chunk_start += version_.chunks(static_cast<int>(k)).size();
     if (chunk_start <= request.offset()) continue;
     auto opening = StartOpening(k);
@@ -421,6 +423,8 @@ void GetOperation::OpenAhead(const api::GetRequest& request) {
 }
 
 std::shared_ptr<GetOperation::Opening> GetOperation::StartOpening(std::uint32_t index) const {
+  // Its disk hangs: others are asked first (SourcesOf), and no thread is left to it.
+  if (parts_.is_slow && parts_.is_slow(parts_.self)) return nullptr;
   const rpc::ChunkRow& row = version_.chunks(static_cast<int>(index));
   const bool is_here = std::any_of(row.replicas().begin(), row.replicas().end(), [&](const auto& replica) {
     return replica.state() == api::OK && NodeId(replica.node_id()) == parts_.self;

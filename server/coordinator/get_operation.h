@@ -67,9 +67,9 @@ class GetOperation {
   absl::StatusOr<bool> Confirm(LogIndex read_index);
   // A chunk of this node on its way to be read.
   struct Opening;
-  // Begins to open what HandOver will want.
+  // Begins to open what HandOver will want first.
   void OpenAhead(const api::GetRequest& request);
-  // Null: the log does not say that it is here, in a file.
+  // Null: the log does not say that it is here, in a file; or the disk is known to hang.
   [[nodiscard]] std::shared_ptr<Opening> StartOpening(std::uint32_t index) const;
   absl::Status StreamChunk(std::uint32_t index, std::uint64_t offset, std::uint64_t length,
                            std::uint64_t file_offset, const Sink& sink);

@@ -86,6 +86,11 @@ bool ParkedPuts::Park(Ticket ticket, std::unique_ptr<PutOperation> put) {
     doomed.push_back(std::move(put));
     return false;  // and the ticket forgets the entry
   }
+  if (put->queued_bytes() > limits_.queued_bytes_max || limits_.puts_max == 0) {
+    // No room that others could make is enough for it.
+    doomed.push_back(std::move(put));
+    return false;
+  }
   Entry& entry = entries_.at(ticket.key_);
   entry.put = std::move(put);
   entry.until = clock_->Now() + limits_.window;

@@ -25,7 +25,7 @@ namespace dfs::coordinator {
 // By (owner, token): the puts with a resume_token that a stream is sending, and those whose stream broke. A put is with one
 // stream or parked, never both, so at most one stream appends to it and it is committed at most once. A parked put goes on being an
 // ordinary put that nobody feeds: its transaction stays open and is renewed (rule R11), its replicas wait for the next byte.
-// Beyond a limit the one that was parked first is aborted.
+// Beyond a limit the one that was parked first is aborted; one that is over a limit by itself is not parked.
 //
 // `owner`: who the client is known to be, from its certificate; empty in plaintext. What another owner asks about is not there.
 //

@@ -18,9 +18,15 @@ constexpr std::uint64_t kBlock = BlockChecksums::kBlockBytes;
 
 absl::Status PeerChunkReader::Read(std::uint64_t offset, std::span<char> out) const {
   std::string failures;
-  for (const NodeId source : sources_) {
+  const std::size_t first = first_;
+  for (std::size_t n = 0; n < sources_.size(); ++n) {
+    const std::size_t at = (first + n) % sources_.size();
+    const NodeId source = sources_[at];
     const absl::Status read = ReadFrom(source, offset, out);
-    if (read.ok()) return read;
+    if (read.ok()) {
+      first_ = at;
+      return read;
+    }
     absl::StrAppend(&failures, " node ", source.value(), ": ", std::string(read.message()), ";");
   }
   return absl::UnavailableError(

@@ -2,6 +2,8 @@
 #ifndef DFS_SERVER_GATEWAY_PEER_CHUNK_READER_H_
 #define DFS_SERVER_GATEWAY_PEER_CHUNK_READER_H_
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -15,8 +17,8 @@
 
 namespace dfs::gateway {
 
-// Each Read is one call to one peer, and at the next one if that has not what the record names; blocks are checked against
-// the hash of the record. Thread-safe. `peers` outlives it.
+// Each Read is one call to the peer that gave the bytes last, and to the next one if that has not what the record names; blocks are
+// checked against the hash of the record. Thread-safe. `peers` outlives it.
 class PeerChunkReader final : public chunk::ChunkReader {
  public:
   PeerChunkReader(chunk::ChunkPeers* peers, const chunk::ChunkInfo& info, std::vector<NodeId> sources)
@@ -34,6 +36,7 @@ class PeerChunkReader final : public chunk::ChunkReader {
   chunk::ChunkPeers* const peers_;
   const chunk::ChunkInfo info_;
   const std::vector<NodeId> sources_;
+  mutable std::atomic<std::size_t> first_{0};  // of sources_: who gave the bytes last
   const std::vector<std::uint32_t> table_;
 };
 

@@ -62,7 +62,8 @@ Result PlanForget(bool is_replaced, const ChangeFacts& facts) {
       !DFS_MUTANT(808, "a node is forgotten that may hold the last copy")) {
     return Refuse(absl::StrCat(facts.last_copies, " file(s), for example \"", facts.last_copy_name,
                                "\", have no complete copy on a live node without ", name,
-                               ": start it again if that is possible; --force gives those files up"));
+                               ": start it again if that is possible; --force gives those files up",
+                               TrashLossText(facts)));
   }
   return std::optional(ChangePlan{rpc::FORGOTTEN, is_replaced ? facts.successor->node_id() : 0});
 }
@@ -112,6 +113,12 @@ std::optional<rpc::NodeRow> FindSuccessor(const std::vector<NamedNode>& nodes,
     if (is_same_place || (!dead.name().empty() && row.name() == dead.name())) return row;
   }
   return std::nullopt;
+}
+
+std::string TrashLossText(const ChangeFacts& facts) {
+  if (facts.last_trashed == 0) return "";
+  return absl::StrCat("; ", facts.last_trashed, " removed file(s) in the trash have their last complete copy there, and "
+                      "undelete cannot bring these back without it");
 }
 
 Result PlanChange(ChangeMemberRequest::Change change, const ChangeFacts& facts) {

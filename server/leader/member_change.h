@@ -40,9 +40,13 @@ struct ChangeFacts {
   // FORGET and REPLACE: files of which no other live node holds a chunk in full.
   std::uint64_t last_copies = 0;
   std::string last_copy_name;     // of one of them
+  std::uint64_t last_trashed = 0;  // likewise, of files that were removed: no reason to refuse, but they cannot come back whole
   std::optional<rpc::NodeRow> successor;
   bool is_forced = false;
 };
+
+// What is lost of removed files with a node that is forgotten, as the end of a sentence; empty if nothing is.
+[[nodiscard]] std::string TrashLossText(const ChangeFacts& facts);
 
 // What to record; nullopt: it is so already. kFailedPrecondition: refused; the sentence says what to do.
 struct ChangePlan {

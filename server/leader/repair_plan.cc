@@ -178,9 +178,8 @@ ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members)
   return health;
 }
 
-std::size_t RankOf(const IncompleteChunk& chunk, const ChunkHealth& health) {
-  constexpr std::size_t kAfterAllElse = 1'000'000;  // a set has not so many copies
-  return health.live + (chunk.is_trashed ? kAfterAllElse : 0);
+RepairRank RankOf(const IncompleteChunk& chunk, const ChunkHealth& health) {
+  return {chunk.is_trashed, health.live};
 }
 
 bool IsWhole(const IncompleteChunk& chunk, const RepairMembers& members) {
@@ -208,7 +207,7 @@ std::vector<NodeId> LiveSources(const IncompleteChunk& chunk, const RepairMember
 std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
                                  const RepairMembers& members, const RepairLimits& limits,
                                  RepairLoad load) {
-  std::vector<std::pair<std::size_t, const IncompleteChunk*>> order;
+  std::vector<std::pair<RepairRank, const IncompleteChunk*>> order;
   order.reserve(chunks.size());
   for (const auto& chunk : chunks) {
     const ChunkHealth health = HealthOf(chunk, members);
@@ -222,7 +221,7 @@ std::vector<CopyTask> PlanRepair(const std::vector<IncompleteChunk>& chunks,
   for (const auto& [rank, entry] : order) {
     const IncompleteChunk& chunk = *entry;
     if (load.in_flight >= limits.in_flight_max) break;
-    if (rank == 0) AskHolders(chunk, members, limits, load, &tasks);
+    if (rank == RepairRank{}) AskHolders(chunk, members, limits, load, &tasks);
     std::vector<NodeId> sources = Sources(chunk, members, limits, load);
     if (sources.empty()) continue;
     const auto target = ChooseTarget(chunk, members, limits, load);

@@ -2,6 +2,7 @@
 #ifndef DFS_SERVER_LEADER_REPAIR_PLAN_H_
 #define DFS_SERVER_LEADER_REPAIR_PLAN_H_
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -25,8 +26,9 @@ struct IncompleteChunk {
 };
 
 // What is in the trash gets no new copies, but where a good one is on a member that is OUT or on its way out: so many are
-// to be on those that stay. Two: what an acknowledged put has at least. A leave takes nothing with it, and one that
-// leaves two elsewhere costs nothing.
+// wanted on those that stay. Two: what an acknowledged put has at least. A leave takes nothing with it, and one that
+// leaves two elsewhere costs nothing. There may be fewer, though never fewer than there were good ones: where missing copies
+// on dead members keep their places in the set, the new copy takes the place of the one that goes.
 inline constexpr std::size_t kTrashCopies = 2;
 
 // The ACTIVE members, by id. A node of a set that is not among them is retired.
@@ -65,8 +67,13 @@ struct ChunkHealth {
 };
 [[nodiscard]] ChunkHealth HealthOf(const IncompleteChunk& chunk, const RepairMembers& members);
 
-// Smaller is copied first: the number of live copies, and what is in the trash after all else.
-[[nodiscard]] std::size_t RankOf(const IncompleteChunk& chunk, const ChunkHealth& health);
+// Smaller is copied first: what is in the trash after all else, then by the number of live copies.
+struct RepairRank {
+  bool is_trashed = false;
+  std::size_t live = 0;
+  friend auto operator<=>(const RepairRank&, const RepairRank&) = default;
+};
+[[nodiscard]] RepairRank RankOf(const IncompleteChunk& chunk, const ChunkHealth& health);
 
 // Whether every node of the set is a member that holds a good copy, and the set is as large as it can be: what a move asks for.
 [[nodiscard]] bool IsWhole(const IncompleteChunk& chunk, const RepairMembers& members);

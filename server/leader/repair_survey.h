@@ -16,6 +16,8 @@ namespace dfs::leader {
 struct Handover {
   std::uint64_t chunks = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t chunks_stuck = 0;       // of the chunks: no copy can be made now
+  Obstacle obstacle = Obstacle::kNone;  // of one of the stuck ones
 };
 
 struct SurveyTotals {
@@ -34,8 +36,10 @@ struct SurveyTotals {
 // Not thread-safe.
 class RepairSurvey {
  public:
-  // Beyond, chunks are counted only; the next look queues them.
+  // Beyond, a chunk is counted only, or takes the place of one of a greater RankOf(); the next look queues what was left out.
   static constexpr std::size_t kQueuedMax = 200'000;
+
+  explicit RepairSurvey(std::size_t queued_max = kQueuedMax) : queued_max_(queued_max) {}
 
   // `is_busy`: its copy is on its way, or failed a moment ago: counted, not queued. What is in the trash and cannot be
   // copied now is no loss that anybody must hear of: it counts for the hand-over only.
@@ -53,8 +57,12 @@ class RepairSurvey {
   [[nodiscard]] std::vector<ChunkId> Take(std::size_t count);
 
  private:
+  // A place for a chunk of this rank, if need be that of one of the greatest rank. False: there is none.
+  bool MakeRoom(const RepairRank& rank);
+
+  std::size_t queued_max_;
   SurveyTotals totals_;
-  std::map<std::size_t, std::deque<ChunkId>> by_rank_;  // RankOf() -> chunks
+  std::map<RepairRank, std::deque<ChunkId>> by_rank_;  // no deque is empty
   std::size_t queued_ = 0;
   bool is_finished_ = false;
 };

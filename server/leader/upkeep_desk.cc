@@ -21,6 +21,24 @@ namespace {
 
 constexpr char kDefaultBucket[] = "default";
 
+// Why some of what a member has to hand over stays there, and what to do; empty if nothing does.
+std::string StuckText(const Handover& left) {
+  if (left.chunks_stuck == 0) return "";
+  const auto text = [&](std::string_view why) {
+    return absl::StrCat("; of ", left.chunks_stuck, " chunks no copy can be made now: ", std::string(why));
+  };
+  switch (left.obstacle) {
+    case Obstacle::kNoLiveSource:
+      return text("no live node has a good one (start the nodes that have one)");
+    case Obstacle::kNodesAway:
+      return text("nodes that are dead keep their places until they are back or OUT");
+    case Obstacle::kNoSpace:
+      return text("the other nodes are full (free space or add a node)");
+    default:
+      return text("every node that may take one has one (add a node)");
+  }
+}
+
 }  // namespace
 
 void UpkeepDesk::Answer(const rpc::ManageRequest& request,
@@ -143,7 +161,6 @@ absl::StatusOr<api::ExplainResponse> UpkeepDesk::Explain(const api::ExplainReque
 void UpkeepDesk::CountLastCopies(const rpc::NodeRow& node, ChangeFacts& facts) {
   const RepairMembers members = Members();
   state_->world.view()->ListVersions(TxnId(), [&](const rpc::VersionRow& version) {
-    if (version.trashed_index() != 0) return true;
     const bool has_lost = std::any_of(
         version.chunks().begin(), version.chunks().end(), [&](const rpc::ChunkRow& chunk) {
           return std::none_of(chunk.replicas().begin(), chunk.replicas().end(), [&](const auto& r) {
@@ -151,7 +168,11 @@ void UpkeepDesk::CountLastCopies(const rpc::NodeRow& node, ChangeFacts& facts) {
                    members.IsUsable(NodeId(r.node_id()));
           });
         });
-    if (has_lost && ++facts.last_copies == 1) facts.last_copy_name = version.name();
+    if (has_lost && version.trashed_index() != 0) {
+      ++facts.last_trashed;
+    } else if (has_lost && ++facts.last_copies == 1) {
+      facts.last_copy_name = version.name();
+    }
     return !state_->HasEnded();
   });
 }
@@ -198,6 +219,12 @@ std::uint64_t UpkeepDesk::GossipAlone(NodeId node) const {
   return 0;
 }
 
+bool UpkeepDesk::IsUsable(NodeId node) const {
+  const auto live = state_->world.liveness();
+  return std::any_of(live.begin(), live.end(),
+                     [&](const NodeLiveness& other) { return other.node == node && other.is_usable; });
+}
+
 api::ChangeMemberResponse UpkeepDesk::Outcome(const rpc::NodeRow& row) {
   api::ChangeMemberResponse response;
   const std::string name = NameOf(row);
@@ -226,25 +253,34 @@ api::ChangeMemberResponse UpkeepDesk::Outcome(const rpc::NodeRow& row) {
     response.set_text(std::move(text));
     return response;
   }
-  const auto left = repair_->HandoverOf(NodeId(row.node_id()));
-  if (!left) {
-    response.set_text(absl::StrCat("what ", name, " has to hand over is being counted"));
-    return response;
-  }
-  response.set_chunks_left(left->chunks);
-  response.set_bytes_left(left->bytes);
-  if (left->chunks > 0) {
-    response.set_text(absl::StrCat(name, " hands over: ", left->chunks, " chunks, ", left->bytes,
-                                   " bytes left"));
-  } else if (!IsGossipHandedOver(*state_, NodeId(row.node_id()))) {
-    response.set_text(absl::StrCat("another member takes over what ", name, " has of gossip buckets"));
-  } else if (row.departure() == rpc::DRAINING) {
-    response.set_is_done(true);
-    response.set_text(absl::StrCat(name, " is drained: no file needs it any more"));
-  } else {
-    response.set_text(absl::StrCat(name, " has handed over its copies; its vote and its membership end now"));
-  }
+  DescribeHandover(row, &response);
   return response;
+}
+
+void UpkeepDesk::DescribeHandover(const rpc::NodeRow& row, api::ChangeMemberResponse* response) {
+  const std::string name = NameOf(row);
+  const NodeId node(row.node_id());
+  const auto left = repair_->HandoverOf(node);
+  if (!left) {
+    response->set_text(absl::StrCat("what ", name, " has to hand over is being counted"));
+    return;
+  }
+  const std::string dead = IsUsable(node) ? ""
+                                          : absl::StrCat(name, " is dead: start it, or use dfs-cli forget ", name, "; ");
+  response->set_chunks_left(left->chunks);
+  response->set_bytes_left(left->bytes);
+  if (left->chunks > 0) {
+    response->set_text(absl::StrCat(dead, dead.empty() ? absl::StrCat(name, " hands over: ") : "to be copied from others: ",
+                                    left->chunks, " chunks, ", left->bytes, " bytes left", StuckText(*left)));
+  } else if (!IsGossipHandedOver(*state_, node)) {
+    response->set_text(absl::StrCat(dead, dead.empty() ? "another member takes over what " : "nobody is known to have all that ",
+                                    name, " has of gossip buckets"));
+  } else if (row.departure() == rpc::DRAINING) {
+    response->set_is_done(true);
+    response->set_text(absl::StrCat(name, " is drained: no file needs it any more"));
+  } else {
+    response->set_text(absl::StrCat(name, " has handed over its copies; its vote and its membership end now"));
+  }
 }
 
 absl::StatusOr<api::ChangeMemberResponse> UpkeepDesk::ForgetJoiner(const NamedNode& node) {
@@ -294,8 +330,14 @@ absl::StatusOr<api::ChangeMemberResponse> UpkeepDesk::Change(
     if (is_for_dead) return ForgetJoiner(*joiner);
     return absl::FailedPreconditionError(absl::StrCat(NameOf(node), " is no member yet: it is joining"));
   }
-  DFS_ASSIGN_OR_RETURN(const auto plan, PlanChange(request.change(), FactsOf(node, nodes, request)));
-  if (!plan) return Outcome(node);
+  const ChangeFacts facts = FactsOf(node, nodes, request);
+  const auto outcome = [&](const rpc::NodeRow& row) {
+    api::ChangeMemberResponse response = Outcome(row);
+    response.mutable_text()->append(TrashLossText(facts));
+    return response;
+  };
+  DFS_ASSIGN_OR_RETURN(const auto plan, PlanChange(request.change(), facts));
+  if (!plan) return outcome(node);
   rpc::Command command;
   rpc::MarkNode& mark = *command.mutable_mark_node();
   mark.set_node_id(node.node_id());
@@ -308,7 +350,7 @@ absl::StatusOr<api::ChangeMemberResponse> UpkeepDesk::Change(
     return absl::FailedPreconditionError(result.message());
   }
   LOG(INFO) << NameOf(node) << " is marked " << rpc::Departure_Name(plan->departure);
-  return Outcome(result.node());
+  return outcome(result.node());
 }
 
 // ---- ok-to-stop ----

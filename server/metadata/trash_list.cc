@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -15,8 +14,6 @@
 
 namespace dfs::metadata {
 namespace {
-
-constexpr std::size_t kHiddenNamesMax = 256;
 
 // By name, of each name the greatest number first.
 bool IsBefore(std::string_view name, std::uint64_t number, std::string_view other, std::uint64_t other_number) {
@@ -44,42 +41,52 @@ void TrashBy(const rpc::ClearRow& hiding, rpc::VersionRow* version) {
   version->set_trashed_time_us(hiding.time_us());
 }
 
+std::vector<std::string> TrashList::ClearedPrefixes() const {
+  std::vector<std::string> out;
+  for (const rpc::ClearRow& clear : clears_) {
+    const auto prefix = BothPrefixes(clear.prefix(), prefix_);
+    if (clear.bucket_id() == bucket_.value() && prefix) out.emplace_back(*prefix);
+  }
+  std::sort(out.begin(), out.end());
+  // What begins with another follows right behind it.
+  out.erase(std::unique(out.begin(), out.end(),
+                        [](const std::string& one, const std::string& next) { return next.starts_with(one); }),
+            out.end());
+  return out;
+}
+
 TrashList::Hidden TrashList::NextHidden(const MetadataView::TrashPlace& after) const {
   Hidden out;
   if (DFS_MUTANT(1270, "what a pending clear hides is not in the trash yet")) return out;
   const std::string behind = FileKey(bucket_, after.name).append(after.number == 0 ? 1 : 0, '\0');
-  for (const rpc::ClearRow& clear : clears_) {
-    const auto prefix = BothPrefixes(clear.prefix(), prefix_);
-    if (clear.bucket_id() != bucket_.value() || !prefix) continue;
-    std::size_t names = 0;
-    const std::string range = FileKey(bucket_, *prefix);
-    rows_.Scan(std::max(range, behind), EndOfPrefix(range), [&](std::string_view key, std::string_view value) {
-      auto version = ParseRow<rpc::VersionRow>(key, value);
-      if (FirstHiding(clears_, version) != &clear) return true;
-      std::vector<rpc::VersionRow> olds;
-      if (version.old_versions() > 0) olds = ReadOlds(rows_, bucket_, version.name());
-      out.versions.push_back(std::move(version));
-      std::move(olds.begin(), olds.end(), std::back_inserter(out.versions));
-      if (++names < kHiddenNamesMax) return true;
-      const std::string& last = out.versions.back().name();
-      if (out.through.empty() || last < out.through) out.through = last;
-      return false;
-    });
+  std::size_t seen = 0;
+  std::size_t names = 0;
+  const auto take = [&](rpc::VersionRow version) {
+    std::vector<rpc::VersionRow> versions;
+    if (version.old_versions() > 0) versions = ReadOlds(rows_, bucket_, version.name());
+    versions.insert(versions.begin(), std::move(version));
+    for (rpc::VersionRow& one : versions) {
+      if (after.number != 0 && one.name() == after.name && one.number() >= after.number) continue;  // was shown
+      TrashBy(*FirstHiding(clears_, one), &one);
+      one.clear_old_versions();
+      one.clear_is_old();
+      out.versions.push_back(std::move(one));
+    }
+    ++names;
+  };
+  const auto visit = [&](std::string_view key, std::string_view value) {
+    auto version = ParseRow<rpc::VersionRow>(key, value);
+    std::string name = version.name();
+    if (FirstHiding(clears_, version) != nullptr) take(std::move(version));
+    const bool is_full = ++seen == kHiddenScanMax || names == kHiddenNamesMax;
+    if (is_full) out.through = std::move(name);
+    return !is_full;
+  };
+  for (const std::string& prefix : ClearedPrefixes()) {
+    const std::string range = FileKey(bucket_, prefix);
+    const std::string end = EndOfPrefix(range);
+    if (out.through.empty() && (end.empty() || behind < end)) rows_.Scan(std::max(range, behind), end, visit);
   }
-  // What lies behind the least end is found again from there.
-  std::erase_if(out.versions, [&](const rpc::VersionRow& version) {
-    const bool is_behind = !out.through.empty() && version.name() > out.through;
-    const bool was_shown = after.number != 0 && version.name() == after.name && version.number() >= after.number;
-    return is_behind || was_shown;
-  });
-  for (rpc::VersionRow& version : out.versions) {
-    TrashBy(*FirstHiding(clears_, version), &version);
-    version.clear_old_versions();
-    version.clear_is_old();
-  }
-  std::sort(out.versions.begin(), out.versions.end(), [](const auto& a, const auto& b) {
-    return IsBefore(a.name(), a.number(), b.name(), b.number());
-  });
   return out;
 }
 

@@ -66,7 +66,8 @@ absl::Status Doors::Listen(const Config& config) {
       RpcServer::Listen({.flag = "--peer-listen",
                          .address = config.peer_listen,
                          .credentials = DoorOf(config, TlsDoor::kPeers),
-                         .services = {&raft_, &ring_, &leader_, &replica_, &gossip_, &handed_reads_}}));
+                         .services = {&raft_, &ring_, &leader_, &replica_, &gossip_, &handed_reads_},
+                         .pings_clients = true}));
   if (!config.unix_socket.empty()) {
     DFS_ASSIGN_OR_RETURN(handover_, gateway::HandoverSocket::Listen(
                                         {config.unix_socket, config.unix_socket_own_user}, &desk_));

@@ -119,7 +119,6 @@ class Node::Impl final : public chunk::Confirmer {
   }
 
  private:
-  // Those of --join that are not this node's own.
   absl::Status EnsureMembership();
   absl::Status Join(absl::Duration timeout);
   absl::Status FindPeers();
@@ -404,7 +403,11 @@ void Node::Impl::BuildServices() {
   cluster.server_version = kVersion;
   cluster.gossip = [this] { return gossip_->GetStatus(); };
   cluster.certificate_not_after_s = CertificateEndOf(config_);
-  cluster.test_faults = [this] { return clock_.Describe() + loss_.Describe(); };
+  cluster.test_faults = [this] {
+    std::vector<std::string> faults = {clock_.Describe(), loss_.Describe()};
+    std::erase(faults, "");
+    return absl::StrJoin(faults, " and ");
+  };
   doors_ = std::make_unique<Doors>(std::move(doors));
 }
 

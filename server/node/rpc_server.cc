@@ -90,6 +90,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Listen(Options options) {
   std::unique_ptr<RpcServer> out(new RpcServer(std::move(options)));
   grpc::ServerBuilder builder;
   SetServerArguments(builder);
+  if (out->options_.pings_clients) SetPeerPings(builder);
   grpc::ResourceQuota quota;
   quota.Resize(kBytesMax);
   quota.SetMaxThreads(kThreadsMax);

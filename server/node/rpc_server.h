@@ -25,6 +25,7 @@ class RpcServer {
     std::string address;                   // host:port
     std::shared_ptr<grpc::ServerCredentials> credentials;
     std::vector<grpc::Service*> services;  // outlive the server
+    bool pings_clients = false;            // they are nodes (SetPeerPings)
     // Also serves grpc.health.v1.Health, for "" and these names. All are NOT_SERVING until
     // SetServing(true).
     bool has_health = false;

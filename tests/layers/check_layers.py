@@ -87,6 +87,7 @@ FIXED_WAITS = {
     "tests/integration/files_test.cc": "measures the processor's time within it",
     "tests/integration/history_test.cc": "how long a load runs, which goes on meanwhile",
     "tests/simulation/system/fiber_scheduler_test.cc": "simulated time, which passes at once",
+    "tests/unit/chunk/replica_test.cc": "some pings, which end nothing",
     "tests/unit/replicated_log/raft_host_test.cc": "nothing is to happen within it",
 }
 EVENT = re.compile(r"\bEvent (\w+);")

@@ -130,8 +130,14 @@ absl::Status MemoryChunkStore::RelinkAll(std::span<const chunk::Relink> items) {
   return absl::OkStatus();
 }
 
+std::size_t MemoryChunkStore::opened() const {
+  MutexLock lock(&mutex_);
+  return opened_;
+}
+
 absl::StatusOr<std::unique_ptr<chunk::ChunkReader>> MemoryChunkStore::Open(const ChunkId& id) {
   MutexLock lock(&mutex_);
+  ++opened_;
   const auto found = chunks_.find(id);
   if (found == chunks_.end()) return absl::NotFoundError("no such chunk");
   return std::make_unique<Reader>(found->second.info, found->second.table, found->second.bytes,

@@ -26,6 +26,8 @@ class MemoryChunkStore final : public chunk::ChunkStore {
   void HoldReads();
   void ReleaseReads();
   [[nodiscard]] std::size_t count() const;
+  // How often Open was called.
+  [[nodiscard]] std::size_t opened() const;
 
   // ---- ChunkStore ----
   absl::StatusOr<std::unique_ptr<chunk::ChunkWriter>> Create(const ChunkId& id,
@@ -61,6 +63,7 @@ class MemoryChunkStore final : public chunk::ChunkStore {
   std::map<ChunkId, Stored> chunks_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Event> held_reads_ ABSL_GUARDED_BY(mutex_);  // null: they are not held
   std::uint64_t next_nonce_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::size_t opened_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace dfs::testing

@@ -9,10 +9,14 @@
 #include <string>
 #include <vector>
 
+#include <rocksdb/utilities/stackable_db.h>
+
 #include "absl/strings/str_cat.h"
 #include "common/damage.h"
 #include "common/mutant.h"
 #include "common/rocksdb_durable_mark.h"
+#include "common/rocksdb_manifest_through.h"
+#include "common/rocksdb_recovery.h"
 #include "server/replicated_log/rocksdb_database.h"
 #include "tests/support/fault_file_system.h"
 #include "tests/support/rocksdb_record_ends.h"
@@ -147,9 +151,71 @@ class LogSwitch : public ::testing::Test {
     return RocksdbDatabase::Open(disk_.env(), "/data", DurablePosition(), mark.get()).status();
   }
 
+  // A database of its own, that nothing is asked of.
+  RocksdbPlan Plan(RocksdbDurableMark* mark) {
+    RocksdbPlan plan;
+    plan.env = disk_.env();
+    plan.folder = "/data";
+    plan.name = "plain";
+    plan.family_options = [](const std::string&) { return rocksdb::ColumnFamilyOptions(); };
+    plan.check_reach = [](const RocksdbFamilies&) { return absl::OkStatus(); };
+    plan.mark = mark;
+    return plan;
+  }
+  static void OpenPlain(const RocksdbPlan& plan) {
+    auto opened = OpenRocksdb(plan);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_FALSE(opened->was_rebuilt);
+    opened->families.Close();
+  }
+
   FaultFileSystem disk_;
   std::unique_ptr<RocksdbDatabase> database_;
 };
+
+// The mark was empty (of an earlier version, say), and while the database was open, before it was refused, a flush raised it.
+TEST_F(LogSwitch, ADatabaseMadeAnewIsOpenedAgainThoughTheOldOneGotFurther) {
+  ASSERT_TRUE(disk_.env()->CreateDirIfMissing("/data").ok());
+  for (int start = 0; start < 3; ++start) OpenPlain(Plan(nullptr));
+  {
+    const auto mark = RocksdbDurableMark::Open(disk_.env(), "/data/mark", "mark").value();
+    RocksdbPlan plan = Plan(mark.get());
+    plan.check_reach = [](const RocksdbFamilies& families) {
+      EXPECT_TRUE(families.db->Put({}, "row", "value").ok());
+      EXPECT_TRUE(families.db->Flush({}).ok());
+      return absl::DataLossError("too short");
+    };
+    plan.rebuild = [this](const std::string& copy) {
+      rocksdb::Options options;
+      options.env = disk_.env();
+      options.create_if_missing = true;
+      rocksdb::DB* made = nullptr;
+      const rocksdb::Status opened = rocksdb::DB::Open(options, copy, &made);
+      delete made;
+      return opened.ok() ? absl::OkStatus() : absl::InternalError(opened.ToString());
+    };
+    auto opened = OpenRocksdb(plan);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_TRUE(opened->was_rebuilt);
+    opened->families.Close();
+  }
+  const auto mark = RocksdbDurableMark::Open(disk_.env(), "/data/mark", "mark").value();
+  OpenPlain(Plan(mark.get()));
+}
+
+class MuteDatabase final : public rocksdb::StackableDB {
+ public:
+  MuteDatabase() : StackableDB(static_cast<rocksdb::DB*>(nullptr)) {}
+  rocksdb::Status GetLiveFiles(std::vector<std::string>& /*files*/, std::uint64_t* /*manifest_size*/,
+                               bool /*flush_memtable*/) override {
+    return rocksdb::Status::IOError("no answer");
+  }
+};
+
+TEST(DurableManifest, SaysNothingWhereTheDatabaseDoesNot) {
+  MuteDatabase mute;
+  EXPECT_FALSE(DurableManifest(&mute).ok());
+}
 
 TEST_F(LogSwitch, LeavesNothingUnsyncedBehind) { EXPECT_TRUE(SwitchesDurably()); }
 

@@ -72,6 +72,7 @@ struct TestNode {
   void Listen(int at) {
     grpc::ServerBuilder builder;
     SetServerArguments(builder);
+    SetPeerPings(builder, pings);
     builder.AddListeningPort("127.0.0.1:" + std::to_string(at), grpc::InsecureServerCredentials(),
                              &port);
     builder.RegisterService(service.get());
@@ -95,6 +96,7 @@ struct TestNode {
   std::unique_ptr<ReplicaService> service;
   std::unique_ptr<grpc::Server> server;
   int port = 0;
+  PeerPings pings;  // of the next Listen
 };
 
 class Replicas : public ::testing::Test {

@@ -6,6 +6,7 @@
 #include "dfs/internal/v1/replica.grpc.pb.h"
 #include "proto/wire_status.h"
 #include "server/chunk/byte_pace.h"
+#include "tests/support/byte_proxy.h"
 #include "tests/unit/chunk/replica_fixture.h"
 
 namespace dfs::chunk {
@@ -106,6 +107,13 @@ TEST_F(Replicas, WrongHashOrSizeStoresNothing) {
   }
 }
 
+void AwaitFiles(TestNode& node) {
+  Event never;
+  for (int i = 0; i < 500 && node.system.Files("/data/chunks/objects").empty(); ++i) {
+    never.WaitFor(absl::Milliseconds(10));
+  }
+}
+
 // The files of a write that was cut off go when its handler ends.
 void AwaitNoFiles(const TestNode& node) {
   Event never;
@@ -131,6 +139,25 @@ TEST_F(Replicas, CancelledOrDroppedWriterLeavesNothing) {
   AwaitNoFiles(far);
   EXPECT_FALSE(far.store->Find(Id(1)));
   EXPECT_FALSE(far.store->Find(Id(2)));
+}
+
+// Its network drops all it sends, as if it had no power: no end of the connection is ever told. The write would have stalled
+// for 2 min before it ended.
+TEST_F(Replicas, WritesOfANodeThatIsGoneWithoutAWordEndSoon) {
+  far.Kill();
+  far.pings = {.interval_ms = 200, .timeout_ms = 1'000};
+  far.Listen(0);
+  testing::ByteProxy proxy(far.address(), kMiB);
+  near.channels.SetAddress(NodeId(2), proxy.endpoint());
+  const std::string bytes = BytesOfLength(kMiB);
+  const auto writer = near.peers->Write(NodeId(2), Id(1), absl::Minutes(1));
+  ASSERT_TRUE(writer->Write(Slices::CopyOf(bytes), CrcOf(bytes)).ok());
+  AwaitFiles(far);
+  Event never;
+  EXPECT_FALSE(never.WaitFor(absl::Seconds(2))) << "some pings";
+  EXPECT_EQ(far.system.Files("/data/chunks/objects").size(), 1u) << "one that is silent and answers is waited for";
+  proxy.BecomeBlackHole();
+  AwaitNoFiles(far);
 }
 
 TEST_F(Replicas, PeerKilledMidwayAndBack) {
@@ -219,10 +246,7 @@ TEST(ReplicaStall, SilentWriterIsCancelled) {
   const auto writer = node.peers->Write(NodeId(1), Id(1), kTimeout);
   const std::string bytes = BytesOfLength(kMiB);
   ASSERT_TRUE(writer->Write(Slices::CopyOf(bytes), Crc32c(bytes.data(), bytes.size())).ok());
-  Event never;
-  for (int i = 0; i < 500 && node.system.Files("/data/chunks/objects").empty(); ++i) {
-    never.WaitFor(absl::Milliseconds(10));
-  }
+  AwaitFiles(node);
   AwaitNoFiles(node);
   EXPECT_FALSE(writer->Finish(bytes.size(), InfoOf(Id(1), bytes).hash).ok());
 }

@@ -63,6 +63,29 @@ TEST(NamePattern, MatchesCharactersAndTakesBackslashes) {
   EXPECT_FALSE(Matches("a*", std::string_view("a\0b", 3)));
 }
 
+TEST(NamePattern, ABackslashCountsAtBothEndsOfARange) {
+  EXPECT_TRUE(Matches("[+-\\]]", "]"));
+  EXPECT_TRUE(Matches("[+-\\]]", "A"));
+  EXPECT_FALSE(Matches("[+-\\]]", "+]"));
+  EXPECT_FALSE(Matches("[+-\\]]", "a"));
+  EXPECT_TRUE(Matches("[a-\\z]", "m"));
+  EXPECT_FALSE(Matches("[a-\\z]", "\\"));
+  EXPECT_TRUE(Matches("[\\a-c]", "b"));
+  EXPECT_TRUE(Matches("[a\\-c]", "-"));
+  EXPECT_FALSE(Matches("[a\\-c]", "b"));
+  EXPECT_TRUE(Matches("[\\\\-\\]]", "\\"));
+  EXPECT_TRUE(Matches("[a-\\]", "[a-]")) << "the bracket is not closed";
+}
+
+TEST(NamePattern, ASlashEndsAComponentWithABackslashToo) {
+  EXPECT_TRUE(Matches("a\\/b*", "a/bc"));
+  EXPECT_EQ(NamePattern::Parse("a\\/b*").value().prefix(), "a/b");
+  EXPECT_FALSE(Matches("a\\/b*", "a\\/bc"));
+  EXPECT_TRUE(Matches("a\\\\/b*", "a\\/bc")) << "that one is a character of the name";
+  EXPECT_EQ(NamePattern::Parse("a\\\\/b*").value().prefix(), "a\\/b");
+  EXPECT_TRUE(Matches("**\\/z", "a/b/z"));
+}
+
 TEST(NamePattern, KnowsWhatEveryMatchBeginsWith) {
   const auto pattern = NamePattern::Parse("logs/20\\*26-*/x/?").value();
   EXPECT_EQ(pattern.prefix(), "logs/20*26-");

@@ -143,6 +143,33 @@ TEST(GetOperation, TheOwnDiskThatHangsIsLeft) {
   nodes.store.ReleaseReads();
 }
 
+// Each opening may keep a thread of the node for as long as its disk hangs.
+TEST(GetOperation, OpensAFewChunksAheadAndNoneOnADiskThatIsKnownToHang) {
+  FakeNodes nodes;
+  nodes.parts.chunk_bytes = kMiB;
+  ASSERT_TRUE(nodes.Put("f", TestBytes(7 * kMiB, 3)).ok());
+  nodes.Drain();
+  api::GetRequest request;
+  request.set_name("f");
+  const auto opened_ahead = [&] {
+    const std::size_t before = nodes.store.opened();
+    GetOperation get(nodes.parts);
+    get.PrepareHandOver();
+    EXPECT_TRUE(get.Begin(request).ok());
+    nodes.Drain();
+    return nodes.store.opened() - before;
+  };
+  EXPECT_EQ(opened_ahead(), 4u);
+  nodes.parts.is_slow = [](NodeId node) { return node == NodeId(1); };
+  EXPECT_EQ(opened_ahead(), 0u);
+  GetOperation get(nodes.parts);
+  get.PrepareHandOver();
+  ASSERT_TRUE(get.Begin(request).ok());
+  const std::size_t before = nodes.store.opened();
+  EXPECT_TRUE(get.HandOver([](const auto&) { return "ticket"; }).empty());
+  EXPECT_EQ(nodes.store.opened(), before);
+}
+
 TEST(GetOperation, ANodeThatIsKnownToBeSlowIsAskedLast) {
   FakeNodes nodes;
   const std::string bytes = TestBytes(3 * kMiB + 5, 3);

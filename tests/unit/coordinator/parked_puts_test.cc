@@ -70,6 +70,15 @@ class ParkedPutsTest : public ::testing::Test {
     Send(put.get(), 0, bytes);
     return parked_->Park(*std::move(ticket), std::move(put));
   }
+  // Until so many bytes wait for the replica that hangs: the other two take all they have.
+  static void AwaitQueued(const PutOperation& put, std::size_t bytes) {
+    Event never;
+    for (const MonotonicTime end = SystemClock().Now() + absl::Seconds(30);
+         put.queued_bytes() > bytes && SystemClock().Now() < end;) {
+      never.WaitFor(absl::Milliseconds(1));
+    }
+    ASSERT_EQ(put.queued_bytes(), bytes);
+  }
   absl::StatusOr<ParkedPuts::Resumed> Resume(api::PutHeader header, std::size_t at, const std::string& owner = "") {
     header.set_resume_offset(at);
     return parked_->Resume(owner, header);
@@ -251,17 +260,35 @@ TEST_F(ParkedPutsTest, BeyondTheMemoryTheOldestGoes) {
     auto put = std::make_unique<PutOperation>(nodes_.parts);
     ASSERT_TRUE(put->Begin(header).ok());
     Send(put.get(), 0, 8 * kMiB);
-    Event never;
-    for (const MonotonicTime end = SystemClock().Now() + absl::Seconds(30);
-         put->queued_bytes() > kStuck && SystemClock().Now() < end;) {
-      never.WaitFor(absl::Milliseconds(1));  // the other two take all they have
-    }
-    ASSERT_EQ(put->queued_bytes(), kStuck);
+    AwaitQueued(*put, kStuck);
     ASSERT_TRUE(parked_->Park(*std::move(ticket), std::move(put)));
   }
   EXPECT_EQ(Find(NewHeader("f", 'a')).status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(Find(NewHeader("f", 'b')).ok());
   parked_->Stop();
+}
+
+// It would go in the end, after all others.
+TEST_F(ParkedPutsTest, APutThatIsOverTheMemoryByItselfDisplacesNobody) {
+  constexpr std::size_t kStuck = 7 * kMiB;
+  ParkLimits limits;
+  limits.queued_bytes_max = kStuck - 1;
+  MakeParked(limits);
+  const auto innocent = NewHeader("f", 'a');
+  ASSERT_TRUE(Break(innocent, 2 * kMiB));
+  nodes_.parts.chunk_bytes = 64 * kMiB;
+  nodes_.parts.progress_timeout = absl::Minutes(10);
+  nodes_.peers.hangs_after = {{3, kMiB}};
+  const auto header = NewHeader("g", 'b');
+  auto ticket = parked_->Begin("", header);
+  auto put = std::make_unique<PutOperation>(nodes_.parts);
+  ASSERT_TRUE(put->Begin(header).ok());
+  Send(put.get(), 0, 8 * kMiB);
+  AwaitQueued(*put, kStuck);
+  EXPECT_FALSE(parked_->Park(*std::move(ticket), std::move(put)));
+  EXPECT_TRUE(Find(innocent).ok());
+  EXPECT_EQ(Find(header).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(parked_->counts().displaced, 0u);
 }
 
 TEST_F(ParkedPutsTest, NothingIsKeptThatIsNotWorthItOrNotWanted) {

@@ -9,6 +9,7 @@
 namespace dfs::leader {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
@@ -162,6 +163,16 @@ class LeaveTest : public LeaderTrashTest {
   [[nodiscard]] bool HasLeft(std::uint32_t node) {
     return world_.consensus.machine().View()->FindNode(NodeId(node))->state() == rpc::RETIRED;
   }
+  [[nodiscard]] std::string TextOf(api::ChangeMemberRequest::Change change, const std::string& node) {
+    rpc::ManageRequest request;
+    request.mutable_change_member()->set_change(change);
+    request.mutable_change_member()->set_node(node);
+    Taken<rpc::ManageResponse> taken;
+    host_->Manage(request, absl::Seconds(1), taken.Callback());
+    world_.executor.RunDue();
+    EXPECT_TRUE(taken.has() && taken.get().ok());
+    return taken.has() && taken.get().ok() ? taken.get()->change_member().text() : "";
+  }
 };
 
 TEST_F(LeaveTest, ARemovedFileWithOneCopyOutlivesItsNode) {
@@ -226,10 +237,23 @@ TEST_F(LeaveTest, ANodeThatDiedOnItsWayOutIsWaitedForToo) {
   const auto progress = RepairProgressOf(*host_, world_);
   EXPECT_EQ(progress.chunks_incomplete(), 0u) << "a removed file without a copy is no alarm";
   EXPECT_EQ(progress.files_short(), 0u);
+  const std::string text = TextOf(api::ChangeMemberRequest::LEAVE, "2");
+  EXPECT_THAT(text, HasSubstr("is dead: start it, or use dfs-cli forget"));
+  EXPECT_THAT(text, HasSubstr("of 1 chunks no copy can be made now: no live node has a good one"));
   world_.dead.erase(NodeId(2));
   world_.executor.Advance(absl::Minutes(3));
   EXPECT_TRUE(HasLeft(2));
   EXPECT_EQ(StatesOf(txn).count(2), 0u);
+}
+
+TEST_F(LeaveTest, WhatIsLostOfTheTrashWithADeadNodeIsTold) {
+  (void)Put(1, BucketWithOneCopy(), {2}, "f");
+  Remove(2, BucketWithOneCopy(), "f");
+  (void)Put(3, 1, {2, 3, 4}, "g");
+  Remove(4, 1, "g");
+  world_.dead.insert(NodeId(2));
+  Mark(2, rpc::FORGOTTEN);
+  EXPECT_THAT(TextOf(api::ChangeMemberRequest::FORGET, "2"), HasSubstr("1 removed file(s) in the trash"));
 }
 
 TEST_F(LeaveTest, ADrainedNodeIsNotNeededForTheTrash) {

@@ -80,8 +80,19 @@ TEST(PlanChange, LastCopiesAreGivenUpOnlyByForce) {
   facts.last_copies = 2;
   facts.last_copy_name = "a/b";
   EXPECT_THAT(Refusal(kForget, facts), HasSubstr("\"a/b\""));
+  facts.last_trashed = 7;
+  EXPECT_THAT(Refusal(kForget, facts), HasSubstr("7 removed file(s)"));
   facts.is_forced = true;
   EXPECT_EQ((*PlanChange(kForget, facts))->departure, rpc::FORGOTTEN);
+}
+
+TEST(PlanChange, WhatIsInTheTrashIsToldAndRefusesNothing) {
+  auto facts = Facts(4);
+  facts.is_usable = false;
+  EXPECT_EQ(TrashLossText(facts), "");
+  facts.last_trashed = 7;
+  EXPECT_EQ((*PlanChange(kForget, facts))->departure, rpc::FORGOTTEN);
+  EXPECT_THAT(TrashLossText(facts), HasSubstr("7 removed file(s)"));
 }
 
 TEST(PlanChange, ReplaceNeedsTheOtherNode) {

@@ -60,6 +60,21 @@ TEST(RepairPlan, WhatIsInTheTrashComesLast) {
   EXPECT_THAT(order, ElementsAre(2u, 1u));
 }
 
+// Both others are away and may come back: they keep their places, and what was there once is there once.
+TEST(RepairPlan, WhatGoesFromTheTrashIsNotFewerThanBefore) {
+  auto members = Members(5);
+  members[0].is_withdrawn = true;
+  members[1].is_usable = members[2].is_usable = false;
+  IncompleteChunk trashed = Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kMissing}});
+  trashed.is_trashed = true;
+  const auto tasks = Plan({trashed}, members);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].replaces, NodeId(1));
+  trashed.set.erase(NodeId(1));
+  trashed.set[tasks[0].target] = kOk;
+  EXPECT_TRUE(HealthOf(trashed, RepairMembers(members)).is_complete());
+}
+
 TEST(RepairPlan, MissingMemberOfTheSetIsTheTarget) {
   const auto tasks =
       Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, Members(4));

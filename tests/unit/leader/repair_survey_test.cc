@@ -55,6 +55,39 @@ TEST(RepairSurvey, OneCopyLeftGoesBeforeTwoAmongAllVersions) {
   EXPECT_EQ(survey.queued(), 3u);
 }
 
+// Two copies before those with one: the queue is full when these come.
+TEST(RepairSurvey, AFullQueueGivesUpTheLeastEndangeredFirst) {
+  auto candidates = Candidates(4);
+  candidates[3].is_withdrawn = true;
+  const RepairMembers members(candidates);
+  RepairSurvey survey(4);
+  IncompleteChunk trashed = Chunk(1, {{NodeId(4), kOk}});
+  trashed.is_trashed = true;
+  for (std::uint64_t i = 1; i <= 6; ++i) {
+    trashed.chunk.txn.sequence = i;
+    survey.Add(trashed, members, false);
+  }
+  EXPECT_EQ(survey.queued(), 4u);
+  for (std::uint64_t i = 11; i <= 13; ++i) survey.Add(Chunk(i, kTwoLeft), members, false);
+  EXPECT_EQ(survey.queued(), 4u);
+  for (std::uint64_t i = 21; i <= 22; ++i) survey.Add(Chunk(i, kOneLeft), members, false);
+  EXPECT_EQ(survey.queued(), 4u);
+  EXPECT_EQ(survey.totals().chunks_incomplete, 11u) << "all are counted";
+  EXPECT_THAT(Sequences(survey.Take(10)), ElementsAre(21u, 22u));
+  survey.Finish();
+  EXPECT_THAT(Sequences(survey.Take(10)), ElementsAre(11u, 12u)) << "and none of the trash";
+  EXPECT_EQ(survey.queued(), 0u);
+}
+
+TEST(RepairSurvey, AFullQueueKeepsWhatIsAsEndangeredAsTheNewOne) {
+  const RepairMembers members(Candidates(3));
+  RepairSurvey survey(2);
+  for (std::uint64_t i = 1; i <= 3; ++i) survey.Add(Chunk(i, kOneLeft), members, false);
+  survey.Add(Chunk(4, kTwoLeft), members, false);
+  survey.Finish();
+  EXPECT_THAT(Sequences(survey.Take(10)), ElementsAre(1u, 2u));
+}
+
 TEST(RepairSurvey, WhatIsInTheTrashIsHandedOverAndNoAlarm) {
   auto candidates = Candidates(3);
   candidates[0].is_withdrawn = true;
@@ -66,12 +99,15 @@ TEST(RepairSurvey, WhatIsInTheTrashIsHandedOverAndNoAlarm) {
   EXPECT_EQ(live.totals().chunks_incomplete, 1u);
   EXPECT_EQ(live.totals().chunks_one_copy, 0u);
   EXPECT_EQ(live.totals().handovers.at(NodeId(1)).chunks, 1u);
+  EXPECT_EQ(live.totals().handovers.at(NodeId(1)).chunks_stuck, 0u);
   EXPECT_EQ(live.queued(), 1u);
   candidates[0].is_usable = false;
   RepairSurvey dead;
   dead.Add(trashed, RepairMembers(candidates), false);
   EXPECT_EQ(dead.totals().chunks_incomplete, 0u) << "nobody can do anything about it";
   EXPECT_EQ(dead.totals().handovers.at(NodeId(1)).chunks, 1u);
+  EXPECT_EQ(dead.totals().handovers.at(NodeId(1)).chunks_stuck, 1u);
+  EXPECT_EQ(dead.totals().handovers.at(NodeId(1)).obstacle, Obstacle::kNoLiveSource);
   candidates[0].is_withdrawn = false;
   RepairSurvey away;
   away.Add(trashed, RepairMembers(candidates), false);

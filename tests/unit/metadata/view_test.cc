@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 
+#include "server/metadata/trash_list.h"
 #include "tests/unit/metadata/world.h"
 
 namespace dfs::metadata {
@@ -54,22 +56,25 @@ TEST(View, DoesNotChange) {
   EXPECT_EQ(view->applied_index(), index);
 }
 
+// Current names "f1000000" and so on, as if each had been put.
+void AddNames(World* world, int count) {
+  world->Put("x");
+  const rpc::VersionRow row = *world->Find("x");
+  RowBatch batch;
+  for (int i = 0; i < count; ++i) {
+    rpc::VersionRow other = row;
+    other.set_name("f" + std::to_string(1'000'000 + i));
+    batch.changes.emplace_back(std::string("F\0\0\0\0\0\0\0\1", 9) + other.name(), other.SerializeAsString());
+  }
+  world->store.Write(batch);
+}
+
 // Well under a second with optimisation; the bound leaves room for sanitizers and busy machines. What it
 // would catch is a list that costs a look-up for each name, or grows with the square.
 TEST(List, OfManyNamesIsFast) {
   constexpr int kNames = 100'000;
   World world;
-  const rpc::CommitPut put = world.PutCommand("x");
-  world.Put(put);
-  const rpc::VersionRow row = *world.Find("x");
-  RowBatch batch;
-  for (int i = 0; i < kNames; ++i) {
-    rpc::VersionRow other = row;
-    other.set_name("f" + std::to_string(1'000'000 + i));
-    batch.changes.emplace_back(std::string("F\0\0\0\0\0\0\0\1", 9) + other.name(),
-                               other.SerializeAsString());
-  }
-  world.store.Write(batch);
+  AddNames(&world, kNames);
   const auto view = world.machine->View();
   const auto start = std::chrono::steady_clock::now();
   int seen = 0;
@@ -138,6 +143,70 @@ TEST(ListTrash, HasWhatClearsHideInItsPlace) {
   EXPECT_EQ(TrashNames(world, "t/x1003", {}), Names{"t/x1003"});
   EXPECT_EQ(TrashNames(world, "u", {}), Names{});
   EXPECT_EQ(FindViolations(*world.machine, world.store), Names());
+}
+
+// Passes reads on, and counts the rows.
+class CountingRows final : public RowReader {
+ public:
+  explicit CountingRows(const RowReader* rows) : rows_(rows) {}
+  [[nodiscard]] std::optional<std::string> Get(std::string_view key) const override {
+    ++read;
+    return rows_->Get(key);
+  }
+  void Scan(std::string_view first, std::string_view end,
+            const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    rows_->Scan(first, end, [&](std::string_view key, std::string_view value) {
+      ++read;
+      return visit(key, value);
+    });
+  }
+  mutable std::size_t read = 0;
+
+ private:
+  const RowReader* const rows_;
+};
+
+rpc::ClearRow PendingClear(const std::string& prefix, std::uint64_t index) {
+  rpc::ClearRow clear;
+  clear.set_bucket_id(kBucket.value());
+  clear.set_prefix(prefix);
+  clear.set_index(index);
+  return clear;
+}
+
+std::size_t CountTrash(const TrashList& trash, std::size_t shown_max) {
+  std::size_t shown = 0;
+  trash.Visit({}, [](std::string_view, std::uint64_t) { return MetadataView::Choice::kVisit; },
+              [&](const rpc::VersionRow&) { return ++shown < shown_max; });
+  return shown;
+}
+
+// With a scan for each clear and each page the second would read all that the first hides, page for page.
+TEST(ListTrash, ReadsWhatClearsHideOnceHoweverManyArePending) {
+  constexpr std::size_t kNames = 3'000;
+  World world;
+  AddNames(&world, kNames);
+  const CountingRows rows(&world.store);
+  const std::vector<rpc::ClearRow> clears = {PendingClear("f", 1'000'000), PendingClear("", 1'000'001), PendingClear("f1", 1'000'002)};
+  EXPECT_EQ(CountTrash(TrashList(rows, clears, kBucket, ""), SIZE_MAX), kNames + 1);
+  EXPECT_LE(rows.read, kNames + kNames / 100);
+  rows.read = 0;
+  EXPECT_EQ(CountTrash(TrashList(rows, clears, kBucket, ""), 1), 1u);
+  EXPECT_LE(rows.read, TrashList::kHiddenNamesMax + 1) << "what is shown is not far behind what is read";
+}
+
+// What came after the clear is visible: it is passed over, but not all of it at once.
+TEST(ListTrash, ReadsABoundedNumberOfVisibleNamesBeforeItShowsWhatItHas) {
+  constexpr std::size_t kNames = 2 * TrashList::kHiddenScanMax + 100;
+  World world;
+  world.Put("a");
+  world.Remove("a");
+  AddNames(&world, kNames);
+  const CountingRows rows(&world.store);
+  const std::vector<rpc::ClearRow> clears = {PendingClear("", 1)};
+  EXPECT_EQ(CountTrash(TrashList(rows, clears, kBucket, ""), 1), 1u);
+  EXPECT_LE(rows.read, TrashList::kHiddenScanMax + 10);
+  EXPECT_EQ(CountTrash(TrashList(rows, clears, kBucket, ""), SIZE_MAX), 1u);
 }
 
 // Names are bytes: composed and decomposed forms are two files.

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "common/flag_sources.h"
+
 namespace dfs::node {
 namespace {
 
@@ -142,6 +144,12 @@ TEST_F(ConfigSources, AFileThatSaysNonsenseIsRefused) {
   EXPECT_EQ(with_file(), 64);
   setenv("DFS_CONFIG", "/nonexistent", 1);
   EXPECT_EQ(Parse(whole).exit_code, 64);
+}
+
+TEST_F(ConfigSources, AFileThatCannotBeReadIsToldWithTheReason) {
+  const auto why = [](const std::string& path) { return std::string(FlagFile::Read(path).status().message()); };
+  EXPECT_NE(why("/nonexistent").find("cannot be read: No such file or directory"), std::string::npos);
+  EXPECT_NE(why("/").find("cannot be read: it is a directory"), std::string::npos);
 }
 
 // Feature 48.
