@@ -10,10 +10,10 @@ void ListProgress::BeginCall() {
 
 absl::Status ListProgress::Take(const v1::ListResponse& response, absl::FunctionRef<bool(const v1::FileInfo&)> take) {
   if (!request_.pattern().empty() && !response.is_by_pattern()) {
-    return absl::UnimplementedError("the node that answers is of an older version: it does not know patterns");
+    return absl::UnimplementedError("the node that answers is of an older version: it does not know patterns. Ask a newer one (--endpoints), or bring this node to the version of the others");
   }
   if (request_.trash() && !response.is_trash()) {
-    return absl::UnimplementedError("the node that answers is of an older version: it does not list the trash");
+    return absl::UnimplementedError("the node that answers is of an older version: it does not list the trash. Ask a newer one (--endpoints), or bring this node to the version of the others");
   }
   std::uint64_t taken = 0;
   for (const auto& file : response.files()) {
