@@ -210,8 +210,8 @@ TEST(CommandLine, AWordInBracketsIsThatWord) {
   EXPECT_EQ(value({"--bucket", "[a,b]", "ls"}, "--bucket"), "[a,b]");
   EXPECT_EQ(value({"ls", "--bucket", "[]"}, "--bucket"), "[]");
   EXPECT_EQ(value({"ls", "--bucket=[a]"}, "--bucket"), "[a]");
-  EXPECT_TRUE(static_cast<bool>(ParseCommandLine({"put", "[x]"}).run)) << "one file";
-  EXPECT_FALSE(static_cast<bool>(ParseCommandLine({"put", "[a,b,c]", "[d]", "[e]"}).run)) << "[e] is no folder";
+  EXPECT_TRUE(static_cast<bool>(ParseCommandLine({"put", "[a,b]", "[c]"}).run)) << "one file, and its name";
+  EXPECT_FALSE(static_cast<bool>(ParseCommandLine({"put", "[a,b]", "[c]", "[d]"}).run)) << "[d] is no folder";
   EXPECT_FALSE(static_cast<bool>(ParseCommandLine({"clear", "[ab]"}).run)) << "a pattern";
 }
 
