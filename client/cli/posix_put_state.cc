@@ -82,7 +82,8 @@ std::string TextOf(const Json& json, const char* field) {
 absl::StatusOr<std::unique_ptr<PutState>> PutState::Open(const std::string& what, const std::string& local) {
   const std::string folder = StateFolder("puts");
   if (folder.empty() || ::chmod(folder.c_str(), S_IRWXU) != 0) {
-    return absl::FailedPreconditionError("there is no folder to remember it in: set HOME or XDG_STATE_HOME to one that can be written");
+    return absl::FailedPreconditionError(
+        "there is no folder to remember it in: set HOME or XDG_STATE_HOME to one that can be written");
   }
   std::error_code error;
   const std::string absolute = fs::absolute(local, error).string();
@@ -104,7 +105,8 @@ absl::StatusOr<std::unique_ptr<PutState>> PutState::Open(const std::string& what
   if (!is_touched) return LocalError("touch", path, errno);
   if (ModifiedAt(now) - ModifiedAt(before) > kAgeMax) state->Clear();
   if (Prune(folder, ModifiedAt(now)) > kStatesMax) {
-    return absl::ResourceExhaustedError(std::to_string(kStatesMax) + " other interrupted puts are remembered already: finish them, or remove the files in " +
+    return absl::ResourceExhaustedError(std::to_string(kStatesMax) +
+                                        " other interrupted puts are remembered already: finish them, or remove the files in " +
                                         folder);
   }
   return state;

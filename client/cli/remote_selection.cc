@@ -116,7 +116,7 @@ class Selector {
 
 void AddSelectionFlags(CLI::App& app, SelectionFlags& flags, const std::string& recursive_text) {
   app.add_flag("-r,-R,--recursive", flags.is_recursive, recursive_text);
-  app.add_flag("--literal", flags.is_literal, "*, ? and [ in names mean themselves");
+  app.add_flag("--literal", flags.is_literal, "*, ?, [ and backslashes in names mean themselves");
   app.add_option("--include", flags.includes,
                  "of what -r or a pattern means only what matches this pattern (may be repeated)")
       ->allow_extra_args(false);
@@ -142,7 +142,8 @@ std::string PlainNameOf(const std::string& word, const SelectionFlags& flags) {
 absl::StatusOr<std::string> PatternOf(const std::string& word, const SelectionFlags& flags) {
   if (!word.ends_with('/')) return word;
   if (flags.is_recursive) return WithoutSlashes(word) + "/**";
-  return absl::InvalidArgumentError("a pattern that ends with a slash is of folders: say -r for what is below them, or leave the slash out");
+  return absl::InvalidArgumentError(
+      "a pattern that ends with a slash is of folders: say -r for what is below them, or leave the slash out");
 }
 
 absl::StatusOr<Selection> SelectRemote(FileClient& client, const std::vector<std::string>& words, const SelectionFlags& flags,

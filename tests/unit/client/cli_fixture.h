@@ -67,7 +67,9 @@ class CliTest : public ::testing::Test {
     return result;
   }
   // Runs the file `script` by a shell, in `folder`, against both nodes.
-  Result RunScript() const { return Run("version >/dev/null && export DFS_ENDPOINTS=" + a.address() + "," + b.address() + " && sh ./script"); }
+  Result RunScript() const {
+    return Run("version >/dev/null && export DFS_ENDPOINTS=" + a.address() + "," + b.address() + " && sh ./script");
+  }
   // A line of a shell: waits until there is one file of this name, and it is not empty. A minute at most.
   static std::string UntilOneIs(const std::string& pattern, const std::string& size = "+0") {
     return "n=0; until [ $(find . -name '" + pattern + "' -size " + size +

@@ -51,7 +51,9 @@ TEST_F(FileClientTest, AnOlderServerIsNotTakenAtItsWord) {
   const auto take = [](const v1::FileInfo& file) { ADD_FAILURE() << file.name(); };
   ListOptions options;
   options.pattern = "f*";
-  EXPECT_TRUE(absl::IsUnimplemented(Client()->List(options, take)));
+  const absl::Status status = Client()->List(options, take);
+  EXPECT_TRUE(absl::IsUnimplemented(status));
+  EXPECT_NE(std::string(status.message()).find("--endpoints"), std::string::npos) << "what to do: " << status;
   options = {};
   options.trash = true;
   EXPECT_TRUE(absl::IsUnimplemented(Client()->List(options, take)));
