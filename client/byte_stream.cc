@@ -15,4 +15,10 @@ bool StringSource::Rewind() {
   return true;
 }
 
+bool StringSource::SkipTo(std::uint64_t offset) {
+  if (offset > bytes_.size()) return false;
+  at_ = static_cast<std::size_t>(offset);
+  return true;
+}
+
 }  // namespace dfs::client

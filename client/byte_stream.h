@@ -27,6 +27,8 @@ class ByteSource {
   // Begins again from the first byte. False if that is no longer possible: a put that broke
   // cannot be repeated then.
   [[nodiscard]] virtual bool Rewind() = 0;
+  // Goes on at byte `offset`, whatever was read before. False: nothing changed, and only Rewind and Read lead there.
+  [[nodiscard]] virtual bool SkipTo(std::uint64_t /*offset*/) { return false; }
 };
 
 // Not thread-safe; used by one operation at a time, on the caller's thread.
@@ -50,6 +52,7 @@ class StringSource final : public ByteSource {
   [[nodiscard]] std::optional<std::uint64_t> size() const override { return bytes_.size(); }
   [[nodiscard]] absl::StatusOr<Slices> Read(std::size_t bytes_max) override;
   [[nodiscard]] bool Rewind() override;
+  [[nodiscard]] bool SkipTo(std::uint64_t offset) override;
 
  private:
   const Slices bytes_;

@@ -81,6 +81,17 @@ absl::StatusOr<v1::HelloResponse> Caller::Hello() {
   return out;
 }
 
+bool Caller::PauseAfter(RetryPolicy& retry, const absl::Status& failure) {
+  RetryPolicy::Decision decision;
+  {
+    MutexLock lock(&mutex_);
+    decision = retry.HandleFailure(clock_.Now(), failure, Reach::kSent, /*endpoints=*/1, random_);
+  }
+  if (decision.is_over) return false;
+  Pause(decision.wait);
+  return true;
+}
+
 std::vector<std::string> Caller::Addresses() const {
   MutexLock lock(&mutex_);
   std::vector<std::string> out;

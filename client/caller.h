@@ -66,6 +66,9 @@ class Caller {
   // the connect timeout; kFailedPrecondition: another cluster.
   absl::StatusOr<std::shared_ptr<Connection>> ConnectTo(const std::string& address);
 
+  // After a failed attempt of the row of `retry` that Run did not make: waits as it says. False: the row is over. Blocks.
+  [[nodiscard]] bool PauseAfter(RetryPolicy& retry, const absl::Status& failure) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Cluster.Hello of an endpoint that answers now.
   absl::StatusOr<v1::HelloResponse> Hello();
 

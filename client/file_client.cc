@@ -321,10 +321,14 @@ absl::StatusOr<RequestIds::Open> FileClient::NextId() {
   return absl::ResourceExhaustedError("more changes at once than one client may have");
 }
 
-absl::Status FileClient::Change(ChangeAttempt attempt, TakeSettled take) {
+absl::Status FileClient::Change(ChangeAttempt attempt, TakeSettled take, std::optional<RequestIds::Open>* open) {
   absl::Status status;
+  std::optional<RequestIds::Open> own;
+  if (open == nullptr) open = &own;
   for (int session = 0; session < kSessionsMax; ++session) {
-    DFS_ASSIGN_OR_RETURN(const RequestIds::Open id, NextId());
+    open->reset();
+    DFS_ASSIGN_OR_RETURN(RequestIds::Open next, NextId());
+    const RequestIds::Open& id = open->emplace(std::move(next));
     RetryPolicy retry = caller_.NewPolicy(/*is_change=*/true);
     bool is_forgotten = false;
     status = caller_.Run(retry, [&](const std::shared_ptr<Connection>& connection, Reach* reach) {
@@ -380,8 +384,7 @@ absl::Status FileClient::Settle(absl::FunctionRef<v1::RequestId()> id, const abs
   }
 }
 
-absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSource& source,
-                                                const PutOptions& options) {
+v1::PutHeader FileClient::HeaderOf(std::string_view name, const PutOptions& options) const {
   v1::PutHeader header;
   header.set_bucket(options_.bucket);
   header.set_name(std::string(name));
@@ -392,26 +395,44 @@ absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSourc
   header.set_writer(options_.writer);
   header.set_conflict_window_s(options.conflict_window_s);
   header.set_ignore_conflict(options.ignores_conflict);
-  PutAttempts put(caller_, std::move(header), source, options);
+  return header;
+}
+
+absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSource& source,
+                                                const PutOptions& options) {
+  PutAttempts put(caller_, HeaderOf(name, options), source, options);
+  std::optional<RequestIds::Open> id;  // until the put is decided: it may be gone on with under this id
   for (int round = 1;; ++round) {
-    if (put.trace()) {
-      DFS_ASSIGN_OR_RETURN(const bool is_stored, put.GoOn());
-      if (is_stored) return std::move(put.response());
-      DFS_ASSIGN_OR_RETURN(const bool had_happened, HadHappened(put));
-      if (had_happened) return std::move(put.response());
-      put.ForgetTrace();
-    }
     const absl::Status status = Change(
         [&](const std::shared_ptr<Connection>& connection, Reach*, const v1::RequestId& id, RetryPolicy& retry) {
           return put.Anew(connection, id, retry);
         },
-        [&](const v1::SettleResponse& settled) { put.response() = settled.put(); });
+        [&](const v1::SettleResponse& settled) { put.response() = settled.put(); }, &id);
     if (status.ok()) return std::move(put.response());
     if (!put.has_broken() || round == kPutRoundsMax) return status;
+    DFS_ASSIGN_OR_RETURN(const bool is_stored, put.GoOn());
+    if (is_stored) return std::move(put.response());
+    DFS_ASSIGN_OR_RETURN(const bool had_happened, HadHappened(put));
+    if (had_happened) return std::move(put.response());
+    put.ForgetTrace();
   }
 }
 
-// Whether the put that nobody has any more was committed; if not, it never will be (rule R15).
+absl::StatusOr<LeftPutEnd> FileClient::EndLeft(const PutTrace& left, std::string_view name, ByteSource& source,
+                                               const PutOptions& options) {
+  PutAttempts put(caller_, HeaderOf(name, options), source, options, left);
+  if (!put.trace()) return absl::InvalidArgumentError("a put that is gone on with has a size, and options.resumable");
+  LeftPutEnd out;
+  DFS_ASSIGN_OR_RETURN(const bool is_stored, put.GoOn());
+  if (!is_stored) {
+    DFS_ASSIGN_OR_RETURN(out.had_happened, HadHappened(put));
+  }
+  if (is_stored || out.had_happened) out.put = std::move(put.response());
+  return out;
+}
+
+// Whether the put that nobody has any more was committed; if not, it never will be (rule R15). An error: that is not known, or
+// not any more.
 absl::StatusOr<bool> FileClient::HadHappened(PutAttempts& put) {
   if (!put.must_settle()) return false;
   const auto fate = AskFate([&put] { return put.trace()->request_id; });
@@ -421,8 +442,6 @@ absl::StatusOr<bool> FileClient::HadHappened(PutAttempts& put) {
     put.RecordHappened();
     return true;
   }
-  // It was too long ago to be known.
-  if (ReasonOf(fate.status()) == ErrorDetail::SESSION_EXPIRED) return false;
   return WithOutcome(fate.status(), ErrorDetail::UNKNOWN);
 }
 

@@ -49,14 +49,18 @@ struct PutTrace {
 };
 // A put that another client, of another process, may go on with: the source must have a size and be one that rewinds.
 struct ResumablePut {
-  // What was told to on_begin of a put of the same name, with the same bytes and options, that has not ended as far as
-  // one knows: the node that has it is asked for, and what it has is not sent again. Nobody has it: the put is settled, and
-  // begun anew only if it did not happen.
-  std::optional<PutTrace> left;
   // Before the first byte of each attempt that begins anew; on the caller's thread. What was told before counts no more.
   std::function<void(const PutTrace&)> on_begin;
   // Told at the end: bytes that were not sent again, in the attempt that succeeded.
   std::uint64_t resumed_at = 0;
+  // Told at the end: why bytes that had been sent were sent again, or are to be; empty if none were.
+  std::string why_anew;
+};
+// What became of a put that another client left.
+struct LeftPutEnd {
+  std::optional<v1::PutResponse> put;  // absent: it did not happen, and never will
+  // It had happened before, and nothing was sent now: what it stored need not be current any more.
+  bool had_happened = false;
 };
 
 struct PutOptions {
@@ -113,6 +117,12 @@ class FileClient {
   // Stores all of `source` as a new version.
   absl::StatusOr<v1::PutResponse> Put(std::string_view name, ByteSource& source,
                                       const PutOptions& options = {});
+  // Ends a put that a client, perhaps of another process, has left: `left` is what was told to its on_begin. Name, bytes and
+  // options are the same, and options.resumable is set. The node that has it is asked for, and what it has is not sent again. If
+  // nobody has it, it is settled (rule R15), and the source is at its beginning. Errors as of Put; also outcome unknown, reason
+  // SESSION_EXPIRED: the cluster does not remember any more, it will not happen now, and the source is at its beginning.
+  absl::StatusOr<LeftPutEnd> EndLeft(const PutTrace& left, std::string_view name, ByteSource& source,
+                                     const PutOptions& options);
   // Reads into `sink`; returns what was read from. On an error the sink may have a beginning of
   // the bytes, all of them verified.
   absl::StatusOr<v1::FileInfo> Get(std::string_view name, ByteSink& sink,
@@ -200,7 +210,8 @@ class FileClient {
   using ChangeAttempt = absl::FunctionRef<absl::Status(const std::shared_ptr<Connection>&, Reach*,
                                                        const v1::RequestId&, RetryPolicy&)>;
   using TakeSettled = absl::FunctionRef<void(const v1::SettleResponse&)>;
-  absl::Status Change(ChangeAttempt attempt, TakeSettled take);
+  // `open`, if it is not null, holds the id afterwards: as long as it does, the cluster remembers what became of it.
+  absl::Status Change(ChangeAttempt attempt, TakeSettled take, std::optional<RequestIds::Open>* open = nullptr);
   // A change that is one request and one response. `take` finds its response in a settlement.
   template <class Request, class Response>
   absl::StatusOr<Response> ChangeOnce(Request request, UnaryCall<Request, Response> call,
@@ -215,6 +226,7 @@ class FileClient {
   absl::StatusOr<v1::SettleResponse> AskFate(absl::FunctionRef<v1::RequestId()> id);
   absl::Status Settle(absl::FunctionRef<v1::RequestId()> id, const absl::Status& failure, TakeSettled take);
   absl::StatusOr<bool> HadHappened(PutAttempts& put);
+  [[nodiscard]] v1::PutHeader HeaderOf(std::string_view name, const PutOptions& options) const;
 
   const FileClientOptions options_;
   Caller caller_;

@@ -1,6 +1,18 @@
 #include "client/list_progress.h"
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
 namespace dfs::client {
+namespace {
+
+absl::Status TooOld(const std::string& what) {
+  return absl::UnimplementedError(absl::StrCat("the node that answers is of an older version: it does not ", what,
+                                               ". Ask a newer one (--endpoints), or bring it to the version of the others"));
+}
+
+}  // namespace
 
 void ListProgress::BeginCall() {
   is_cut_ = false;
@@ -10,10 +22,10 @@ void ListProgress::BeginCall() {
 
 absl::Status ListProgress::Take(const v1::ListResponse& response, absl::FunctionRef<bool(const v1::FileInfo&)> take) {
   if (!request_.pattern().empty() && !response.is_by_pattern()) {
-    return absl::UnimplementedError("the node that answers is of an older version: it does not know patterns");
+    return TooOld("know patterns");
   }
   if (request_.trash() && !response.is_trash()) {
-    return absl::UnimplementedError("the node that answers is of an older version: it does not list the trash");
+    return TooOld("list the trash");
   }
   std::uint64_t taken = 0;
   for (const auto& file : response.files()) {

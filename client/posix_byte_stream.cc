@@ -92,6 +92,11 @@ class RegularFileSource final : public ByteSource {
     at_ = 0;
     return true;
   }
+  [[nodiscard]] bool SkipTo(std::uint64_t offset) override {
+    if (offset > size_) return false;
+    at_ = offset;
+    return true;
+  }
 
  private:
   [[nodiscard]] bool HasChanged() const {

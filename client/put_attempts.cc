@@ -19,11 +19,9 @@ using v1::ErrorDetail;
 
 // A put from a source that cannot be repeated is lost with its node: be slower to believe that.
 constexpr int kLivesOfUnrepeatable = 4;
-// Breaks of one put that are gone on from.
-constexpr int kBreaksMax = 64;
 // A node keeps no less (PutHeader.resume_token).
 constexpr std::uint64_t kKeptBytesMin = std::uint64_t{1} << 20;
-// For the answer to PutProgress; for asking all nodes once; for the node that has it to be reached again.
+// For the answer to PutProgress; for asking all nodes once; for the node that has it to be reached again, when others answer.
 constexpr absl::Duration kAskTimeout = absl::Seconds(2);
 constexpr absl::Duration kFindTimeout = absl::Seconds(5);
 constexpr absl::Duration kReachTimeout = absl::Seconds(2);
@@ -53,15 +51,32 @@ bool IsDecided(const absl::Status& status) {
   }
 }
 
+// Whether what the node has can still be gone on with after this answer to the rest.
+bool MayStillGoOn(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kDataLoss:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
-PutAttempts::PutAttempts(Caller& caller, v1::PutHeader header, ByteSource& source, const PutOptions& options)
+PutAttempts::PutAttempts(Caller& caller, v1::PutHeader header, ByteSource& source, const PutOptions& options,
+                         std::optional<PutTrace> left)
     : caller_(caller),
       header_(std::move(header)),
       source_(source),
       options_(options),
       resumable_(source.size().has_value() ? options.resumable : nullptr),
-      trace_(resumable_ == nullptr ? std::nullopt : resumable_->left),
+      trace_(resumable_ == nullptr ? std::nullopt : std::move(left)),
       must_settle_(trace_.has_value()) {}
 
 absl::Status PutAttempts::Send(const std::shared_ptr<Connection>& connection, const UploadStart& start,
@@ -76,6 +91,7 @@ absl::Status PutAttempts::Send(const std::shared_ptr<Connection>& connection, co
         if (options_.on_progress) options_.on_progress(bytes, size.value_or(0));
       },
       upload);
+  kept_.insert(kept_.end(), upload->kept.begin(), upload->kept.end());
   if (status.ok()) response_ = std::move(upload->response);
   return status;
 }
@@ -83,6 +99,7 @@ absl::Status PutAttempts::Send(const std::shared_ptr<Connection>& connection, co
 absl::Status PutAttempts::Anew(const std::shared_ptr<Connection>& connection, const v1::RequestId& id,
                                RetryPolicy& retry) {
   has_broken_ = false;
+  kept_.clear();
   *header_.mutable_request_id() = id;
   header_.clear_resume_offset();
   if (resumable_ != nullptr) {
@@ -97,13 +114,14 @@ absl::Status PutAttempts::Anew(const std::shared_ptr<Connection>& connection, co
   // Without its last message a put is never committed.
   if (!upload.was_finish_sent) status = WithOutcome(status, ErrorDetail::NOTHING_CHANGED);
   if (IsLocalError(status) || !source_.Rewind()) return Final(status);
-  has_broken_ = trace_.has_value() && is_break && !upload.was_finish_sent;
+  has_broken_ = trace_.has_value() && is_break && !upload.was_finish_sent && !retry.has_unknown_attempt();
   return has_broken_ ? Final(status) : status;
 }
 
 void PutAttempts::ForgetTrace() {
   trace_.reset();
   must_settle_ = false;
+  has_broken_ = false;
 }
 
 absl::StatusOr<PutAttempts::Parked> PutAttempts::Ask(const std::string& address) {
@@ -119,10 +137,22 @@ absl::StatusOr<PutAttempts::Parked> PutAttempts::Ask(const std::string& address)
   return parked;
 }
 
-// At the node that was sent to, or, if it has another name here, at whichever has it.
-std::optional<PutAttempts::Parked> PutAttempts::Find() {
+// Until some node answers; then all that there are are known.
+absl::Status PutAttempts::AwaitAnybody() {
   const MonotonicTime start = caller_.Now();
-  if (!caller_.Hello().ok()) return std::nullopt;  // and who else there is
+  for (;;) {
+    const absl::Status status = caller_.Hello().status();
+    const bool is_over = caller_.Now() - start >= caller_.options().retry.timeout;
+    if (status.ok() || !absl::IsUnavailable(status) || is_over) return status;
+    Event never;
+    never.WaitFor(kAskPause);
+  }
+}
+
+// At the node that was sent to, or, if it has another name here, at whichever has it. kNotFound: nobody who answers has it.
+absl::StatusOr<PutAttempts::Parked> PutAttempts::Find() {
+  DFS_RETURN_IF_ERROR(AwaitAnybody());
+  const MonotonicTime start = caller_.Now();
   std::vector<std::string> addresses = caller_.Addresses();
   const auto known = std::find(addresses.begin(), addresses.end(), trace_->address);
   if (known != addresses.end()) addresses.erase(known);
@@ -132,21 +162,28 @@ std::optional<PutAttempts::Parked> PutAttempts::Find() {
     bool may_be_there = false;
     for (const std::string& address : addresses) {
       auto parked = Ask(address);
-      if (parked.ok() && !parked->progress.is_open()) return *std::move(parked);
+      if (parked.ok() && !parked->progress.is_open()) return parked;
       if (parked.ok()) patience = kNoticeTimeout;
       // One that does not answer now may do so in a moment; one that does not know the call has nothing.
       const bool is_silent = !absl::IsNotFound(parked.status()) && !absl::IsUnimplemented(parked.status());
       may_be_there = may_be_there || parked.ok() || (is_silent && address == trace_->address);
       if (parked.ok() || caller_.Now() - start > kFindTimeout) break;
     }
-    if (!may_be_there || caller_.Now() - start > patience) return std::nullopt;
+    if (!may_be_there || caller_.Now() - start > patience) return absl::NotFoundError("no node has it");
     Event never;
     never.WaitFor(kAskPause);
   }
 }
 
-// Reads the source from its beginning to where the node stopped. False: it is not what the node has.
+// Leads the source to where the node stopped; reads it up to there unless it was sent from here. False: it is not what the node
+// has.
 absl::StatusOr<bool> PutAttempts::TakeBeginning(const v1::PutProgressResponse& progress) {
+  const auto mark = std::lower_bound(kept_.begin(), kept_.end(), progress.size(),
+                                     [](const UploadStart& one, std::uint64_t size) { return one.offset < size; });
+  if (mark != kept_.end() && mark->offset == progress.size()) {
+    if (mark->crc32c != progress.crc32c()) return false;
+    if (source_.SkipTo(progress.size())) return true;
+  }
   if (!source_.Rewind()) return false;
   std::uint32_t crc = 0;
   for (std::uint64_t left = progress.size(); left > 0;) {
@@ -159,28 +196,46 @@ absl::StatusOr<bool> PutAttempts::TakeBeginning(const v1::PutProgressResponse& p
   return crc == progress.crc32c();
 }
 
+absl::StatusOr<bool> PutAttempts::ToBeginning(std::string why_anew) {
+  resumable_->why_anew = std::move(why_anew);
+  if (!source_.Rewind()) return LocalError("read again", header_.name(), EIO);
+  return false;
+}
+
+// What is reported where a later run may go on: nothing is settled, for what is settled as not done can never be done.
+absl::Status PutAttempts::Undecided(const absl::Status& failure) const {
+  return WithOutcome(failure, must_settle_ ? ErrorDetail::UNKNOWN : ErrorDetail::NOTHING_CHANGED);
+}
+
 absl::StatusOr<bool> PutAttempts::GoOn() {
   *header_.mutable_request_id() = trace_->request_id;
   header_.set_resume_token(trace_->token);
-  for (int i = 0; i < kBreaksMax; ++i) {
-    const std::optional<Parked> parked = Find();
-    if (!parked) break;
+  RetryPolicy retry = caller_.NewPolicy(/*is_change=*/true);
+  std::uint64_t furthest = 0;
+  for (;;) {  // RetryLimits::attempts_max and its times end it
+    const auto parked = Find();
+    if (absl::IsNotFound(parked.status())) return ToBeginning("no node has what was sent (any more)");
+    if (!parked.ok()) return Undecided(parked.status());
+    const std::uint64_t there = parked->progress.size();
     DFS_ASSIGN_OR_RETURN(const bool is_beginning, TakeBeginning(parked->progress));
-    if (!is_beginning) break;
+    if (!is_beginning) return ToBeginning("it does not begin with what was sent");
+    std::erase_if(kept_, [there](const UploadStart& one) { return one.offset > there; });  // it did not arrive
     trace_->address = parked->connection->address();
-    header_.set_resume_offset(parked->progress.size());
+    header_.set_resume_offset(there);
+    if (there > furthest) retry.RecordProgress(caller_.Now());
+    furthest = std::max(furthest, there);
+    retry.RecordAttempt(caller_.Now());
     Upload upload;
-    const absl::Status status =
-        Send(parked->connection, {parked->progress.size(), parked->progress.crc32c()}, nullptr, &upload);
+    const absl::Status status = Send(parked->connection, {there, parked->progress.crc32c()}, &retry, &upload);
     if (status.ok()) {
-      resumable_->resumed_at = parked->progress.size();
+      resumable_->resumed_at = there;
       return true;
     }
     must_settle_ = must_settle_ || upload.was_finish_sent;
     if (IsLocalError(status) || IsDecided(status)) return status;
+    if (!MayStillGoOn(status)) return ToBeginning(std::string(status.message()));
+    if (!caller_.PauseAfter(retry, status)) return Undecided(status);
   }
-  if (!source_.Rewind()) return LocalError("read again", header_.name(), EIO);
-  return false;
 }
 
 }  // namespace dfs::client

@@ -45,6 +45,7 @@ class Pieces {
   }
   [[nodiscard]] bool is_last() const { return is_last_; }
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  [[nodiscard]] UploadStart end() const { return {sent_, crc_}; }
 
  private:
   v1::PutHeader header_;
@@ -92,6 +93,7 @@ absl::Status UploadOnce(Connection& connection, absl::Duration connect_timeout,
     if (!is_open) break;
     guard.RecordProgress();
     upload->bytes = pieces.sent();
+    if (header.has_resume_token()) upload->kept.push_back(pieces.end());
     moved(pieces.sent());
     auto next = pieces.Next();
     if (!next.ok()) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -32,6 +33,8 @@ struct Upload {
   // whatever the error: a put without `finish` is never committed.
   bool was_finish_sent = false;
   std::uint64_t bytes = 0;  // of the file, up to here
+  // If the header has a resume_token: where each message but the last ended, so what the node may have kept. 16 bytes a MiB.
+  std::vector<UploadStart> kept;
 };
 
 // Reads `source`, which is at `start`, to its end and sends it. Blocks. Errors of the source come back as they are; the

@@ -1,10 +1,12 @@
 #include "client/cli/command_line.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "client/cli/text.h"
@@ -115,6 +117,40 @@ void RefuseNegativeNumbers(CLI::App& app) {
   }
 }
 
+// CLI11 takes `[a,b]` for a list of words where several may stand, brackets off; here it is a name, or a pattern. With this mark
+// before it, which no argument of a program can have, it is a word like others.
+constexpr char kBracketMark = '\0';
+
+std::vector<std::string> WithBracketMarks(std::vector<std::string> words) {
+  for (std::string& word : words) {
+    if (word.starts_with('[') && word.ends_with(']')) word.insert(word.begin(), kBracketMark);
+  }
+  return words;
+}
+
+void StripBracketMarks(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() == 0) continue;  // a flag
+    option->transform([](std::string word) { return word.starts_with(kBracketMark) ? word.substr(1) : word; }, "");
+  }
+}
+
+// Where an empty word says something: all names. Elsewhere it would be taken for the default, which nobody says so.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kMayBeEmpty = {
+    {{"ls", "PREFIX"}, {"ls", "--after"}, {"get", "REMOTE"}}};
+
+// What is wrong with the options of `app`, which has been parsed (`verb`: whose it is); empty: nothing.
+std::string EmptyValueIn(const CLI::App& app, std::string_view verb) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_positional() ? option->get_single_name() : option->get_name();
+    const auto& values = option->results();
+    if (option->get_items_expected_max() == 0 || std::find(values.begin(), values.end(), "") == values.end()) continue;
+    if (std::find(kMayBeEmpty.begin(), kMayBeEmpty.end(), std::pair(verb, std::string_view(name))) != kMayBeEmpty.end()) continue;
+    return name + " is empty (a variable that is not set?); leave it out if that is what you mean";
+  }
+  return "";
+}
+
 struct Parser {
   CLI::App app{"", "dfs-cli"};
   GlobalFlags flags;
@@ -127,6 +163,7 @@ struct Parser {
     app.set_help_flag("--help", "this text");
     AddGlobalFlags(app, flags);
     app.add_flag("--version", wants_version, "print the version of this program");
+    StripBracketMarks(app);
     for (const auto& verb : Verbs()) {
       CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
       for (const auto& alias : verb.aliases) sub->alias(alias);
@@ -134,6 +171,7 @@ struct Parser {
       sub->set_help_flag("--help", "this text");
       runs[sub] = verb.set_up(*sub);
       RefuseNegativeNumbers(*sub);
+      StripBracketMarks(*sub);
       verbs[sub] = &verb;
     }
   }
@@ -195,6 +233,10 @@ CommandLine Finish(const std::shared_ptr<Parser>& parser, const std::vector<std:
     return line;
   }
   if (used == nullptr) return UsageError(std::move(line), OverviewText(parser->app));
+  for (const CLI::App* app : {static_cast<const CLI::App*>(&parser->app), used}) {
+    const std::string error = EmptyValueIn(*app, app == used ? parser->verbs[used]->name : "");
+    if (!error.empty()) return UsageError(std::move(line), error + " (dfs-cli help " + parser->verbs[used]->name + ")");
+  }
   line.flags.is_local = parser->verbs[used]->is_local;
   line.flags.is_shell = parser->verbs[used]->name == "shell";
   // The parser owns what the verb's flags are bound to.
@@ -227,9 +269,12 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
     return UsageError(std::move(line), std::string(read.message()));
   }
   const std::vector<std::string> all = parser->WithSources(words, verb, verb == nullptr ? 0 : plain[0]);
+  // What the configuration file says, too.
+  if (std::string error = FlagWithoutValue(all); !error.empty()) return UsageError(std::move(line), error);
   try {
-    // CLI11 wants the words from last to first.
-    parser->app.parse(std::vector<std::string>(all.rbegin(), all.rend()));
+    std::vector<std::string> marked = WithBracketMarks(all);
+    std::reverse(marked.begin(), marked.end());  // CLI11 wants the words from last to first
+    parser->app.parse(std::move(marked));
   } catch (const CLI::CallForHelp&) {
     line.output = parser->HelpOf(first);
     return line;

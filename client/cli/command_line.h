@@ -19,7 +19,8 @@ struct CommandLine {
 };
 
 // `words`: the arguments without the program's name. Reads the environment (DFS_ and the flag's
-// name in upper case with `_` for `-`).
+// name in upper case with `_` for `-`). A word in brackets is that word, brackets included. An empty word is a usage error, unless
+// it says something there (`ls ''`).
 CommandLine ParseCommandLine(const std::vector<std::string>& words);
 
 }  // namespace dfs::client::cli

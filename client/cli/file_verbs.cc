@@ -144,7 +144,11 @@ int SimulateNamed(Session& session, const RemoveFlags& flags) {
 
 int RunRemove(Session& session, const RemoveFlags& flags) {
   const bool is_many = MeansMany(flags.remotes, flags.selection) || flags.files_max.has_value();
-  if (!is_many) return flags.is_dry_run ? SimulateNamed(session, flags) : RemoveNamed(session, flags);
+  if (!is_many) {
+    RemoveFlags named = flags;
+    for (std::string& remote : named.remotes) remote = PlainNameOf(remote, flags.selection);
+    return flags.is_dry_run ? SimulateNamed(session, named) : RemoveNamed(session, named);
+  }
   if (const absl::Status status = CheckIsOne(flags); !status.ok()) return session.Fail(status);
   for (const auto& remote : flags.remotes) {
     if (!remote.empty() && remote.find_first_not_of('/') != std::string::npos) continue;

@@ -103,7 +103,7 @@ int GetStream(Session& session, const std::string& remote, const GetSettings& se
 }
 
 int GetOne(Session& session, const GetFlags& flags, const GetSettings& settings) {
-  const std::string remote = flags.words[0];
+  const std::string remote = PlainNameOf(flags.words[0], flags.selection);
   const std::string local = flags.target() == "-" ? "-" : TargetOf(remote, flags.target());
   if (flags.is_dry_run) return SimulateOne(session, remote, local, settings);
   ProgressLine progress(session, remote);

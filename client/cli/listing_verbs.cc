@@ -59,11 +59,15 @@ class LsFilter {
     list.prefix = flags.prefix;
     while (is_recursive && list.prefix.ends_with('/')) list.prefix.pop_back();
     if (!flags.selection.is_literal && HasPattern(flags.prefix)) {
-      list.pattern = std::exchange(list.prefix, "");
+      DFS_ASSIGN_OR_RETURN(list.pattern, PatternOf(flags.prefix, flags.selection));
+      list.prefix.clear();
       list.pattern_above = is_recursive;
       DFS_ASSIGN_OR_RETURN(const NamePattern pattern, NamePattern::Parse(list.pattern));
       out.folder_bytes_ = pattern.folder().size();
-    } else if (is_recursive && !list.prefix.empty()) {
+      return out;
+    }
+    list.prefix = PlainNameOf(list.prefix, flags.selection);
+    if (is_recursive && !list.prefix.empty()) {
       list.prefix += '/';
       out.folder_bytes_ = list.prefix.size();
     }
@@ -101,6 +105,11 @@ class LsRows {
       session_.Print(file.name() + "\n");
     }
   }
+  // Whoever reads them need not wait for a table that is full: the first names are few and come early.
+  void Flush() {
+    table_.Flush();
+    Session::Flush();
+  }
 
  private:
   void AddRow(const v1::FileInfo& file, std::string third, std::string fourth, std::string name) {
@@ -122,17 +131,19 @@ int RunLs(Session& session, LsFlags flags) {
   // How many of those that are listed are meant is not known there.
   const std::uint64_t limit = filter->takes_all() ? 0 : std::exchange(flags.list.limit, 0);
   std::uint64_t taken = 0;
-  // The first names are few and come early; whoever reads them need not wait for a buffer that is full.
-  flags.list.on_page = [] { Session::Flush(); };
   absl::Status status;
   {
     LsRows rows(session, flags);
-    status = session.client().ListWhile(flags.list, [&](const v1::FileInfo& file) {
-      if (!filter->Takes(file.name())) return true;
+    ListOptions list = flags.list;
+    list.on_page = [&rows] { rows.Flush(); };
+    status = session.client().ListWhile(list, [&](const v1::FileInfo& file) {
       // The older versions of the last one belong to it.
-      if (!file.is_old() && limit > 0 && ++taken > limit) return false;
+      const bool has_all = limit > 0 && taken == limit && !file.is_old();
+      if (has_all || !Session::CanPrint()) return false;
+      if (!filter->Takes(file.name())) return true;
       rows.Add(file);
-      return true;
+      if (!file.is_old()) ++taken;
+      return flags.list.old_versions || limit == 0 || taken < limit;
     });
   }
   return status.ok() ? kExitOk : session.Fail(status);

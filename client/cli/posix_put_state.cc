@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
@@ -13,6 +14,7 @@
 #include "absl/strings/escaping.h"
 #include "client/cli/json.h"
 #include "client/cli/state_folder.h"
+#include "client/posix_byte_stream.h"
 #include "common/checksum.h"
 
 namespace dfs::client::cli {
@@ -23,17 +25,20 @@ namespace fs = std::filesystem;
 constexpr std::size_t kStateBytesMax = 4'096;  // of one file
 constexpr int kNamesMax = 4'096;               // looked at in the folder
 
-// Locked, ours alone, and still what `path` names; else -1.
+// Locked, ours alone, and still what `path` names; else -1, and errno is EWOULDBLOCK if another process has the lock.
 int OpenLocked(const std::string& path, int flags) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, S_IRUSR | S_IWUSR);
   if (descriptor < 0) return -1;
   struct stat opened {};
   struct stat named {};
+  errno = EACCES;  // for what is not ours
   const bool is_ours = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 && ::fstat(descriptor, &opened) == 0 &&
                        ::lstat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
                        opened.st_dev == named.st_dev && S_ISREG(opened.st_mode) && opened.st_uid == ::geteuid();
   if (is_ours) return descriptor;
+  const int error_number = errno;
   ::close(descriptor);
+  errno = error_number;
   return -1;
 }
 
@@ -74,22 +79,36 @@ std::string TextOf(const Json& json, const char* field) {
 
 }  // namespace
 
-std::unique_ptr<PutState> PutState::Open(const std::string& what, const std::string& local) {
+absl::StatusOr<std::unique_ptr<PutState>> PutState::Open(const std::string& what, const std::string& local) {
   const std::string folder = StateFolder("puts");
-  if (folder.empty() || ::chmod(folder.c_str(), S_IRWXU) != 0) return nullptr;
+  if (folder.empty() || ::chmod(folder.c_str(), S_IRWXU) != 0) {
+    return absl::FailedPreconditionError(
+        "there is no folder to remember it in: set HOME or XDG_STATE_HOME to one that can be written");
+  }
   std::error_code error;
   const std::string absolute = fs::absolute(local, error).string();
-  if (error) return nullptr;
+  if (error) return LocalError("find", local, error.value());
   const std::string both = what + '\0' + absolute;
   Xxh3Stream name;
   name.Update(both.data(), both.size());
   const std::string path = folder + "/" + ToString(name.Digest());
   const int descriptor = OpenLocked(path, O_CREAT);
-  if (descriptor < 0) return nullptr;
+  if (descriptor < 0 && errno == EWOULDBLOCK) {
+    return absl::FailedPreconditionError("another run is putting this file under this name now");
+  }
+  if (descriptor < 0) return LocalError("open", path, errno);
   auto state = std::unique_ptr<PutState>(new PutState(path, absolute, descriptor));
+  struct stat before {};
   struct stat now {};
-  if (::futimens(descriptor, nullptr) != 0 || ::fstat(descriptor, &now) != 0) return nullptr;
-  if (Prune(folder, ModifiedAt(now)) > kStatesMax) return nullptr;
+  const bool is_touched =
+      ::fstat(descriptor, &before) == 0 && ::futimens(descriptor, nullptr) == 0 && ::fstat(descriptor, &now) == 0;
+  if (!is_touched) return LocalError("touch", path, errno);
+  if (ModifiedAt(now) - ModifiedAt(before) > kAgeMax) state->Clear();
+  if (Prune(folder, ModifiedAt(now)) > kStatesMax) {
+    return absl::ResourceExhaustedError(std::to_string(kStatesMax) +
+                                        " other interrupted puts are remembered already: finish them, or remove the files in " +
+                                        folder);
+  }
   return state;
 }
 
@@ -126,6 +145,10 @@ void PutState::Write(const PutTrace& trace) {
   const bool is_written = ::ftruncate(descriptor_, 0) == 0 &&
                           ::pwrite(descriptor_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
   if (!is_written) Remove();
+}
+
+void PutState::Clear() {
+  if (descriptor_ >= 0 && ::ftruncate(descriptor_, 0) != 0) Remove();
 }
 
 void PutState::Remove() {

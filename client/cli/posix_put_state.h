@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/file_client.h"
 
@@ -14,7 +15,7 @@ namespace dfs::client::cli {
 
 // A small file in the user's state folder (dfs/puts), for this user only, named by the hash of what is put where and how; it
 // holds the trace of the put with length, inode and time of modification of the local file. Locked (flock) while this lives, so
-// that two runs never go on with one put. There are no errors: without it a put begins anew.
+// that two runs never go on with one put. Without it a put begins anew, and cannot be gone on with.
 //
 // Not thread-safe. Different objects may be used by different threads.
 class PutState {
@@ -23,15 +24,18 @@ class PutState {
   static constexpr std::size_t kStatesMax = 256;
   static constexpr absl::Duration kAgeMax = absl::Hours(24);
 
-  // `what`: all that must be equal, the local file's name apart. Null: there is no place, or another run is putting the same.
-  static std::unique_ptr<PutState> Open(const std::string& what, const std::string& local);
+  // `what`: all that must be equal, the local file's name apart. Errors say why it cannot be: there is no place, another run is
+  // putting the same, or there are too many.
+  static absl::StatusOr<std::unique_ptr<PutState>> Open(const std::string& what, const std::string& local);
   ~PutState();  // removes an empty one
   PutState(const PutState&) = delete;
   PutState& operator=(const PutState&) = delete;
 
-  // What an earlier run has left; none if the local file has changed since.
+  // What an earlier run has left; none if the local file has changed since, or it is older than kAgeMax.
   [[nodiscard]] std::optional<PutTrace> left() const;
   void Write(const PutTrace& trace);
+  // What an earlier run has left counts no more; this one may still Write.
+  void Clear();
   // The put is decided.
   void Remove();
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "client/cli/interrupt.h"
@@ -85,7 +86,7 @@ absl::StatusOr<bool> IsThere(Session& session, const std::string& remote, ByteSo
     if (bytes.empty()) break;
     sums.Add(bytes);
   }
-  if (!source.Rewind()) return absl::InternalError("a file that cannot be read twice");
+  if (!source.Rewind()) return LocalError("read twice", remote, ESPIPE);
   if (!sums.IsOf(*current)) return false;
   *file = *std::move(current);
   return true;
@@ -99,23 +100,89 @@ std::string KeyOf(const Session& session, const std::string& cluster_id, const s
       .dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
-// Null: it is not worth it, or cannot be.
+// Why bytes that were sent are sent again, or will be if this run is interrupted.
+void SayWhyAnew(const Session& session, const std::string& remote, const std::string& why) {
+  session.Say(remote + ": --resume begins at the first byte: " + why);
+}
+
+// Null: it is not worth it, or cannot be, which is said.
 std::unique_ptr<PutState> OpenState(Session& session, const std::string& local, const std::string& remote,
                                     const ByteSource& source, const PutSettings& settings) {
-  if (!settings.resumes || source.size().value_or(0) < kResumableBytesMin) return nullptr;
+  if (!settings.resumes) return nullptr;
+  if (!source.size().has_value()) SayWhyAnew(session, remote, "what is no regular file is not gone on with");
+  if (source.size().value_or(0) < kResumableBytesMin) return nullptr;
   const auto cluster = session.client().Hello();
-  if (!cluster.ok()) return nullptr;
-  return PutState::Open(KeyOf(session, cluster->cluster_id(), remote, settings), local);
+  if (!cluster.ok()) return nullptr;  // the put itself will say it
+  auto state = PutState::Open(KeyOf(session, cluster->cluster_id(), remote, settings), local);
+  if (state.ok()) return *std::move(state);
+  SayWhyAnew(session, remote, std::string(state.status().message()));
+  return nullptr;
 }
 
 // Whether another run may have something to go on with, or to find out.
 bool IsOpenEnd(const absl::Status& status) {
-  return OutcomeOf(status) == v1::ErrorDetail::UNKNOWN || absl::IsUnavailable(status) || absl::IsCancelled(status);
+  return OutcomeOf(status) == v1::ErrorDetail::UNKNOWN || absl::IsUnavailable(status) || absl::IsCancelled(status) ||
+         absl::IsDeadlineExceeded(status) || ReasonOf(status) == v1::ErrorDetail::OVERLOADED;
+}
+
+// Whether this version was removed or replaced since.
+absl::StatusOr<bool> IsGone(Session& session, const std::string& remote, std::uint64_t version) {
+  const auto current = session.client().Stat(remote);
+  if (absl::IsNotFound(current.status())) return true;
+  DFS_RETURN_IF_ERROR(current.status());
+  return current->version() != version;
+}
+
+// What became of the put that an earlier run has left. Absent: nothing that counts now; the source is at its beginning.
+absl::StatusOr<std::optional<Stored>> EndLeft(Session& session, const std::string& remote, ByteSource& source,
+                                              const PutOptions& options, PutState& state) {
+  const auto left = state.left();
+  if (!left) return std::nullopt;
+  absl::StatusOr<LeftPutEnd> end;
+  {
+    const ChangeInProgress change;
+    end = session.client().EndLeft(*left, remote, source, options);
+  }
+  std::string why = std::exchange(options.resumable->why_anew, "");
+  if (ReasonOf(end.status()) == v1::ErrorDetail::SESSION_EXPIRED) {
+    // It will not happen any more; if it has, the current version shows it, or was made later.
+    why = "the interrupted put is too long ago for the cluster to know what became of it";
+  } else if (!end.ok()) {
+    return end.status();
+  } else if (end->had_happened) {
+    const auto is_gone = IsGone(session, remote, end->put->info().version());
+    if (!is_gone.ok()) return WithOutcome(is_gone.status(), v1::ErrorDetail::UNKNOWN);
+    if (*is_gone) why = "what the interrupted put had stored was removed or replaced since";
+  }
+  if (why.empty()) return Stored{*std::move(end->put), false, options.resumable->resumed_at};
+  SayWhyAnew(session, remote, why);
+  state.Clear();
+  options.resumable->resumed_at = 0;
+  return std::nullopt;
 }
 
 absl::Status AlreadyExists() {
   return ErrorWithReason(absl::StatusCode::kAlreadyExists, "there is a file of this name",
                          v1::ErrorDetail::PRECONDITION);
+}
+
+// What is left is looked for before all else: the node keeps it for a minute, and a large file takes long to be read.
+absl::StatusOr<Stored> PutResuming(Session& session, const std::string& remote, ByteSource& source,
+                                   const PutSettings& settings, const PutOptions& options, PutState* state) {
+  if (state != nullptr) {
+    DFS_ASSIGN_OR_RETURN(auto ended, EndLeft(session, remote, source, options, *state));
+    if (ended) return *std::move(ended);
+  }
+  Stored out;
+  if (settings.resumes) {
+    DFS_ASSIGN_OR_RETURN(out.was_there, IsThere(session, remote, source, out.put.mutable_info()));
+    out.put.set_replicas(out.put.info().replicas_ok());
+    if (out.was_there) return out;
+  }
+  DFS_RETURN_IF_ERROR(LookBeforehand(session, remote, source, settings));
+  DFS_ASSIGN_OR_RETURN(out.put, PutOnce(session, remote, source, options));
+  if (options.resumable != nullptr) out.resumed_from = options.resumable->resumed_at;
+  return out;
 }
 
 }  // namespace
@@ -135,36 +202,27 @@ absl::Status CheckConditions(const PutSettings& settings, std::uint64_t version)
 absl::StatusOr<Stored> PutFile(Session& session, const std::string& local, const std::string& remote,
                                const PutSettings& settings, const OnProgress& on_progress) {
   DFS_ASSIGN_OR_RETURN(const std::unique_ptr<ByteSource> source, OpenSource(local));
-  Stored out;
-  if (settings.resumes) {
-    DFS_ASSIGN_OR_RETURN(out.was_there, IsThere(session, remote, *source, out.put.mutable_info()));
-    out.put.set_replicas(out.put.info().replicas_ok());
-    if (out.was_there) return out;
-  }
   PutOptions options;
   options.if_version = settings.if_version;
   options.if_absent = settings.if_absent;
   options.conflict_window_s = kConflictWindowS;
   options.ignores_conflict = settings.is_forced;
-  DFS_RETURN_IF_ERROR(LookBeforehand(session, remote, *source, settings));
   options.on_progress = on_progress;
   const std::unique_ptr<PutState> state = OpenState(session, local, remote, *source, settings);
   ResumablePut resumable;
   if (state != nullptr) {
-    resumable.left = state->left();
     resumable.on_begin = [&state](const PutTrace& trace) { state->Write(trace); };
     options.resumable = &resumable;
   }
-  auto put = PutOnce(session, remote, *source, options);
-  if (ReasonOf(put.status()) == v1::ErrorDetail::CONFLICT) {
-    put = settings.may_ask ? AskAndPut(session, remote, *source, options, put.status()) : WithAdvice(put.status());
+  auto stored = PutResuming(session, remote, *source, settings, options, state.get());
+  if (ReasonOf(stored.status()) == v1::ErrorDetail::CONFLICT) {
+    auto put = settings.may_ask ? AskAndPut(session, remote, *source, options, stored.status()) : WithAdvice(stored.status());
+    stored = put.ok() ? absl::StatusOr<Stored>(Stored{*std::move(put)}) : put.status();
   }
-  if (state != nullptr && (put.ok() || !IsOpenEnd(put.status()))) state->Remove();
-  if (settings.if_absent && ReasonOf(put.status()) == v1::ErrorDetail::PRECONDITION) return AlreadyExists();
-  DFS_RETURN_IF_ERROR(put.status());
-  out.put = *std::move(put);
-  out.resumed_from = resumable.resumed_at;
-  return out;
+  if (state != nullptr && !resumable.why_anew.empty()) SayWhyAnew(session, remote, resumable.why_anew);
+  if (state != nullptr && (stored.ok() || !IsOpenEnd(stored.status()))) state->Remove();
+  if (settings.if_absent && ReasonOf(stored.status()) == v1::ErrorDetail::PRECONDITION) return AlreadyExists();
+  return stored;
 }
 
 std::string LineOf(const Stored& stored, bool is_human) {

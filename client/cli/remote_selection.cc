@@ -35,8 +35,9 @@ class Selector {
   Selector(FileClient& client, const SelectionFlags& flags, NameFilter filter, v1::Consistency consistency)
       : client_(client), flags_(flags), filter_(std::move(filter)), consistency_(consistency) {}
 
-  absl::Status Add(const std::string& word, std::vector<RemoteFile>& out) {
-    const bool is_pattern = !flags_.is_literal && HasPattern(word);
+  absl::Status Add(const std::string& said, std::vector<RemoteFile>& out) {
+    const bool is_pattern = !flags_.is_literal && HasPattern(said);
+    const std::string word = is_pattern ? said : PlainNameOf(said, flags_);
     std::vector<RemoteFile> found;
     has_any_ = false;
     // A name that looks like a pattern is a name first: what else it matches was not meant.
@@ -45,7 +46,8 @@ class Selector {
       DFS_ASSIGN_OR_RETURN(is_found, AddExact(word, found));
     }
     if (is_pattern && !is_found) {
-      DFS_RETURN_IF_ERROR(AddMatches(WithoutSlashes(word), found));
+      DFS_ASSIGN_OR_RETURN(const std::string pattern, PatternOf(word, flags_));
+      DFS_RETURN_IF_ERROR(AddMatches(pattern, found));
     } else if (flags_.is_recursive) {
       DFS_RETURN_IF_ERROR(AddFolder(WithoutSlashes(word), found));
     }
@@ -114,7 +116,7 @@ class Selector {
 
 void AddSelectionFlags(CLI::App& app, SelectionFlags& flags, const std::string& recursive_text) {
   app.add_flag("-r,-R,--recursive", flags.is_recursive, recursive_text);
-  app.add_flag("--literal", flags.is_literal, "*, ? and [ in names mean themselves");
+  app.add_flag("--literal", flags.is_literal, "*, ?, [ and backslashes in names mean themselves");
   app.add_option("--include", flags.includes,
                  "of what -r or a pattern means only what matches this pattern (may be repeated)")
       ->allow_extra_args(false);
@@ -124,6 +126,24 @@ void AddSelectionFlags(CLI::App& app, SelectionFlags& flags, const std::string& 
 bool MeansMany(const std::vector<std::string>& words, const SelectionFlags& flags) {
   return flags.is_recursive ||
          (!flags.is_literal && std::any_of(words.begin(), words.end(), [](const auto& word) { return HasPattern(word); }));
+}
+
+std::string PlainNameOf(const std::string& word, const SelectionFlags& flags) {
+  const bool has_escape = !flags.is_literal && !HasPattern(word) && word.find_first_of("*?[") != std::string::npos;
+  if (!has_escape) return word;
+  std::string out;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (word[i] == '\\' && i + 1 < word.size()) ++i;
+    out += word[i];
+  }
+  return out;
+}
+
+absl::StatusOr<std::string> PatternOf(const std::string& word, const SelectionFlags& flags) {
+  if (!word.ends_with('/')) return word;
+  if (flags.is_recursive) return WithoutSlashes(word) + "/**";
+  return absl::InvalidArgumentError(
+      "a pattern that ends with a slash is of folders: say -r for what is below them, or leave the slash out");
 }
 
 absl::StatusOr<Selection> SelectRemote(FileClient& client, const std::vector<std::string>& words, const SelectionFlags& flags,

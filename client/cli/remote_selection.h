@@ -25,6 +25,13 @@ void AddSelectionFlags(CLI::App& app, SelectionFlags& flags, const std::string& 
 // Whether these words can mean more than the files of exactly these names.
 [[nodiscard]] bool MeansMany(const std::vector<std::string>& words, const SelectionFlags& flags);
 
+// The name that a word without a pattern means: one that has *, ? and [ behind backslashes only is meant without these. A word
+// with none of the three is a name as it stands, backslashes and all.
+[[nodiscard]] std::string PlainNameOf(const std::string& word, const SelectionFlags& flags);
+// What a word with a pattern asks the servers for: one that ends with a slash is of folders, and means what is below them.
+// kInvalidArgument: that, and there is no -r.
+[[nodiscard]] absl::StatusOr<std::string> PatternOf(const std::string& word, const SelectionFlags& flags);
+
 struct Selection {
   std::vector<RemoteFile> files;  // ordered as the words, then by name; each once
   Failures failed;                // by word: what it means is not there, or could not be asked for

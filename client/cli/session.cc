@@ -70,6 +70,8 @@ void Session::PrintJson(const Json& json) { Print(Line(json) + "\n"); }
 
 void Session::Flush() { std::fflush(stdout); }
 
+bool Session::CanPrint() { return std::ferror(stdout) == 0; }
+
 void Session::Say(const std::string& text) const {
   if (flags_.is_quiet || flags_.is_json) return;
   std::fprintf(stderr, "%s\n", text.c_str());

@@ -54,6 +54,8 @@ class Session {
   void PrintJson(const Json& json);
   // What was printed goes out now. A failure is remembered.
   static void Flush();
+  // Whether nothing that was printed has been lost: nobody reads what is printed from then on (`| head`).
+  [[nodiscard]] static bool CanPrint();
   // To standard error, unless -q or --json.
   void Say(const std::string& text) const;
   // "consistency": "eventual" beside what such an answer says.

@@ -66,6 +66,23 @@ class CliTest : public ::testing::Test {
     result.err = ReadFile(folder / ".err");
     return result;
   }
+  // Runs the file `script` by a shell, in `folder`, against both nodes.
+  Result RunScript() const {
+    return Run("version >/dev/null && export DFS_ENDPOINTS=" + a.address() + "," + b.address() + " && sh ./script");
+  }
+  // A line of a shell: waits until there is one file of this name, and it is not empty. A minute at most.
+  static std::string UntilOneIs(const std::string& pattern, const std::string& size = "+0") {
+    return "n=0; until [ $(find . -name '" + pattern + "' -size " + size +
+           " | wc -l) = 1 ]; do n=$((n + 1)); [ $n -gt 3000 ] && exit 99; sleep 0.02; done\n";
+  }
+  void StoreDirectly(const std::string& name, const std::string& bytes = "x") const {
+    MutexLock lock(&state->mutex);
+    FakeState::File& file = state->files[name];
+    file.info.set_name(name);
+    file.info.set_size(bytes.size());
+    file.info.set_version(++state->version);
+    file.bytes = bytes;
+  }
   int PartialFiles() const {
     int count = 0;
     for (const auto& entry : fs::directory_iterator(folder)) {

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -260,12 +261,37 @@ TEST_F(CliTest, DevicesAreWrittenInPlace) {
 
 // Feature 46.
 TEST_F(CliTest, InterruptEndsWith130AndLeavesNoPartialFile) {
-  EXPECT_EQ(Run("put - x", "printf 1 |").code, 0);
-  a.Inject("Get", {Fault::kHang});
-  const Result result = Run("get x", "timeout --preserve-status -s INT 1 env");
-  EXPECT_EQ(result.code, 130);
+  EXPECT_EQ(Run("put - x", "head -c 3000000 /dev/zero |").code, 0);
+  a.Inject("Get", {Fault::kHangMidway});
+  WriteFile(folder / "script", DFS_CLI_PATH " get x & child=$!\n" + UntilOneIs(".*.partial") + "kill -INT $child; wait $child\n");
+  const Result result = RunScript();
+  EXPECT_EQ(result.code, 130) << result.err;
+  EXPECT_NE(result.err.find("dfs-cli: interrupted\n"), std::string::npos) << "by its own hand: " << result.err;
   EXPECT_EQ(PartialFiles(), 0);
   EXPECT_FALSE(fs::exists(folder / "x"));
+}
+
+// The first names come early, in columns too; and nothing is asked for that nobody reads.
+TEST_F(CliTest, LongListingIsPrintedAsItComes) {
+  for (int i = 0; i < 7; ++i) StoreDirectly("f" + std::to_string(i));
+  a.Inject("List", {Fault::kHangMidway});
+  WriteFile(folder / "script", DFS_CLI_PATH " ls -l >rows & child=$!\n" + UntilOneIs("rows") + "kill -INT $child; wait $child\n");
+  EXPECT_EQ(RunScript().code, 130);
+  const std::string rows = ReadFile(folder / "rows");
+  EXPECT_EQ(std::count(rows.begin(), rows.end(), '\n'), 3) << rows;
+}
+
+TEST_F(CliTest, ListingEndsWhenNobodyReadsIt) {
+  for (int i = 10; i < 40; ++i) StoreDirectly("f" + std::to_string(i));
+  EXPECT_EQ(Run("ls 'f*' >/dev/full; echo $?").out, "74\n");
+  EXPECT_LE(a.calls("List") + b.calls("List"), 2);
+}
+
+TEST_F(CliTest, ListingEndsAtItsLimit) {
+  for (int i = 10; i < 40; ++i) StoreDirectly("f" + std::to_string(i));
+  const Result result = Run("ls --limit=6 --include='f1*' 'f*'");
+  EXPECT_EQ(result.out, "f10\nf11\nf12\nf13\nf14\nf15\n");
+  EXPECT_EQ(a.calls("List") + b.calls("List"), 2) << "three names a call";
 }
 
 TEST_F(CliTest, EveryFlagComesFromTheEnvironmentAndTheFlagWins) {

@@ -199,6 +199,41 @@ TEST(CommandLine, UsageErrorsAre64) {
   }
 }
 
+// CLI11 takes a word in brackets for a list of words.
+TEST(CommandLine, AWordInBracketsIsThatWord) {
+  const auto value = [](const std::vector<std::string>& words, const std::string& flag) {
+    for (const auto& [verb, setting] : ParseCommandLine(words).flags.settings) {
+      if (setting.flag == flag) return setting.value;
+    }
+    return std::string("(not said)");
+  };
+  EXPECT_EQ(value({"--bucket", "[a,b]", "ls"}, "--bucket"), "[a,b]");
+  EXPECT_EQ(value({"ls", "--bucket", "[]"}, "--bucket"), "[]");
+  EXPECT_EQ(value({"ls", "--bucket=[a]"}, "--bucket"), "[a]");
+  EXPECT_TRUE(static_cast<bool>(ParseCommandLine({"put", "[a,b]", "[c]"}).run)) << "one file, and its name";
+  EXPECT_FALSE(static_cast<bool>(ParseCommandLine({"put", "[a,b]", "[c]", "[d]"}).run)) << "[d] is no folder";
+  EXPECT_FALSE(static_cast<bool>(ParseCommandLine({"clear", "[ab]"}).run)) << "a pattern";
+}
+
+// A variable that is not set must not mean the default.
+TEST(CommandLine, AnEmptyWordIsRefused) {
+  using Words = std::vector<std::string>;
+  for (const Words& words :
+       {Words{"--bucket", "", "clear", "--yes"}, Words{"ls", "--bucket", ""}, Words{"--endpoints", "", "ls"}, Words{"--tls-ca", "", "ls"},
+        Words{"check", "disk", ""}, Words{"gc", "--confirm", ""}, Words{"gc", ""}, Words{"scrub", ""}, Words{"lshere", "--node", ""},
+        Words{"remove", "a", ""}, Words{"remove", "-r", ""}, Words{"stat", ""}, Words{"mv", "a", ""}, Words{"put", "a", ""},
+        Words{"get", "a", ""}, Words{"remove", "--max-delete", "", "a"}, Words{"clear", ""}, Words{"ok-to-stop", ""},
+        Words{"get", "-r", "--include", "", "a"}}) {
+    const CommandLine line = ParseCommandLine(words);
+    EXPECT_FALSE(static_cast<bool>(line.run)) << words[0] << " " << words[1];
+    EXPECT_EQ(line.exit_code, 64);
+    EXPECT_NE(line.error.find("empty"), std::string::npos) << words[0] << " " << words[1] << ": " << line.error;
+  }
+  for (const Words& words : {Words{"ls", ""}, Words{"ls", "--after", ""}, Words{"get", "-r", "", "all"}}) {
+    EXPECT_TRUE(static_cast<bool>(ParseCommandLine(words).run)) << words[0] << " " << words[1];
+  }
+}
+
 TEST(CommandLine, MisspeltVerbGetsASuggestion) {
   EXPECT_NE(ParseCommandLine({"statsu"}).error.find("did you mean \"status\""), std::string::npos);
 }

@@ -97,6 +97,49 @@ TEST_F(TreeTest, ANameThatLooksLikeAPatternIsANameFirst) {
   EXPECT_EQ(Run("ls --literal 's*'").out, "s*\n");
 }
 
+TEST_F(TreeTest, ANameInBracketsIsThatName) {
+  WriteFile(folder / "[x]", "in brackets");
+  WriteFile(folder / "x", "plain");
+  ASSERT_EQ(Run("put '[x]'").code, 0);
+  EXPECT_EQ(Run("ls").out, "[x]\n");
+  ASSERT_EQ(Run("put x").code, 0);
+  EXPECT_EQ(Run("get --literal '[x]' -").out, "in brackets");
+  EXPECT_EQ(Run("remove --literal '[x]'").code, 0);
+  EXPECT_EQ(Run("ls").out, "x\n");
+  EXPECT_EQ(Run("remove --literal '[x]'").code, 12);
+  EXPECT_EQ(Run("remove '[ab]'").code, 12);
+  ASSERT_EQ(Run("put x a").code, 0);
+  ASSERT_EQ(Run("put x ab").code, 0);
+  EXPECT_EQ(Run("remove '[ab]'").code, 0);
+  EXPECT_EQ(Run("ls").out, "ab\nx\n") << "the pattern";
+  EXPECT_EQ(Run("remove --literal -- '[a,b]' '[]'").code, 12);
+  EXPECT_EQ(Run("ls").out, "ab\nx\n");
+}
+
+TEST_F(TreeTest, APatternThatEndsWithASlashIsOfFolders) {
+  for (const char* name : {"tmp1", "tmp2/a", "tmp2/b/c", "other/x"}) ASSERT_EQ(Run(std::string("put tree/a.txt ") + name).code, 0);
+  const Result refused = Run("remove 'tmp*/'");
+  EXPECT_EQ(refused.code, 64);
+  EXPECT_NE(refused.err.find("-r"), std::string::npos) << refused.err;
+  EXPECT_EQ(Run("ls 'tmp*/'").code, 64);
+  EXPECT_EQ(Run("ls -r 'tmp*/'").out, "tmp2/a\ntmp2/b/c\n");
+  EXPECT_EQ(Run("get -r 'tmp*/' got").code, 0);
+  EXPECT_EQ(FilesBelow("got").size(), 2U);
+  EXPECT_EQ(Run("remove -r 'tmp*/'").code, 0);
+  EXPECT_EQ(Run("ls").out, "other/x\ntmp1\n");
+}
+
+TEST_F(TreeTest, ABackslashTakesTheMeaningAway) {
+  for (const char* name : {"'a*'", "ab", "'back\\slash'"}) ASSERT_EQ(Run(std::string("put tree/a.txt ") + name).code, 0);
+  EXPECT_EQ(Run("get 'a\\*' copy").code, 0);
+  EXPECT_EQ(Run("ls 'a\\*'").out, "a*\n");
+  EXPECT_EQ(Run("remove --literal 'a\\*'").code, 12);
+  EXPECT_EQ(Run("remove -n 'a\\*'").code, 0);
+  EXPECT_EQ(Run("remove 'a\\*'").code, 0);
+  EXPECT_EQ(Run("get 'back\\slash' copy").code, 0) << "no wildcard: the name as it stands";
+  EXPECT_EQ(Run("ls").out, "ab\nback\\slash\n");
+}
+
 TEST_F(TreeTest, RemoveOfAFolderIsThatOfNothingElse) {
   ASSERT_EQ(Run("put -r tree").code, 0);
   ASSERT_EQ(Run("put tree/a.txt tree-2/a.txt").code, 0);
@@ -286,6 +329,82 @@ TEST_F(TreeTest, GetGoesOnWhereAKilledOneStopped) {
   EXPECT_EQ(Run("get -r r copies").code, 0);
   EXPECT_TRUE(ReadFile(folder / "copies/large") == bytes);
   EXPECT_EQ(FilesBelow("copies").size(), 1U) << "nothing is left behind";
+}
+
+// A put of which an earlier run does not know whether it happened.
+class UnknownPut : public TreeTest {
+ protected:
+  UnknownPut() {
+    std::string bytes(9 << 20, '\0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 + (i >> 11));
+    WriteFile(folder / "large", bytes);
+    a.Inject("Put", {Fault::kBreakAfter});
+    for (FakeNode* node : {&a, &b}) {
+      node->Inject("Put", std::vector<Fault>(100, Fault::kNoQuorum));
+      node->Inject("Settle", std::vector<Fault>(100, Fault::kNoQuorum));
+    }
+    EXPECT_EQ(Put("--timeout=1s").code, 16);
+    for (FakeNode* node : {&a, &b}) node->ClearFaults();
+  }
+  Result Put(const std::string& flags = "") const {
+    return Run("put --resume large " + flags, "XDG_STATE_HOME=" + (folder / "state").string());
+  }
+  std::uint64_t Versions() const {
+    MutexLock lock(&state->mutex);
+    return state->version;
+  }
+};
+
+TEST_F(UnknownPut, ThatHappenedIsFound) {
+  const Result put = Put();
+  EXPECT_EQ(put.code, 0) << put.err;
+  EXPECT_EQ(Versions(), 1U);
+  EXPECT_TRUE(fs::is_empty(folder / "state/dfs/puts"));
+}
+
+TEST_F(UnknownPut, ThatHappenedIsFoundThoughItNeedsToBeAbsent) {
+  ASSERT_EQ(Run("remove large").code, 0);
+  a.Inject("Put", {Fault::kBreakAfter});
+  for (FakeNode* node : {&a, &b}) {
+    node->Inject("Put", std::vector<Fault>(100, Fault::kNoQuorum));
+    node->Inject("Settle", std::vector<Fault>(100, Fault::kNoQuorum));
+  }
+  EXPECT_EQ(Put("--timeout=1s --if-absent").code, 16);
+  for (FakeNode* node : {&a, &b}) node->ClearFaults();
+  EXPECT_EQ(Put("--if-absent").code, 0) << "it is this put that made it";
+}
+
+// What had happened is no success when it has been undone since.
+TEST_F(UnknownPut, ThatWasRemovedSinceIsStoredAnew) {
+  ASSERT_EQ(Run("remove large").code, 0);
+  const Result put = Put();
+  EXPECT_EQ(put.code, 0) << put.err;
+  EXPECT_NE(put.err.find("removed or replaced since"), std::string::npos) << put.err;
+  EXPECT_EQ(Run("stat large").code, 0);
+  EXPECT_TRUE(fs::is_empty(folder / "state/dfs/puts"));
+}
+
+TEST_F(UnknownPut, ThatWasReplacedSinceIsStoredAnew) {
+  ASSERT_EQ(Run("put tree/a.txt large").code, 0);
+  EXPECT_EQ(Put().code, 0);
+  EXPECT_EQ(Run("get large copy").code, 0);
+  EXPECT_TRUE(ReadFile(folder / "copy") == ReadFile(folder / "large"));
+}
+
+TEST_F(UnknownPut, OfAForgottenSessionIsStoredAnewUnlessItIsThere) {
+  a.Inject("Settle", {Fault::kSessionExpired});
+  const Result put = Put();
+  EXPECT_EQ(put.code, 0) << put.err;
+  EXPECT_NE(put.err.find("too long ago"), std::string::npos) << put.err;
+  EXPECT_NE(put.out.find("was there already"), std::string::npos) << put.out;
+  EXPECT_EQ(Versions(), 1U);
+  EXPECT_TRUE(fs::is_empty(folder / "state/dfs/puts"));
+}
+
+TEST_F(UnknownPut, WithoutAPlaceToRememberSaysSo) {
+  const Result put = Run("put --resume large other", "XDG_STATE_HOME=/proc/none");
+  EXPECT_EQ(put.code, 0);
+  EXPECT_NE(put.err.find("set HOME or XDG_STATE_HOME"), std::string::npos) << put.err;
 }
 
 }  // namespace

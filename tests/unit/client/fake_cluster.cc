@@ -3,6 +3,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "common/checksum.h"
@@ -41,6 +42,18 @@ std::pair<std::string, std::uint64_t> KeyOf(const v1::RequestId& id) {
   return {id.session(), id.sequence()};
 }
 
+// As the cluster does with each change: what the client acknowledges is forgotten, and what it has acknowledged is refused.
+grpc::Status Admit(const v1::RequestId& id, FakeState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
+  if (state.results.contains(KeyOf(id))) return grpc::Status::OK;
+  std::uint64_t& acked_below = state.acked_below[id.session()];
+  acked_below = std::max(acked_below, id.acked_below());
+  std::erase_if(state.results, [&](const auto& result) {
+    return result.first.first == id.session() && result.first.second < acked_below;
+  });
+  if (id.sequence() >= acked_below) return grpc::Status::OK;
+  return Answer(absl::StatusCode::kFailedPrecondition, "below acked_below", ErrorDetail::SESSION_EXPIRED, ErrorDetail::UNKNOWN);
+}
+
 }  // namespace
 
 FakeNode::FakeNode(std::string name, std::shared_ptr<FakeState> state)
@@ -73,6 +86,11 @@ void FakeNode::Freeze() {
 void FakeNode::Inject(const std::string& method, std::vector<Fault> faults) {
   MutexLock lock(&mutex_);
   faults_[method].insert(faults_[method].end(), faults.begin(), faults.end());
+}
+
+void FakeNode::ClearFaults() {
+  MutexLock lock(&mutex_);
+  faults_.clear();
 }
 
 int FakeNode::calls(const std::string& method) {
@@ -187,11 +205,12 @@ grpc::Status FakeNode::Put(grpc::ServerContext* context, grpc::ServerReader<v1::
     crc = ExtendCrc32c(crc, request.data().data(), request.data().size());
     bytes += request.data();
     has_finish = request.has_finish();
-    if (begun.fault == Fault::kBreakMidway) {
-      if (header.has_resume_token()) Park(header, bytes);
+    if (begun.fault == Fault::kBreakMidway || begun.fault == Fault::kBreakAndForget) {
+      if (header.has_resume_token() && begun.fault == Fault::kBreakMidway) Park(header, bytes);
       return Broken();
     }
   }
+  if (begun.fault == Fault::kBreakUnstored) return Broken();
   if (!has_finish || request.finish().size() != bytes.size() || request.finish().crc32c() != crc ||
       (header.has_size() && header.size() != bytes.size())) {
     return Answer(absl::StatusCode::kInvalidArgument, "truncated", ErrorDetail::SIZE_MISMATCH);
@@ -207,6 +226,7 @@ grpc::Status FakeNode::Store(const v1::PutHeader& header, std::string bytes, std
                              v1::PutResponse* response) {
   MutexLock lock(&state_->mutex);
   state_->seen.push_back(header.request_id());
+  if (const grpc::Status admitted = Admit(header.request_id(), *state_); !admitted.ok()) return admitted;
   auto [result, is_new] = state_->results.try_emplace(KeyOf(header.request_id()));
   if (!is_new) {
     *response = result->second.put();
@@ -295,6 +315,7 @@ grpc::Status FakeNode::Remove(grpc::ServerContext* context, const v1::RemoveRequ
   if (!begun.status.ok()) return begun.status;
   MutexLock lock(&state_->mutex);
   state_->seen.push_back(request->request_id());
+  if (const grpc::Status admitted = Admit(request->request_id(), *state_); !admitted.ok()) return admitted;
   const auto key = KeyOf(request->request_id());
   if (const auto result = state_->results.find(key); result != state_->results.end()) {
     *response = result->second.remove();
@@ -323,6 +344,7 @@ grpc::Status FakeNode::Move(grpc::ServerContext* context, const v1::MoveRequest*
   if (!begun.status.ok()) return begun.status;
   MutexLock lock(&state_->mutex);
   state_->seen.push_back(request->request_id());
+  if (const grpc::Status admitted = Admit(request->request_id(), *state_); !admitted.ok()) return admitted;
   const auto key = KeyOf(request->request_id());
   if (const auto result = state_->results.find(key); result != state_->results.end()) {
     *response = result->second.move();
@@ -466,6 +488,7 @@ grpc::Status FakeNode::Settle(grpc::ServerContext* context, const v1::SettleRequ
   const Begun begun = Begin("Settle", *context);
   if (!begun.status.ok()) return begun.status;
   MutexLock lock(&state_->mutex);
+  if (const grpc::Status admitted = Admit(request->request_id(), *state_); !admitted.ok()) return admitted;
   auto [result, is_new] = state_->results.try_emplace(KeyOf(request->request_id()));
   if (is_new) result->second.set_fate(v1::SettleResponse::DID_NOT_HAPPEN);
   *response = result->second;

@@ -29,6 +29,8 @@ enum class Fault {
   kBreakBefore,  // the connection breaks and nothing happened; the client cannot know
   kBreakAfter,   // it happened, and the connection breaks before the answer
   kBreakMidway,  // Put: after the first message, which is kept if there is a resume_token; Get: after one data message
+  kBreakAndForget,  // Put: after the first message, and nothing is kept
+  kBreakUnstored,   // Put: after the last message, and it did not happen; the client cannot know
   kHang,         // no answer until the call is cancelled
   kHangMidway,   // Get: after half of the bytes, List: after the first message; until it is cancelled
   kSessionExpired,
@@ -50,6 +52,7 @@ struct FakeState {
   std::uint64_t version ABSL_GUARDED_BY(mutex) = 0;
   std::map<std::pair<std::string, std::uint64_t>, v1::SettleResponse> results
       ABSL_GUARDED_BY(mutex);
+  std::map<std::string, std::uint64_t> acked_below ABSL_GUARDED_BY(mutex);  // by session; results below are forgotten
   std::vector<v1::RequestId> seen ABSL_GUARDED_BY(mutex);  // of all puts and removes
 };
 
@@ -65,6 +68,7 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   void Freeze();
   // The next calls of "Put", "Get", … meet these, one after another.
   void Inject(const std::string& method, std::vector<Fault> faults) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ClearFaults() ABSL_LOCKS_EXCLUDED(mutex_);
   [[nodiscard]] int calls(const std::string& method) ABSL_LOCKS_EXCLUDED(mutex_);
   // Of all gets.
   [[nodiscard]] std::uint64_t bytes_sent() ABSL_LOCKS_EXCLUDED(mutex_);
