@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "client/cli/simulation.h"
@@ -35,6 +36,7 @@ struct BenchPlan {
   std::uint64_t count = 0;
   std::uint64_t concurrency = 0;
   std::string prefix;
+  v1::BucketInfo bucket;  // nameless: the cluster does not tell
 };
 
 struct Outcome {
@@ -106,6 +108,17 @@ Outcome RunOp(FileClient& client, const BenchPlan& plan, const std::string& op,
   return outcome;
 }
 
+// Of what the figures depend on, too.
+v1::BucketInfo BucketOf(Session& session) {
+  const std::string name = session.flags().bucket.empty() ? "default" : session.flags().bucket;
+  const auto buckets = session.client().Buckets();
+  if (!buckets.ok()) return {};
+  for (const v1::BucketInfo& bucket : buckets->buckets()) {
+    if (bucket.name() == name) return bucket;
+  }
+  return {};
+}
+
 Json JsonOfBench(const BenchPlan& plan, const std::string& op, const Outcome& outcome) {
   const double seconds = absl::ToDoubleSeconds(outcome.load.elapsed);
   const auto done = static_cast<double>(outcome.load.latencies.count());
@@ -125,6 +138,13 @@ Json JsonOfBench(const BenchPlan& plan, const std::string& op, const Outcome& ou
   out["durable"] = true;             // an answer means synced copies: the contract of Files.Put
   out["checksums_verified"] = true;  // CRC32C, by this client and by every replica
   out["client_cache"] = "none";
+  out["processors"] = std::thread::hardware_concurrency();  // of this machine; 0: not known
+  if (!plan.bucket.name().empty()) {
+    out["bucket"] = plan.bucket.name();
+    out["replicas"] = plan.bucket.replicas_now();
+    out["write_quorum"] = plan.bucket.write_quorum_now();
+    out["read_quorum"] = plan.bucket.read_quorum_now();
+  }
   if (op == "put") {
     out["replicas_durable_min"] = outcome.replicas_min;
   } else {
@@ -160,6 +180,16 @@ void PrintBench(Session& session, const BenchPlan& plan, const std::string& op,
   }
 }
 
+void PrintSettings(Session& session, const BenchPlan& plan) {
+  const v1::BucketInfo& bucket = plan.bucket;
+  std::string text = "client with " + std::to_string(std::thread::hardware_concurrency()) + " processors";
+  if (!bucket.name().empty()) {
+    text += "; bucket " + bucket.name() + ": " + std::to_string(bucket.replicas_now()) + " replicas, write quorum " +
+            std::to_string(bucket.write_quorum_now()) + ", read quorum " + std::to_string(bucket.read_quorum_now());
+  }
+  session.Print(text + "\n");
+}
+
 // Removes what was put; says so if that fails.
 void CleanUp(Session& session, const BenchPlan& plan) {
   const auto removed = session.client().Clear(plan.prefix);
@@ -170,7 +200,7 @@ void CleanUp(Session& session, const BenchPlan& plan) {
 }
 
 int RunBench(Session& session, const BenchFlags& flags) {
-  const auto plan = PlanOf(flags);
+  auto plan = PlanOf(flags);
   if (!plan.ok()) return session.Fail(plan.status());
   if (flags.is_dry_run) {
     Simulation simulation(session);
@@ -179,6 +209,8 @@ int RunBench(Session& session, const BenchFlags& flags) {
                      Json{{"op", flags.ops}, {"count", plan->count}, {"size", plan->size}}, plan->count * plan->size);
     return simulation.Finish();
   }
+  plan->bucket = BucketOf(session);
+  if (!session.is_json()) PrintSettings(session, *plan);
   const Slices pattern = RandomPattern();
   int code = kExitOk;
   bool has_files = false;

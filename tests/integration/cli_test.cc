@@ -310,6 +310,11 @@ TEST_F(Cli, BenchReportsItsOperations) {
     EXPECT_EQ(row["durable"], true);
     EXPECT_EQ(row["checksums_verified"], true);
     EXPECT_EQ(row["client_cache"], "none");
+    EXPECT_GT(row["processors"], 0);
+    EXPECT_EQ(row["bucket"], "default");
+    EXPECT_EQ(row["replicas"], 3);
+    EXPECT_EQ(row["write_quorum"], 2);
+    EXPECT_EQ(row["read_quorum"], 2);
     if (row["op"] == "put") {
       EXPECT_GE(row["replicas_durable_min"], 2);
     } else {
@@ -318,6 +323,8 @@ TEST_F(Cli, BenchReportsItsOperations) {
     }
   }
   EXPECT_THAT(operations, ElementsAre("put", "get"));
+  const auto text = cluster().Cli({"bench", "--size=1", "--count=1", "--op=put"});
+  EXPECT_THAT(text.out, HasSubstr("bucket default: 3 replicas, write quorum 2, read quorum 2")) << text.err;
 }
 
 // Any language, through the .proto files alone.
