@@ -15,9 +15,12 @@ namespace {
 
 using v1::ErrorDetail;
 
+// A put of so much that breaks after its first message has not sent its last one: a stream holds 16 MiB that nobody has read.
+constexpr std::size_t kMoreThanIsOnItsWay = (std::size_t{24} << 20) + 5;
+
 TEST_F(FileClientTest, PutThatMayBeGoneOnWithSendsNoByteTwice) {
   a.Inject("Put", {Fault::kBreakMidway});
-  const std::string bytes = Pattern(std::size_t{5} << 20);
+  const std::string bytes = Pattern(kMoreThanIsOnItsWay);
   StringSource source(bytes);
   ResumablePut resumable;
   std::vector<PutTrace> told;
@@ -204,8 +207,7 @@ class BrokenPut : public FileClientTest {
     }
   }
 
-  // More than may lie on the way: what breaks after its first message has not sent its last one.
-  const std::string bytes_ = Pattern((std::size_t{24} << 20) + 5);
+  const std::string bytes_ = Pattern(kMoreThanIsOnItsWay);
   Source source_{bytes_};
   std::vector<PutTrace> told_;
   std::function<void()> on_begin_;  // once, at the first byte
