@@ -1,9 +1,10 @@
 // bench: many puts or gets from threads of this process, through one client.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "client/cli/simulation.h"
@@ -108,6 +109,9 @@ Outcome RunOp(FileClient& client, const BenchPlan& plan, const std::string& op,
   return outcome;
 }
 
+// Of this machine; 0 or less: not known.
+long Processors() { return sysconf(_SC_NPROCESSORS_ONLN); }
+
 // Of what the figures depend on, too.
 v1::BucketInfo BucketOf(Session& session) {
   const std::string name = session.flags().bucket.empty() ? "default" : session.flags().bucket;
@@ -138,7 +142,7 @@ Json JsonOfBench(const BenchPlan& plan, const std::string& op, const Outcome& ou
   out["durable"] = true;             // an answer means synced copies: the contract of Files.Put
   out["checksums_verified"] = true;  // CRC32C, by this client and by every replica
   out["client_cache"] = "none";
-  out["processors"] = std::thread::hardware_concurrency();  // of this machine; 0: not known
+  out["processors"] = Processors();
   if (!plan.bucket.name().empty()) {
     out["bucket"] = plan.bucket.name();
     out["replicas"] = plan.bucket.replicas_now();
@@ -182,7 +186,7 @@ void PrintBench(Session& session, const BenchPlan& plan, const std::string& op,
 
 void PrintSettings(Session& session, const BenchPlan& plan) {
   const v1::BucketInfo& bucket = plan.bucket;
-  std::string text = "client with " + std::to_string(std::thread::hardware_concurrency()) + " processors";
+  std::string text = "client with " + std::to_string(Processors()) + " processors";
   if (!bucket.name().empty()) {
     text += "; bucket " + bucket.name() + ": " + std::to_string(bucket.replicas_now()) + " replicas, write quorum " +
             std::to_string(bucket.write_quorum_now()) + ", read quorum " + std::to_string(bucket.read_quorum_now());
