@@ -20,7 +20,7 @@ namespace dfs::client {
 namespace {
 
 constexpr char kLocalUrl[] = "dfs.client.local_error";
-constexpr int kVectorMax = 64;              // pieces a call of writev takes here
+constexpr int kVectorMax = 64;  // pieces a call of writev takes here
 
 class Descriptor {
  public:

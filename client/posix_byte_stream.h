@@ -14,7 +14,7 @@ namespace dfs::client {
 absl::Status LocalError(std::string_view action, std::string_view path, int error_number);
 [[nodiscard]] bool IsLocalError(const absl::Status& status);
 
-inline constexpr std::size_t kFileNameBytesMax = 255;             // ext4, xfs
+inline constexpr std::size_t kFileNameBytesMax = 255;  // ext4, xfs
 inline constexpr std::size_t kLocalReadBytes = std::size_t{1} << 20;  // of a local file that is read to be summed
 
 // A regular file, or anything else that can be opened; only the former can be repeated. It must not

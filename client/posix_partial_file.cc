@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kWorthKeeping = std::uint64_t{1} << 20;  // bytes
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kTagHashDigits = 16;
 constexpr char kEnd[] = ".partial";
 
@@ -159,7 +158,7 @@ void PartialFile::Close() {
 }
 
 bool PartialFile::Sum() {
-  std::vector<char> buffer(kReadBytes);
+  std::vector<char> buffer(kLocalReadBytes);
   for (;;) {
     const ssize_t got = ::read(descriptor_, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;

@@ -15,7 +15,6 @@
 namespace dfs::client::cli {
 namespace {
 
-
 // A partial file that an interrupt removes, unless it is one to go on with.
 class Target final : public ByteSink {
  public:

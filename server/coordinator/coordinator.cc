@@ -109,15 +109,16 @@ void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& 
   if (version->chunks().empty()) CompleteEmptySet(ReplicaHolders(view), bucket, version);
 }
 
-void CompleteEmptySet(std::set<std::uint32_t> members, const rpc::BucketRow& bucket,
+void CompleteEmptySet(const std::set<std::uint32_t>& members, const rpc::BucketRow& bucket,
                       rpc::VersionRow* version) {
   if (!version->chunks().empty()) return;
   const std::size_t wanted = metadata::EffectiveReplicas(bucket, members.size());
+  std::set<std::uint32_t> others = members;
   std::vector<std::uint32_t> set;
   for (const std::uint32_t node : version->empty_set()) {
-    if (members.erase(node) > 0) set.push_back(node);
+    if (others.erase(node) > 0) set.push_back(node);
   }
-  for (const std::uint32_t node : members) {
+  for (const std::uint32_t node : others) {
     if (set.size() >= wanted) break;
     set.push_back(node);
   }

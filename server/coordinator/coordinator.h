@@ -88,7 +88,7 @@ absl::StatusOr<rpc::VersionRow> FindVersionOf(const metadata::MetadataView& view
 void CompleteEmptySet(const metadata::MetadataView& view, const rpc::BucketRow& bucket,
                       rpc::VersionRow* version);
 // The same of many versions of one view, whose members are read once.
-void CompleteEmptySet(std::set<std::uint32_t> members, const rpc::BucketRow& bucket,
+void CompleteEmptySet(const std::set<std::uint32_t>& members, const rpc::BucketRow& bucket,
                       rpc::VersionRow* version);
 // The members that hold replicas now.
 std::set<std::uint32_t> ReplicaHolders(const metadata::MetadataView& view);

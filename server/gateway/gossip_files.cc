@@ -134,12 +134,12 @@ absl::StatusOr<std::unique_ptr<chunk::ChunkReader>> GossipFiles::Bring(const Fou
     if (found.is_here && id != parts_.self && parts_.is_usable(id)) sources.push_back(id);
   }
   const chunk::ChunkInfo info = gossip_store::ChunkOf(found.record, index);
-  // Else a peer would begin to send all of it before this node's store refuses it.
-  const bool has_room = parts_.store->GetSpace().free_bytes > info.size;
-  if (!has_room) return std::make_unique<PeerChunkReader>(parts_.peers, info, std::move(sources));
-  const auto brought = chunk::CopyChunk(parts_.store, parts_.peers, info, sources);
-  if (brought.ok()) return parts_.store->Open(info.id);
-  if (!absl::IsResourceExhausted(brought.status())) return brought.status();
+  // Without room a peer would begin to send all of it before this node's store refuses it.
+  if (parts_.store->GetSpace().free_bytes > info.size) {
+    const auto brought = chunk::CopyChunk(parts_.store, parts_.peers, info, sources);
+    if (brought.ok()) return parts_.store->Open(info.id);
+    if (!absl::IsResourceExhausted(brought.status())) return brought.status();
+  }
   return std::make_unique<PeerChunkReader>(parts_.peers, info, std::move(sources));
 }
 

@@ -12,6 +12,7 @@
 #include "server/metadata/node_role.h"
 
 namespace dfs::leader {
+
 bool IsGossipHandedOver(const TermState& state, NodeId node) {
   if (DFS_MUTANT(1162, "a node leaves with what only it has of gossip buckets")) return true;
   const auto buckets = state.world.view()->Buckets();
@@ -117,10 +118,7 @@ void DepartureUpkeep::MaybeRemove(const rpc::NodeRow& row,
   if (!status.configuration.IsMember(node) || node == status.self) return;
   const auto [farewell, is_new] =
       farewells_.try_emplace(node, Farewell{state_->Now(), status.commit_index});
-  const auto live = state_->world.liveness();
-  const bool is_alive = std::any_of(live.begin(), live.end(), [&](const NodeLiveness& other) {
-    return other.node == node && other.is_usable;
-  });
+  const bool is_alive = state_->IsUsable(node);
   const bool knows = status.MatchOf(node) >= farewell->second.index;
   if (is_alive && !knows && state_->Now() - farewell->second.since < kFarewell) return;
   is_busy_ = true;

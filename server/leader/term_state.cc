@@ -1,5 +1,6 @@
 #include "server/leader/term_state.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,12 @@ constexpr absl::Duration kOutcomeTimeout = absl::Seconds(10);
 constexpr absl::Duration kApplyTimeout = absl::Seconds(5);
 
 }  // namespace
+
+bool TermState::IsUsable(NodeId node) const {
+  const auto live = world.liveness();
+  return std::any_of(live.begin(), live.end(),
+                     [&](const NodeLiveness& other) { return other.node == node && other.is_usable; });
+}
 
 absl::StatusOr<rpc::CommandResult> ProposeAndWait(TermState& state, rpc::Command command) {
   struct Outcome {

@@ -116,6 +116,8 @@ struct TermState {
   std::atomic<std::int64_t> last_client_ns{0};  // since the Unix epoch; 0: never
 
   [[nodiscard]] MonotonicTime Now() const { return world.clock->Now(); }
+  // Whether the member is there, as this node sees it now.
+  [[nodiscard]] bool IsUsable(NodeId node) const;
   void RecordClient() {
     last_client_ns.store(absl::ToUnixNanos(Now()), std::memory_order_relaxed);
   }

@@ -219,12 +219,6 @@ std::uint64_t UpkeepDesk::GossipAlone(NodeId node) const {
   return 0;
 }
 
-bool UpkeepDesk::IsUsable(NodeId node) const {
-  const auto live = state_->world.liveness();
-  return std::any_of(live.begin(), live.end(),
-                     [&](const NodeLiveness& other) { return other.node == node && other.is_usable; });
-}
-
 api::ChangeMemberResponse UpkeepDesk::Outcome(const rpc::NodeRow& row) {
   api::ChangeMemberResponse response;
   const std::string name = NameOf(row);
@@ -265,8 +259,8 @@ void UpkeepDesk::DescribeHandover(const rpc::NodeRow& row, api::ChangeMemberResp
     response->set_text(absl::StrCat("what ", name, " has to hand over is being counted"));
     return;
   }
-  const std::string dead = IsUsable(node) ? ""
-                                          : absl::StrCat(name, " is dead: start it, or use dfs-cli forget ", name, "; ");
+  const std::string dead =
+      state_->IsUsable(node) ? "" : absl::StrCat(name, " is dead: start it, or use dfs-cli forget ", name, "; ");
   response->set_chunks_left(left->chunks);
   response->set_bytes_left(left->bytes);
   if (left->chunks > 0) {

@@ -49,7 +49,6 @@ class UpkeepDesk : public std::enable_shared_from_this<UpkeepDesk> {
   // Names of gossip buckets that only this node is known to have, by its own last word.
   [[nodiscard]] std::uint64_t GossipAlone(NodeId node) const;
   void CountLastCopies(const rpc::NodeRow& node, ChangeFacts& facts);
-  [[nodiscard]] bool IsUsable(NodeId node) const;
   [[nodiscard]] api::ChangeMemberResponse Outcome(const rpc::NodeRow& row);
   // Of a member that leaves or is drained: what it has left to hand over, or why it cannot.
   void DescribeHandover(const rpc::NodeRow& row, api::ChangeMemberResponse* response);

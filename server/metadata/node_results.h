@@ -5,8 +5,6 @@
 #include <string>
 
 #include "server/metadata/machine_cache.h"
-#include "server/metadata/row_codec.h"
-#include "server/metadata/row_keys.h"
 #include "server/metadata/session_table.h"
 
 namespace dfs::metadata {

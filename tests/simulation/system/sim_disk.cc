@@ -1,12 +1,11 @@
 #include "tests/simulation/system/sim_disk.h"
 
-#include "tests/simulation/system/sim_wire.h"
-
 #include <glog/logging.h>
 
 #include <algorithm>
 
 #include "common/random.h"
+#include "tests/simulation/system/sim_wire.h"
 
 namespace dfs::simulation {
 namespace {

@@ -9,8 +9,6 @@ namespace {
 
 constexpr absl::Duration kSnapshotTimeout = absl::Seconds(30);
 
-// A machine that is not known refuses.
-
 }  // namespace
 
 // ---- Raft ----

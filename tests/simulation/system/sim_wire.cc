@@ -3,6 +3,7 @@
 #include "tests/simulation/system/sim_node.h"
 
 namespace dfs::simulation {
+
 void SimWire::SetNode(int machine, SimNode* node, std::shared_ptr<SimProcess> process) {
   machines_[machine] = {node, std::move(process)};
 }

@@ -23,14 +23,14 @@ namespace dfs::simulation {
 
 class SimNode;
 
-// Odds in thousandths.
-inline constexpr std::int64_t kMicrosecond = 1'000;
+inline constexpr std::int64_t kMicrosecond = 1'000;  // in ns
 inline constexpr std::int64_t kMillisecond = 1'000'000;
 inline constexpr int kClientsMachine = 0;  // on the wire
 inline constexpr int kNowhere = -1;
-// Where a call goes to: machines that are not known have no number.
+// Where a call to this machine goes; 0: it is not known, and refuses.
 inline int DialledMachine(int machine) { return machine == 0 ? kNowhere : machine; }
 
+// Odds in thousandths.
 struct WireOdds {
   std::uint64_t lose = 0;       // a datagram; of a call: the connection breaks
   std::uint64_t duplicate = 0;  // a datagram
