@@ -1,4 +1,4 @@
-// What a replica says of a version (rule R16); answered from the node's own metadata.
+// What a replica says of a version (rule R16); answered from the node's own metadata, by a storage-only node from another's.
 #ifndef DFS_SERVER_CHUNK_CONFIRMER_H_
 #define DFS_SERVER_CHUNK_CONFIRMER_H_
 

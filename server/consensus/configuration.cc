@@ -38,6 +38,12 @@ absl::Status CheckShape(const Configuration& c) {
       }
     }
   }
+  for (const auto& [node, info] : c.members) {
+    if (info.is_active && info.gets_no_commands) {
+      return absl::InvalidArgumentError("member " + std::to_string(node.value()) +
+                                        " is active without the commands");
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -94,6 +100,10 @@ absl::Status Configuration::CheckStep(const Configuration& next) const {
     if (before != members.end() && before->second.storage_uuid != info.storage_uuid) {
       return absl::InvalidArgumentError("member " + std::to_string(node.value()) +
                                         " would change its storage_uuid");
+    }
+    if (before != members.end() && before->second.gets_no_commands != info.gets_no_commands) {
+      return absl::InvalidArgumentError("member " + std::to_string(node.value()) +
+                                        " would change whether it gets commands");
     }
   }
   if (is_joint() && next.is_joint()) {

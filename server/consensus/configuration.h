@@ -21,6 +21,9 @@ struct MemberInfo {
   std::string peer_address;
   // False for a joiner: it gets the log but counts in nothing (rule R7). A voter is always active.
   bool is_active = false;
+  // It gets entries without their commands: it follows the log's course and its configurations, and keeps nothing of what the
+  // commands make. Never active, so never a voter, and nothing is held because it is there.
+  bool gets_no_commands = false;
   bool operator==(const MemberInfo&) const = default;
 };
 
@@ -59,7 +62,8 @@ struct Configuration {
 
   // Whether the log may go from *this to `next` in one entry: no voter changes unless through
   // joint; only one of {joint entered, joint left, members changed} at once; every voter is an active
-  // member; voters not empty. kInvalidArgument says which rule is broken.
+  // member; voters not empty; no active member without the commands, and nobody begins or ceases to get them.
+  // kInvalidArgument says which rule is broken.
   [[nodiscard]] absl::Status CheckStep(const Configuration& next) const;
 };
 

@@ -140,8 +140,13 @@ absl::Status RaftInvariants::CheckEntry(const RaftCore& core, LogIndex index) {
     const absl::Status step = log.ConfigurationAt(previous).CheckStep(*entry.configuration);
     if (!step.ok()) return Broken("configuration: entry ", index, ": ", step.ToString());
   }
+  // A member that gets no commands, or has not come to the entry of its own join yet.
+  const auto& members = core.configuration().members;
+  const auto self = members.find(core.state_->self());
+  const bool may_lack_command = self == members.end() || self->second.gets_no_commands;
+  const bool is_bare = may_lack_command && mine.command == nullptr;
   if (known->second.previous_term == mine.previous_term &&
-      IsEqualContent(known->second.command, mine.command) &&
+      (is_bare || IsEqualContent(known->second.command, mine.command)) &&
       IsEqualContent(known->second.configuration, mine.configuration)) {
     return absl::OkStatus();
   }

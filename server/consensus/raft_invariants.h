@@ -28,7 +28,8 @@ class RaftInvariants {
   //
   //   election safety      at most one leader in a term
   //   leader append-only   a leader never changes or drops an entry of its log
-  //   log matching         equal (index, term) means equal entry and equal predecessor
+  //   log matching         equal (index, term) means equal entry and equal predecessor (but for the command with a
+  //                        member that gets none)
   //   leader completeness  each new leader's log holds every entry committed in earlier terms
   //   state machine safety no two members ever commit different entries at one index
   //   commit               never falls while the member runs, never exceeds its log

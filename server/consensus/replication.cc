@@ -17,6 +17,11 @@ void SendAppend(RaftState& s, NodeId node, Progress& progress, bool with_entries
   if (with_entries) {
     request.entries =
         s.log.Entries(request.previous_index, s.log.last_index(), s.options.append_bytes_max);
+    const auto member = s.configuration().members.find(node);
+    if (member != s.configuration().members.end() && member->second.gets_no_commands &&
+        !DFS_MUTANT(1259, "commands are sent to a member that gets none")) {
+      for (Entry& entry : request.entries) entry.command = nullptr;
+    }
     for (const Entry& entry : request.entries) bytes += entry.bytes();
   }
   request.commit_index = s.commit_index;

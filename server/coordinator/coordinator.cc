@@ -27,6 +27,13 @@ absl::Status Lagging(std::string_view why) {
   return status;
 }
 
+// There never was a state without any bucket that somebody could have seen.
+absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ViewAsItIs(const Parts& parts) {
+  auto view = parts.machine->View();
+  if (!view->cluster_id()) return Lagging("this node has just joined and knows no files yet; ask another node");
+  return view;
+}
+
 }  // namespace
 
 absl::Status BucketIsGone() {
@@ -42,17 +49,11 @@ bool IsLagging(const absl::Status& status) {
 absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& parts,
                                                                  api::Consistency consistency,
                                                                  absl::Duration lag_max) {
+  if (!parts.machine->has_files()) return Lagging("this node keeps no metadata of files; ask another node");
   const bool is_mistaken = DFS_MUTANT(810, "a strong read does not ask the leader (rule R10)");
   const bool asks_nobody = consistency == api::LEADER &&
                            DFS_MUTANT(1204, "a read as of the leader does not ask the leader");
-  if (consistency == api::EVENTUAL || is_mistaken || asks_nobody) {
-    auto view = parts.machine->View();
-    // There never was a state without any bucket that somebody could have seen.
-    if (!view->cluster_id()) {
-      return Lagging("this node has just joined and knows no files yet; ask another node");
-    }
-    return view;
-  }
+  if (consistency == api::EVENTUAL || is_mistaken || asks_nobody) return ViewAsItIs(parts);
   const MonotonicTime start = parts.clock->Now();
   const auto index = parts.leader->ReadIndex(kQuorumTimeout);
   if (!index.ok()) return index.status();
@@ -63,6 +64,13 @@ absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(const Parts& pa
     }
   }
   return parts.machine->View();
+}
+
+absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadDirectoryView(const Parts& parts,
+                                                                          api::Consistency consistency) {
+  if (parts.machine->has_files()) return ReadView(parts, consistency);
+  if (consistency != api::EVENTUAL) DFS_RETURN_IF_ERROR(parts.refresh_directory(kQuorumTimeout));
+  return ViewAsItIs(parts);
 }
 
 absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view,
@@ -80,7 +88,7 @@ absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view,
 absl::StatusOr<rpc::BucketRow> FindBucketOfChange(const Parts& parts, const std::string& name) {
   auto bucket = FindBucket(*parts.machine->View(), name);
   if (bucket.ok()) return bucket;
-  DFS_ASSIGN_OR_RETURN(const auto view, ReadView(parts, api::STRONG));
+  DFS_ASSIGN_OR_RETURN(const auto view, ReadDirectoryView(parts, api::STRONG));
   return FindBucket(*view, name);
 }
 

@@ -57,6 +57,10 @@ struct Parts {
   std::function<bool(NodeId)> is_usable;   // the ring does not say DEAD
   std::function<bool(NodeId)> is_slow;     // its disk hangs, as far as is known: asked last; may be null
   std::function<NodeId()> leader_id;       // none if not known
+  // Of a node without metadata of files (MetadataMachine::has_files), else null: who has it, best first; and what brings its nodes and
+  // buckets up to now, with the errors of a strong ReadView.
+  std::function<std::vector<NodeId>()> file_holders;
+  std::function<absl::Status(absl::Duration timeout)> refresh_directory;
 };
 
 // A node that is further behind a read index lets the leader answer instead of waiting (rule R10).
@@ -64,17 +68,20 @@ inline constexpr absl::Duration kLagMax = absl::Milliseconds(50);
 
 // The state as of a read index (strong, leader) or as this node has it (eventual); rule R10.
 // kUnavailable NO_QUORUM: no leader within kQuorumTimeout. kUnavailable that IsLagging: this node's state did not
-// reach the index within `lag_max`, or it has applied nothing at all (it has just joined; eventual reads, too).
+// reach the index within `lag_max`, it has applied nothing at all (it has just joined; eventual reads, too), or it keeps no
+// metadata of files.
 absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadView(
     const Parts& parts, api::Consistency consistency, absl::Duration lag_max = kQuorumTimeout);
 bool IsLagging(const absl::Status& status);
+// The same for who asks of nodes and buckets only: a node without metadata of files has these.
+absl::StatusOr<std::unique_ptr<metadata::MetadataView>> ReadDirectoryView(const Parts& parts, api::Consistency consistency);
 
 // The bucket of a request; an empty name is "default". Of one that wants a copy on all members, `replicas` is how many
 // these are now. kNotFound.
 absl::StatusOr<rpc::BucketRow> FindBucket(const metadata::MetadataView& view, const std::string& name);
 // The bucket of a change. A bucket that this node's state does not know is looked for once more as of a read index: it may
 // have been made just now. (One that it knows and that was removed just now is refused by the entry.) kNotFound, and
-// errors of ReadView.
+// errors of ReadDirectoryView.
 absl::StatusOr<rpc::BucketRow> FindBucketOfChange(const Parts& parts, const std::string& name);
 
 // The current version of the name, or the one of this number, current or kept. kNotFound.

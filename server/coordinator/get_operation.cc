@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/checksum.h"
+#include "common/mutant.h"
 #include "common/status_macros.h"
 #include "common/sync.h"
 #include "proto/wire_status.h"
@@ -29,6 +30,7 @@ constexpr absl::Duration kHedgeAfter = absl::Milliseconds(30);
 // all have hung, so that a cluster that is slow as a whole still serves.
 constexpr std::array kPatience = {absl::Milliseconds(500), absl::Seconds(2), kProgressTimeout};
 constexpr absl::Duration kLagWait = absl::Seconds(1);
+constexpr absl::Duration kHolderPatience = absl::Milliseconds(300);
 // Chunks that are opened while the version is confirmed: if the disk hangs unnoticed, so many threads of the pool are left to it.
 constexpr std::size_t kOpenAheadMax = 4;
 constexpr int kRestartsMax = 5;  // with a new read index, when the version was purged meanwhile
@@ -106,8 +108,39 @@ std::set<NodeId> ReplicaSetOf(const rpc::VersionRow& version,
   return set;
 }
 
+namespace {
+
+// A node without metadata of files takes the word of one that has it.
+rpc::ConfirmResponse::Verdict ConfirmByHolders(const Parts& parts, LogIndex read_index, const rpc::ConfirmItem& item) {
+  struct Answer {
+    Event done;
+    absl::StatusOr<rpc::ConfirmResponse::Verdict> verdict = absl::UnknownError("");  // valid once done
+  };
+  const MonotonicTime start = parts.clock->Now();
+  for (const NodeId holder : parts.file_holders()) {
+    const absl::Duration left = kLagWait - (parts.clock->Now() - start);
+    if (left <= absl::ZeroDuration()) break;
+    const absl::Duration patience = std::min(left, kHolderPatience);
+    const auto answer = std::make_shared<Answer>();
+    parts.peers->Confirm(holder, read_index, item, patience,
+                         [answer](absl::StatusOr<rpc::ConfirmResponse::Verdict> verdict) {
+                           answer->verdict = std::move(verdict);
+                           answer->done.Set();
+                         });
+    if (!answer->done.WaitFor(patience) || !answer->verdict.ok()) continue;
+    if (*answer->verdict != rpc::ConfirmResponse::LAGGING) return *answer->verdict;
+  }
+  return rpc::ConfirmResponse::LAGGING;
+}
+
+}  // namespace
+
 rpc::ConfirmResponse::Verdict ConfirmHere(const Parts& parts, LogIndex read_index,
                                           const rpc::ConfirmItem& item) {
+  if (!parts.machine->has_files()) {
+    if (DFS_MUTANT(1260, "a storage-only node confirms what it does not know (rule R16)")) return rpc::ConfirmResponse::CONFIRMED;
+    return ConfirmByHolders(parts, read_index, item);
+  }
   if (parts.machine->applied_index() < read_index &&
       !parts.wait_applied(read_index, kLagWait).ok()) {
     return rpc::ConfirmResponse::LAGGING;

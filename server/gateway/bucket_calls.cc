@@ -1,5 +1,6 @@
 #include "server/gateway/bucket_calls.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,19 +52,33 @@ absl::Status BucketCalls::Make(const api::MakeBucketRequest& request,
   return absl::OkStatus();
 }
 
+// Whether this request has removed a bucket. Results of changes are no part of a directory: there the log is asked, which settles
+// the request if it was not done.
+absl::StatusOr<bool> BucketCalls::WasRemovedBy(const metadata::MetadataView& view, const api::RequestId& id) {
+  std::optional<rpc::CommandResult> stored;
+  if (parts_.machine->has_files()) {
+    stored = view.FindResult(*SessionFromWire(id.session()), id.sequence());
+  } else {
+    rpc::Command command;
+    *command.mutable_settle()->mutable_request_id() = id;
+    DFS_ASSIGN_OR_RETURN(stored, parts_.leader->Submit(std::move(command), coordinator::kQuorumTimeout));
+  }
+  return stored && stored->code() == rpc::CommandResult::DONE && stored->settled_kind() == rpc::Command::kRemoveBucket;
+}
+
 absl::Status BucketCalls::Remove(const api::RemoveBucketRequest& request) {
   DFS_RETURN_IF_ERROR(coordinator::CheckRequestId(request.request_id()));
   if (request.bucket().empty()) return absl::InvalidArgumentError("which bucket?");
   // A retry of a removal that was done does not find the bucket any more: what was decided then is
   // the answer.
-  const auto session = SessionFromWire(request.request_id().session());
-  DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(parts_, api::STRONG));
-  const auto stored = view->FindResult(*session, request.request_id().sequence());
-  const bool is_done = stored && stored->code() == rpc::CommandResult::DONE &&
-                       stored->settled_kind() == rpc::Command::kRemoveBucket;
-  if (is_done) return absl::OkStatus();
-  DFS_ASSIGN_OR_RETURN(const rpc::BucketRow bucket,
-                       coordinator::FindBucket(*view, request.bucket()));
+  DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadDirectoryView(parts_, api::STRONG));
+  const auto found = coordinator::FindBucket(*view, request.bucket());
+  if (!found.ok() || parts_.machine->has_files()) {
+    DFS_ASSIGN_OR_RETURN(const bool is_done, WasRemovedBy(*view, request.request_id()));
+    if (is_done) return absl::OkStatus();
+  }
+  DFS_RETURN_IF_ERROR(found.status());
+  const rpc::BucketRow& bucket = *found;
   // The log does not know what is in a gossip bucket: this node says what it knows.
   if (api::BucketInfo info = InfoOf(*view, bucket); metadata::IsGossipBucket(bucket)) {
     gossip_->AddCounts(&info);
@@ -83,7 +98,7 @@ absl::Status BucketCalls::Remove(const api::RemoveBucketRequest& request) {
 
 absl::Status BucketCalls::List(const api::ListBucketsRequest& request,
                                api::ListBucketsResponse* response) {
-  DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadView(parts_, request.consistency()));
+  DFS_ASSIGN_OR_RETURN(const auto view, coordinator::ReadDirectoryView(parts_, request.consistency()));
   response->set_applied_index(view->applied_index().value());
   for (const auto& bucket : view->Buckets()) {
     *response->add_buckets() = InfoOf(*view, bucket);

@@ -3,6 +3,7 @@
 #define DFS_SERVER_GATEWAY_BUCKET_CALLS_H_
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "dfs/v1/buckets.pb.h"
 #include "server/coordinator/coordinator.h"
 #include "server/gateway/gossip_files.h"
@@ -24,6 +25,8 @@ class BucketCalls {
   static api::BucketInfo InfoOf(const metadata::MetadataView& view, const rpc::BucketRow& bucket);
 
  private:
+  absl::StatusOr<bool> WasRemovedBy(const metadata::MetadataView& view, const api::RequestId& id);
+
   const coordinator::Parts& parts_;
   GossipFiles* const gossip_;
 };

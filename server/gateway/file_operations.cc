@@ -4,10 +4,13 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/checksum.h"
+#include "common/gossip_txn.h"
 #include "common/status_macros.h"
 #include "proto/error_detail.h"
 #include "server/gateway/bucket_calls.h"
+#include "server/gateway/peer_call.h"
 #include "server/metadata/bucket_rule.h"
 
 namespace dfs::gateway {
@@ -53,11 +56,16 @@ void TakeResult(const metadata::MetadataView& view, const rpc::CommandResult& re
   }
 }
 
+// A node that is asked for a file and sends nothing for so long may hang: another one is asked.
+constexpr absl::Duration kHolderPatience = absl::Seconds(2);
+constexpr int kHerePageSize = 1'000;
+
 }  // namespace
 
 FileOperations::FileOperations(const coordinator::Parts& parts, PeerChannels* channels,
                                gossip_store::GossipHost* gossip, const coordinator::ParkLimits& park_limits)
     : parts_(parts),
+      channels_(channels),
       gossip_(gossip),
       gossip_files_(parts, gossip),
       reads_(parts),
@@ -65,17 +73,27 @@ FileOperations::FileOperations(const coordinator::Parts& parts, PeerChannels* ch
       parked_(park_limits, parts.clock, &parked_executor_),
       parked_executor_("parked-puts", *parts.clock) {}
 
-absl::Status FileOperations::Read(
-    const std::function<absl::Status(absl::Duration lag_max)>& here,
-    const std::function<std::optional<absl::Status>(NodeId node)>& there) {
+absl::Status FileOperations::Read(const std::function<absl::Status(absl::Duration lag_max)>& here,
+                                  const There& there) {
+  if (!parts_.machine->has_files()) return ReadFromHolders(there);
   const MonotonicTime start = parts_.clock->Now();
   absl::Status status = here(coordinator::kLagMax);
   if (!coordinator::IsLagging(status)) return status;
   if (const NodeId leader = parts_.leader_id(); !leader.is_none() && leader != parts_.self) {
-    if (auto word = there(leader)) return *std::move(word);
+    if (auto word = there(leader, coordinator::kProgressTimeout)) return *std::move(word);
   }
   const absl::Duration left = coordinator::kQuorumTimeout - (parts_.clock->Now() - start);
   return here(std::max(left, coordinator::kLagMax));
+}
+
+absl::Status FileOperations::ReadFromHolders(const There& there) {
+  const std::vector<NodeId> holders = parts_.file_holders();
+  for (std::size_t i = 0; i < holders.size(); ++i) {
+    const bool is_last = i + 1 == holders.size();
+    if (auto word = there(holders[i], is_last ? coordinator::kProgressTimeout : kHolderPatience)) return *std::move(word);
+  }
+  return coordinator::NoQuorum(*parts_.machine->View(), "this node keeps no metadata of files and reached nobody who does",
+                               holders);
 }
 
 absl::Status FileOperations::Get(const grpc::ServerContext* context, const api::GetRequest& request,
@@ -90,24 +108,25 @@ absl::Status FileOperations::Get(const grpc::ServerContext* context, const api::
     return gossip_files_.Get(*bucket, request, timed);
   }
   return Read([&](absl::Duration lag_max) { return reads_.Get(request, lag_max, timed, phases); },
-              [&](NodeId node) -> std::optional<absl::Status> {
-                if (context != nullptr) return relay_.Get(node, context, request, timed);
-                return GetChecked(node, request, timed);
+              [&](NodeId node, absl::Duration patience) -> std::optional<absl::Status> {
+                if (context != nullptr) return relay_.Get(node, context, request, timed, patience);
+                return GetChecked(node, request, timed, patience);
               });
 }
 
 // Of what another node sent: a client that has not come by gRPC has no sums to check it against.
 std::optional<absl::Status> FileOperations::GetChecked(NodeId node, const api::GetRequest& request,
-                                                       const GetSink& sink) {
+                                                       const GetSink& sink, absl::Duration patience) {
   bool is_damaged = false;
-  auto word = relay_.Get(node, nullptr, request, [&](const WithData<api::GetResponse>& message) {
+  const auto checked = [&](const WithData<api::GetResponse>& message) {
     std::uint32_t crc = 0;
     for (const auto& piece : message.data.pieces()) {
       crc = ExtendCrc32c(crc, piece.begin(), piece.size());
     }
     is_damaged = crc != message.message.crc32c();
     return !is_damaged && sink(message);
-  });
+  };
+  auto word = relay_.Get(node, nullptr, request, checked, patience);
   if (!is_damaged) return word;
   return ErrorWithReason(absl::StatusCode::kDataLoss, "bytes were damaged between two nodes",
                          api::ErrorDetail::BAD_CHECKSUM);
@@ -119,7 +138,9 @@ absl::Status FileOperations::Stat(const grpc::ServerContext* context,
     return gossip_files_.Stat(*bucket, request, response);
   }
   return Read([&](absl::Duration lag_max) { return reads_.Stat(request, lag_max, response); },
-              [&](NodeId node) { return relay_.Stat(node, context, request, response); });
+              [&](NodeId node, absl::Duration patience) {
+                return relay_.Stat(node, context, request, response, patience);
+              });
 }
 
 absl::Status FileOperations::Locate(const grpc::ServerContext* context,
@@ -129,7 +150,9 @@ absl::Status FileOperations::Locate(const grpc::ServerContext* context,
     return gossip_files_.Locate(*bucket, request, response);
   }
   return Read([&](absl::Duration lag_max) { return reads_.Locate(request, lag_max, response); },
-              [&](NodeId node) { return relay_.Locate(node, context, request, response); });
+              [&](NodeId node, absl::Duration patience) {
+                return relay_.Locate(node, context, request, response, patience);
+              });
 }
 
 absl::Status FileOperations::List(const grpc::ServerContext* context,
@@ -138,7 +161,75 @@ absl::Status FileOperations::List(const grpc::ServerContext* context,
     return gossip_files_.List(*bucket, request, sink);
   }
   return Read([&](absl::Duration lag_max) { return reads_.List(request, lag_max, sink); },
-              [&](NodeId node) { return relay_.List(node, context, request, sink); });
+              [&](NodeId node, absl::Duration patience) {
+                return relay_.List(node, context, request, sink, patience);
+              });
+}
+
+// Of a chunk on this node or another: members come to hold the same.
+std::optional<gossip_store::Record> FileOperations::FindGossip(const TxnId& txn) {
+  if (gossip_ == nullptr || !IsGossip(txn)) return std::nullopt;
+  return gossip_->FindByTxn(txn);
+}
+
+absl::Status FileOperations::ListHere(const grpc::ServerContext* context, const api::ListHereRequest& request,
+                                      const HereSink& sink) {
+  const NodeId node = request.node_id() == 0 ? parts_.self : NodeId(request.node_id());
+  if (!parts_.machine->has_files()) {
+    api::ListHereRequest ask;
+    ask.set_node_id(node.value());
+    return ReadFromHolders([&](NodeId holder, absl::Duration patience) {
+      return PassOn<api::ListHereRequest, api::ListHereResponse>(channels_, &guard_, holder, context,
+                                                                 "/dfs.internal.v1.Catalog/ListHere", ChannelUse::kControl,
+                                                                 ask, sink, patience);
+    });
+  }
+  const auto view = parts_.machine->View();
+  const auto row = view->FindNode(node);
+  if (!row) return absl::NotFoundError(absl::StrCat("no node ", node.value(), " in this cluster"));
+  api::ListHereResponse page;
+  page.set_applied_index(view->applied_index().value());
+  page.set_node(row->name());
+  bool is_open = true;
+  std::uint64_t listed = 0;
+  const auto add = [&](const ChunkId& id, std::uint64_t size, const Hash128& hash) {
+    api::HereChunk& chunk = *page.add_chunks();
+    chunk.set_chunk(ToString(id));
+    chunk.set_size(size);
+    chunk.set_hash(ToString(hash));
+    if (const auto record = FindGossip(id.txn)) {
+      chunk.set_name(record->key.name);
+      chunk.set_version(record->stamp.time.value());
+      if (const auto bucket = view->FindBucket(record->key.bucket)) chunk.set_bucket(bucket->name());
+    } else if (const auto version = view->FindVersion(id.txn)) {
+      chunk.set_name(version->name());
+      chunk.set_version(version->number());
+      chunk.set_is_trashed(version->trashed_index() != 0);
+      if (const auto bucket = view->FindBucket(BucketId(version->bucket_id()))) {
+        chunk.set_bucket(bucket->name());
+      }
+    }
+    ++listed;
+    if (page.chunks_size() == kHerePageSize) {
+      is_open = sink(page);
+      page.clear_chunks();
+    }
+    return is_open;
+  };
+  if (node == parts_.self) {
+    parts_.store->ForEach(std::nullopt, [&](const chunk::HeldChunk& held) {
+      return add(held.info.id, held.info.size, held.info.hash);
+    });
+  } else {
+    DFS_RETURN_IF_ERROR(parts_.peers->List(
+        node,
+        [&](const rpc::SmallChunk& chunk) {
+          return add(FromWire(chunk.chunk()), chunk.size(), HashFromWire(chunk.hash()));
+        },
+        coordinator::kProgressTimeout));
+  }
+  if (is_open && (page.chunks_size() > 0 || listed == 0)) sink(page);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<rpc::CommandResult> FileOperations::Submit(rpc::Command command) {

@@ -42,7 +42,8 @@ class FileOperations {
   [[nodiscard]] FilePut NewPut(PhaseTimer* phases) { return {parts_, &gossip_files_, gossip_, &parked_, phases}; }
   [[nodiscard]] coordinator::ParkedPuts* parked_puts() { return &parked_; }
 
-  // Reads (rule R10): this node's state as of a read index or, if that lags, the leader's answer. `context` is the
+  // Reads (rule R10): this node's state as of a read index or, if that lags, the leader's answer; on a node without metadata of
+  // files what one answers that has it, whatever the consistency. `context` is the
   // client's call, with which a call to the leader ends; null if the client has not come by gRPC. An error after the
   // sink has taken a message is the end of an answer that is not complete. `phases` may be null; of an answer that another node
   // gives, what comes before its first message is kResolve.
@@ -54,6 +55,10 @@ class FileOperations {
                       api::LocateResponse* response);
   absl::Status List(const grpc::ServerContext* context, const api::ListRequest& request,
                     const ListSink& sink);
+
+  using HereSink = std::function<bool(const api::ListHereResponse&)>;
+  // What the node holds, in pages; the sink says whether there is somebody to read on. kNotFound: no such node.
+  absl::Status ListHere(const grpc::ServerContext* context, const api::ListHereRequest& request, const HereSink& sink);
 
   // Changes: one entry of the log each.
   absl::StatusOr<api::RemoveResponse> Remove(const api::RemoveRequest& request);
@@ -70,15 +75,19 @@ class FileOperations {
   [[nodiscard]] GossipFiles* gossip_files() { return &gossip_files_; }
 
  private:
+  using There = std::function<std::optional<absl::Status>(NodeId node, absl::Duration patience)>;
   // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked, `here` after all.
-  absl::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here,
-                    const std::function<std::optional<absl::Status>(NodeId node)>& there);
+  absl::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here, const There& there);
+  // `there` at the nodes that have metadata of files, until one of them speaks.
+  absl::Status ReadFromHolders(const There& there);
   std::optional<absl::Status> GetChecked(NodeId node, const api::GetRequest& request,
-                                         const GetSink& sink);
+                                         const GetSink& sink, absl::Duration patience);
+  [[nodiscard]] std::optional<gossip_store::Record> FindGossip(const TxnId& txn);
   absl::StatusOr<rpc::CommandResult> Submit(rpc::Command command);
 
   const coordinator::Parts& parts_;
-  ProgressGuard guard_;  // of calls to the leader
+  PeerChannels* const channels_;
+  ProgressGuard guard_;  // of calls to other nodes
   gossip_store::GossipHost* const gossip_;
   GossipFiles gossip_files_;
   FileReads reads_;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/gossip_txn.h"
 #include "common/status_macros.h"
 #include "proto/wire_status.h"
 #include "server/gateway/stream_sinks.h"
@@ -13,7 +12,6 @@ namespace dfs::gateway {
 namespace {
 
 constexpr std::size_t kDataBytesMax = std::size_t{2} << 20;
-constexpr int kPageSize = 1'000;
 
 absl::Status TooManyStreams() {
   return ErrorWithReason(absl::StatusCode::kResourceExhausted,
@@ -199,65 +197,10 @@ grpc::Status FileService::Undelete(grpc::ServerContext* /*context*/,
   return Answer(timer, operations_->Undelete(*request), response);
 }
 
-// Of a chunk on this node or another: members come to hold the same.
-std::optional<gossip_store::Record> FileService::FindGossip(const TxnId& txn) {
-  if (operations_->gossip() == nullptr || !IsGossip(txn)) return std::nullopt;
-  return operations_->gossip()->FindByTxn(txn);
-}
-
-grpc::Status FileService::ListHere(grpc::ServerContext* /*context*/,
-                                   const api::ListHereRequest* request,
+grpc::Status FileService::ListHere(grpc::ServerContext* context, const api::ListHereRequest* request,
                                    grpc::ServerWriter<api::ListHereResponse>* writer) {
-  const NodeId node = request->node_id() == 0 ? parts_.self : NodeId(request->node_id());
-  const auto view = parts_.machine->View();
-  const auto row = view->FindNode(node);
-  if (!row) {
-    return ToGrpc(absl::NotFoundError(absl::StrCat("no node ", node.value(), " in this cluster")));
-  }
-  api::ListHereResponse page;
-  page.set_applied_index(view->applied_index().value());
-  page.set_node(row->name());
-  bool is_open = true;
-  std::uint64_t listed = 0;
-  const auto add = [&](const ChunkId& id, std::uint64_t size, const Hash128& hash) {
-    api::HereChunk& chunk = *page.add_chunks();
-    chunk.set_chunk(ToString(id));
-    chunk.set_size(size);
-    chunk.set_hash(ToString(hash));
-    if (const auto record = FindGossip(id.txn)) {
-      chunk.set_name(record->key.name);
-      chunk.set_version(record->stamp.time.value());
-      if (const auto bucket = view->FindBucket(record->key.bucket)) chunk.set_bucket(bucket->name());
-    } else if (const auto version = view->FindVersion(id.txn)) {
-      chunk.set_name(version->name());
-      chunk.set_version(version->number());
-      chunk.set_is_trashed(version->trashed_index() != 0);
-      if (const auto bucket = view->FindBucket(BucketId(version->bucket_id()))) {
-        chunk.set_bucket(bucket->name());
-      }
-    }
-    ++listed;
-    if (page.chunks_size() == kPageSize) {
-      is_open = writer->Write(page);
-      page.clear_chunks();
-    }
-    return is_open;
-  };
-  if (node == parts_.self) {
-    parts_.store->ForEach(std::nullopt, [&](const chunk::HeldChunk& held) {
-      return add(held.info.id, held.info.size, held.info.hash);
-    });
-  } else {
-    const absl::Status status = parts_.peers->List(
-        node,
-        [&](const rpc::SmallChunk& chunk) {
-          return add(FromWire(chunk.chunk()), chunk.size(), HashFromWire(chunk.hash()));
-        },
-        coordinator::kProgressTimeout);
-    if (!status.ok()) return ToGrpc(status);
-  }
-  if (is_open && (page.chunks_size() > 0 || listed == 0)) writer->Write(page);
-  return grpc::Status::OK;
+  return ToGrpc(operations_->ListHere(context, *request,
+                                      [writer](const api::ListHereResponse& page) { return writer->Write(page); }));
 }
 
 grpc::Status FileService::Clear(grpc::ServerContext* /*context*/, const api::ClearRequest* request,

@@ -56,7 +56,6 @@ class FileService final : public RawService {
   grpc::Status Settle(grpc::ServerContext* context, const api::SettleRequest* request,
                       api::SettleResponse* response);
 
-  std::optional<gossip_store::Record> FindGossip(const TxnId& txn);
   absl::Status PutStream(grpc::ServerContext* context,
                          grpc::ServerReader<WithData<api::PutRequest>>* reader,
                          api::PutResponse* response, OperationTimer* timer);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "common/ids.h"
 #include "common/peer_channels.h"
 #include "common/progress_guard.h"
@@ -18,7 +19,7 @@ namespace dfs::gateway {
 
 // Asks dfs.internal.v1.Reads of a node and passes on what it answers. Calls block, end with the
 // client's call (`context`; null: the client has not come by gRPC), and give a node up that sends
-// nothing for kProgressTimeout of the coordinator.
+// nothing at first for `patience`, later for kProgressTimeout of the coordinator.
 //
 // nullopt: the node could not be asked, or its answer was lost before any of it was passed on: ask
 // elsewhere. Otherwise what the client is to be told. Thread-safe.
@@ -28,14 +29,17 @@ class ReadRelay {
   ReadRelay(PeerChannels* channels, ProgressGuard* guard) : channels_(channels), guard_(guard) {}
 
   std::optional<absl::Status> Stat(NodeId node, const grpc::ServerContext* context,
-                                   const api::StatRequest& request, api::StatResponse* response);
+                                   const api::StatRequest& request, api::StatResponse* response,
+                                   absl::Duration patience);
   std::optional<absl::Status> Locate(NodeId node, const grpc::ServerContext* context,
                                      const api::LocateRequest& request,
-                                     api::LocateResponse* response);
+                                     api::LocateResponse* response, absl::Duration patience);
   std::optional<absl::Status> List(NodeId node, const grpc::ServerContext* context,
-                                   const api::ListRequest& request, const ListSink& sink);
+                                   const api::ListRequest& request, const ListSink& sink,
+                                   absl::Duration patience);
   std::optional<absl::Status> Get(NodeId node, const grpc::ServerContext* context,
-                                  const api::GetRequest& request, const GetSink& sink);
+                                  const api::GetRequest& request, const GetSink& sink,
+                                  absl::Duration patience);
 
  private:
   PeerChannels* const channels_;

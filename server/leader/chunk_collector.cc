@@ -12,8 +12,8 @@
 namespace dfs::leader {
 namespace {
 
-// Views hold resources: each is used for so many chunks.
-constexpr std::size_t kChunksPerView = 1'000;
+// Of which the catalog is asked at once.
+constexpr std::size_t kChunksPerLook = ReplicaCatalog::kChunksMax;
 // Reports of one pass; the rest follows in the next.
 constexpr std::size_t kReportsMax = 10;
 
@@ -139,42 +139,57 @@ bool ChunkCollector::AskAll(const std::vector<Suspect>& suspects, std::vector<Su
   return true;
 }
 
-bool ChunkCollector::IsNamedHere(const metadata::MetadataView& view, const ChunkId& chunk) const {
-  const auto version = view.FindVersion(chunk.txn);
-  if (!version || chunk.index >= static_cast<std::uint32_t>(version->chunks_size())) return false;
-  const auto& replicas = version->chunks(static_cast<int>(chunk.index)).replicas();
-  return std::any_of(replicas.begin(), replicas.end(),
-                     [&](const auto& r) { return r.node_id() == parts_.self.value(); });
+std::vector<ChunkCollector::Suspect> ChunkCollector::FindSuspects(PassCounts& counts) {
+  std::vector<Suspect> suspects;
+  bool is_end = false;
+  while (!is_end && counts.looked_at < parts_.options.looked_at_max && suspects.size() < parts_.options.questions_max) {
+    Look look = LookOn(std::min(parts_.options.looked_at_max - counts.looked_at, kChunksPerLook),
+                       parts_.options.questions_max - suspects.size());
+    std::vector<ChunkId> due;
+    for (const Suspect& chunk : look.due) due.push_back(chunk.chunk);
+    const auto are_named = parts_.catalog->AreNamed(parts_.self, due);
+    if (!are_named.ok()) {
+      LOG(INFO) << "collection waits: " << are_named.status();
+      walk_.is_whole = false;
+      return suspects;
+    }
+    for (std::size_t i = 0; i < due.size(); ++i) {
+      if (!(*are_named)[i]) suspects.push_back(look.due[i]);
+    }
+    counts.looked_at += look.looked_at;
+    walk_.trash_chunks += look.trash_chunks;
+    walk_.trash_bytes += look.trash_bytes;
+    cursor_ = look.last;
+    is_end = look.is_end;
+  }
+  if (is_end) cursor_.reset();
+  return suspects;
 }
 
-std::vector<ChunkCollector::Suspect> ChunkCollector::FindSuspects(PassCounts& counts) {
+// The next chunks behind the cursor.
+ChunkCollector::Look ChunkCollector::LookOn(std::size_t chunks_max, std::size_t due_max) const {
   const absl::Time now = parts_.clock->WallNow();
-  std::vector<Suspect> suspects;
-  bool is_end = true;
-  std::unique_ptr<metadata::MetadataView> view;
+  Look look;
+  look.last = cursor_;
   parts_.store->ForEach(cursor_, [&](const chunk::HeldChunk& held) {
-    if (counts.looked_at == parts_.options.looked_at_max ||
-        suspects.size() == parts_.options.questions_max) {
-      is_end = false;
+    if (look.looked_at == chunks_max || look.due.size() == due_max) {
+      look.is_end = false;
       return false;
     }
-    if (counts.looked_at++ % kChunksPerView == 0) view = parts_.machine->View();
-    cursor_ = held.info.id;
+    ++look.looked_at;
+    look.last = held.info.id;
     // Those of gossip buckets are their host's: no leader knows them.
     if (IsGossip(held.info.id.txn) && !DFS_MUTANT(1091, "chunks of gossip buckets are asked about")) return true;
     if (held.is_trashed) {
-      ++walk_.trash_chunks;
-      walk_.trash_bytes += held.info.size;
+      ++look.trash_chunks;
+      look.trash_bytes += held.info.size;
     }
     const bool is_due = held.is_trashed ? now - held.trashed >= parts_.options.trash_time
                                         : now - held.touched >= parts_.options.question_age;
-    if (is_due && !IsNamedHere(*view, held.info.id)) {
-      suspects.push_back({held.info.id, held.info.size, held.is_trashed});
-    }
+    if (is_due) look.due.push_back({held.info.id, held.info.size, held.is_trashed});
     return true;
   });
-  if (is_end) cursor_.reset();
-  return suspects;
+  return look;
 }
 
 bool ChunkCollector::Ask(const std::vector<Suspect>& suspects, std::vector<Suspect>* doubtful,
@@ -237,11 +252,8 @@ void ChunkCollector::ReportGone(PassCounts& counts) {
     if (!parts_.store->OpenQuestion(chunk)) gone.push_back(chunk);
     return gone.size() < kReportsMax * kUnlinkedPerReportMax;
   };
-  const auto view = parts_.machine->View();
-  view->ListPurged(parts_.self, note);
-  const bool has_room = gone.size() < kReportsMax * kUnlinkedPerReportMax;
-  if (has_room && !DFS_MUTANT(1003, "a node does not tell that what it let go is gone")) {
-    view->ListReleased(parts_.self, note);
+  if (const absl::Status status = parts_.catalog->ListLetGo(parts_.self, note); !status.ok()) {
+    LOG(INFO) << "what the log has let go is not known: " << status;
   }
   for (std::size_t i = 0; i < gone.size(); i += kUnlinkedPerReportMax) {
     rpc::ReportUnlinkedRequest request;

@@ -23,7 +23,7 @@
 #include "server/chunk/chunk_store.h"
 #include "server/leader/collection_fuse.h"
 #include "server/leader/leader_client.h"
-#include "server/metadata/metadata_machine.h"
+#include "server/leader/replica_catalog.h"
 
 namespace dfs::leader {
 
@@ -56,7 +56,7 @@ class ChunkCollector {
     NodeId self;
     const Clock* clock = nullptr;
     chunk::ChunkStore* store = nullptr;
-    metadata::MetadataMachine* machine = nullptr;
+    ReplicaCatalog* catalog = nullptr;
     LeaderClient* leader = nullptr;
     std::function<rpc::Ack()> own_ack;
     CollectorOptions options;
@@ -107,10 +107,17 @@ class ChunkCollector {
     std::uint64_t trash_bytes = 0;
     bool is_whole = true;  // every question so far was answered
   };
-
+  struct Look {
+    std::size_t looked_at = 0;
+    std::vector<Suspect> due;  // old enough to be asked about
+    std::uint64_t trash_chunks = 0;
+    std::uint64_t trash_bytes = 0;
+    std::optional<ChunkId> last;
+    bool is_end = true;
+  };
 
   [[nodiscard]] std::vector<Suspect> FindSuspects(PassCounts& counts);
-  [[nodiscard]] bool IsNamedHere(const metadata::MetadataView& view, const ChunkId& chunk) const;
+  [[nodiscard]] Look LookOn(std::size_t chunks_max, std::size_t due_max) const;
   // Asks about `suspects`, in requests of bounded size, and acts on the verdicts; those of doubtful kinds go to `doubtful` instead,
   // unless that is null. False: no leader answered.
   bool AskAll(const std::vector<Suspect>& suspects, std::vector<Suspect>* doubtful,

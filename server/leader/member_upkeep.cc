@@ -27,6 +27,7 @@ rpc::ConfigurationRecord ToRecord(const consensus::Configuration& configuration)
     *out.mutable_storage_uuid() = ToWire(member.storage_uuid);
     out.set_peer_address(member.peer_address);
     out.set_is_active(member.is_active);
+    out.set_gets_no_commands(member.gets_no_commands);
   }
   for (const NodeId node : configuration.voters) record.add_voters(node.value());
   for (const NodeId node : configuration.old_voters) record.add_old_voters(node.value());
@@ -165,8 +166,10 @@ void MemberUpkeep::AddNode(const rpc::JoinRequest& request, Answer<rpc::JoinResp
   row.set_boot_epoch(request.boot_epoch());
   row.set_role(request.role());
   row.set_state(rpc::JOINING);
-  const consensus::MemberInfo member{UuidFromWire<StorageUuid>(request.storage_uuid()),
-                                     request.peer_address(), false};
+  consensus::MemberInfo member;
+  member.storage_uuid = UuidFromWire<StorageUuid>(request.storage_uuid());
+  member.peer_address = request.peer_address();
+  member.gets_no_commands = request.role() == rpc::STORAGE_ONLY;
   state_->world.consensus->ProposeMembers(
       [node, member](consensus::Configuration configuration)
           -> absl::StatusOr<consensus::Configuration> {

@@ -6,24 +6,24 @@
 
 #include "common/ids.h"
 #include "server/chunk/scrubber.h"
-#include "server/metadata/metadata_machine.h"
+#include "server/leader/replica_catalog.h"
 
 namespace dfs::leader {
 
-// Thread-safe. From this node's own applied state, which may lag: what it says is a hint for repair and no verdict.
+// Thread-safe. From a state that may lag: what it says is a hint for repair and no verdict.
 class WantedReplicas final : public chunk::WantedChunks {
  public:
-  // `machine` outlives this.
-  WantedReplicas(NodeId self, const metadata::MetadataMachine* machine)
-      : self_(self), machine_(machine) {}
+  // `catalog` outlives this.
+  WantedReplicas(NodeId self, ReplicaCatalog* catalog) : self_(self), catalog_(catalog) {}
 
+  // True also if nobody can be asked.
   [[nodiscard]] bool IsWanted(const ChunkId& chunk) override;
-  // Of current versions.
+  // Of current versions. Ends early if nobody can be asked: the next pass sees the others.
   void ForEach(const std::function<bool(const chunk::ChunkInfo&)>& visit) override;
 
  private:
   const NodeId self_;
-  const metadata::MetadataMachine* const machine_;
+  ReplicaCatalog* const catalog_;
 };
 
 }  // namespace dfs::leader

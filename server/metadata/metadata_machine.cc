@@ -94,13 +94,14 @@ rpc::CommandResult Dispatch(ApplyContext* context, const rpc::Command& command) 
 }  // namespace
 
 struct MetadataMachine::State {
-  explicit State(KeyValueStore* the_store) : store(the_store) {}
+  State(KeyValueStore* the_store, Keeps what) : store(the_store), keeps(what) {}
 
   rpc::CommandResult ApplyOne(RowOverlay* batch, const Item& item);
   void Write(const RowOverlay& batch);
   void Publish(std::optional<StateHash> new_checkpoint);
 
   KeyValueStore* const store;
+  const Keeps keeps;
   MachineCache cache;            // of the applying thread
   std::string counters_encoded;  // as in the store
 
@@ -115,7 +116,7 @@ rpc::CommandResult MetadataMachine::State::ApplyOne(RowOverlay* batch, const Ite
   ApplyContext context{.rows = &entry, .cache = &cache, .index = item.index, .term = item.term};
   rpc::CommandResult result;
   rpc::Command command;
-  if (item.command.empty()) {
+  if (item.command.empty() || keeps == Keeps::kDirectory) {
     result.set_code(rpc::CommandResult::DONE);
     result.set_applied_index(item.index.value());
   } else if (!command.ParseFromArray(item.command.data(), static_cast<int>(item.command.size()))) {
@@ -161,7 +162,7 @@ void MetadataMachine::State::Publish(std::optional<StateHash> new_checkpoint) {
   if (new_checkpoint) checkpoint = *new_checkpoint;
 }
 
-MetadataMachine::MetadataMachine(KeyValueStore* store) : state_(std::make_unique<State>(store)) {
+MetadataMachine::MetadataMachine(KeyValueStore* store, Keeps keeps) : state_(std::make_unique<State>(store, keeps)) {
   Reload();
 }
 
@@ -172,6 +173,8 @@ void MetadataMachine::Reload() {
   state_->counters_encoded = EncodeRow(state_->cache.counters);
   state_->Publish(StateHash{});
 }
+
+bool MetadataMachine::has_files() const { return state_->keeps == Keeps::kEverything; }
 
 LogIndex MetadataMachine::applied_index() const {
   MutexLock lock(&state_->mutex);
@@ -195,7 +198,7 @@ std::vector<rpc::CommandResult> MetadataMachine::ApplyAll(const std::vector<Item
   std::optional<StateHash> checkpoint;
   for (const Item& item : items) {
     results.push_back(state_->ApplyOne(&batch, item));
-    if (item.index.value() % kCheckpointInterval == 0) {
+    if (item.index.value() % kCheckpointInterval == 0 && state_->keeps == Keeps::kEverything) {
       checkpoint = StateHash{item.index, state_->cache.applied.hash};
     }
   }
@@ -205,7 +208,9 @@ std::vector<rpc::CommandResult> MetadataMachine::ApplyAll(const std::vector<Item
 }
 
 std::unique_ptr<MetadataView> MetadataMachine::View() const {
-  return MakeView(state_->store->Snapshot());
+  return MakeView(state_->store->Snapshot(), state_->keeps);
 }
+
+DirectoryRows MetadataMachine::Directory() const { return ReadDirectory(*state_->store->Snapshot()); }
 
 }  // namespace dfs::metadata

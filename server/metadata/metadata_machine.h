@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "common/ids.h"
 #include "common/wire_ids.h"
+#include "server/metadata/directory_rows.h"
 #include "server/metadata/key_value_store.h"
 
 namespace dfs::metadata {
@@ -116,14 +117,24 @@ class MetadataView {
   [[nodiscard]] virtual StateHash GetStateHash() const = 0;
 };
 
+// What a machine makes of the log.
+enum class Keeps {
+  kEverything,
+  // Of a storage-only node: commands are passed over, only the index moves. Who the nodes are and which buckets there are is told
+  // it (directory_rows.h); its views know no file, and their applied_index is at most that of what was told.
+  kDirectory,
+};
+
 // Apply from one thread at a time; View from any thread.
 class MetadataMachine {
  public:
-  // `store` is empty or holds what an earlier machine wrote. It outlives the machine.
-  explicit MetadataMachine(KeyValueStore* store);
+  // `store` is empty or holds what an earlier machine that kept the same wrote. It outlives the machine.
+  explicit MetadataMachine(KeyValueStore* store, Keeps keeps = Keeps::kEverything);
   ~MetadataMachine();
 
-  // Thread-safe.
+  // Whether it knows files. Thread-safe.
+  [[nodiscard]] bool has_files() const;
+  // Of the log. Thread-safe.
   [[nodiscard]] LogIndex applied_index() const;
 
   // Reads what is cached from the store anew, after a snapshot replaced its content. Nobody applies meanwhile.
@@ -142,8 +153,10 @@ class MetadataMachine {
   std::vector<rpc::CommandResult> ApplyAll(const std::vector<Item>& items);
 
   [[nodiscard]] std::unique_ptr<MetadataView> View() const;
+  // What a storage-only node is told. Thread-safe.
+  [[nodiscard]] DirectoryRows Directory() const;
   // State hash at the last multiple of 1,000 that was applied by this object, for comparison with peers; index 0:
-  // none yet. Thread-safe.
+  // none yet, or it has no files and so no state to compare. Thread-safe.
   [[nodiscard]] StateHash LastCheckpoint() const;
 
  private:

@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "common/mutant.h"
 #include "server/metadata/clear_range.h"
+#include "server/metadata/directory_rows.h"
 #include "server/metadata/machine_cache.h"
 #include "server/metadata/purge_bitmap.h"
 #include "server/metadata/released_table.h"
@@ -20,8 +22,11 @@ namespace {
 // Immutable after construction; rows are read as they are asked for.
 class SnapshotView final : public MetadataView {
  public:
-  explicit SnapshotView(std::unique_ptr<RowReader> rows)
+  SnapshotView(std::unique_ptr<RowReader> rows, Keeps keeps)
       : rows_(std::move(rows)), applied_(LoadApplied(*rows_)), counters_(LoadCounters(*rows_)) {
+    if (keeps == Keeps::kDirectory && !DFS_MUTANT(1258, "a directory vouches for entries that it was not told")) {
+      applied_.index = std::min(applied_.index, LoadDirectoryIndex(*rows_));
+    }
     if (counters_.pending_clears() > 0) clears_ = LoadClears(*rows_);
   }
 
@@ -209,15 +214,15 @@ class SnapshotView final : public MetadataView {
   }
 
   const std::unique_ptr<RowReader> rows_;
-  const AppliedRow applied_;
+  AppliedRow applied_;
   const rpc::CountersRow counters_;
   std::vector<rpc::ClearRow> clears_;
 };
 
 }  // namespace
 
-std::unique_ptr<MetadataView> MakeView(std::unique_ptr<RowReader> rows) {
-  return std::make_unique<SnapshotView>(std::move(rows));
+std::unique_ptr<MetadataView> MakeView(std::unique_ptr<RowReader> rows, Keeps keeps) {
+  return std::make_unique<SnapshotView>(std::move(rows), keeps);
 }
 
 }  // namespace dfs::metadata

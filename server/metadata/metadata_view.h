@@ -9,7 +9,7 @@
 
 namespace dfs::metadata {
 
-std::unique_ptr<MetadataView> MakeView(std::unique_ptr<RowReader> rows);
+std::unique_ptr<MetadataView> MakeView(std::unique_ptr<RowReader> rows, Keeps keeps = Keeps::kEverything);
 
 }  // namespace dfs::metadata
 

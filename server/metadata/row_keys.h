@@ -19,6 +19,7 @@ inline constexpr char kBucketTable = 'B';
 inline constexpr char kBucketNameTable = 'b';
 inline constexpr char kCountersTable = 'C';
 inline constexpr char kSettingsTable = 'E';
+inline constexpr char kDirectoryTable = 'd';  // of storage-only nodes: directory_rows.h
 inline constexpr char kTrashedNameTable = 'D';
 inline constexpr char kFileTable = 'F';
 inline constexpr char kClusterTable = 'G';

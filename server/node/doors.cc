@@ -33,6 +33,7 @@ Doors::Doors(Parts parts)
       operations_(*parts.coordinator, parts.channels, parts.gossip, parts.park_limits),
       files_(&operations_, &metrics_),
       handed_reads_(operations_.reads()),
+      catalog_(&operations_),
       cluster_(std::move(parts.cluster)),
       http_(HttpParts(operations_.parts().self, parts.http_form_bytes_max)) {}
 
@@ -66,7 +67,7 @@ absl::Status Doors::Listen(const Config& config) {
       RpcServer::Listen({.flag = "--peer-listen",
                          .address = config.peer_listen,
                          .credentials = DoorOf(config, TlsDoor::kPeers),
-                         .services = {&raft_, &ring_, &leader_, &replica_, &gossip_, &handed_reads_},
+                         .services = {&raft_, &ring_, &leader_, &replica_, &gossip_, &handed_reads_, &catalog_},
                          .pings_clients = true}));
   if (!config.unix_socket.empty()) {
     DFS_ASSIGN_OR_RETURN(handover_, gateway::HandoverSocket::Listen(

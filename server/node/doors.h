@@ -11,6 +11,7 @@
 #include "membership/membership_service.h"
 #include "server/chunk/replica_service.h"
 #include "server/coordinator/coordinator.h"
+#include "server/gateway/catalog_service.h"
 #include "server/gateway/cluster_service.h"
 #include "server/gateway/file_operations.h"
 #include "server/gateway/file_service.h"
@@ -66,6 +67,7 @@ class Doors {
   gateway::FileOperations operations_;
   gateway::FileService files_;
   gateway::HandedReadService handed_reads_;
+  gateway::CatalogService catalog_;
   gateway::ClusterService cluster_;
   http::HttpDoor http_;
   // Last: they use the services.

@@ -13,7 +13,7 @@ namespace dfs::node {
 
 GossipBuckets::GossipBuckets(Parts parts)
     : parts_(std::move(parts)),
-      by_log_(parts_.self, parts_.machine),
+      by_log_(parts_.self, parts_.catalog),
       transport_({parts_.registry, parts_.channels, parts_.clock}) {}
 
 absl::StatusOr<std::unique_ptr<GossipBuckets>> GossipBuckets::Open(const Config& config, Parts parts) {

@@ -37,6 +37,7 @@ class GossipBuckets final : public chunk::WantedChunks {
     PeerRegistry* registry = nullptr;
     PeerChannels* channels = nullptr;
     const metadata::MetadataMachine* machine = nullptr;
+    leader::ReplicaCatalog* catalog = nullptr;
     const membership::MembershipHost* membership = nullptr;
     chunk::ChunkStore* store = nullptr;
     chunk::ChunkPeers* peers = nullptr;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/random.h"
 #include "common/status_macros.h"
@@ -65,6 +66,23 @@ absl::StatusOr<rpc::JoinResponse> JoinThrough(const Others& others,
     }
     if (interrupted(kJoinPause)) return absl::CancelledError("stopped while joining");
   }
+}
+
+absl::Status BelongsToNoCluster(const std::string& data_dir) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      data_dir, " belongs to no cluster: pass --join=<peer address of a member>, or --bootstrap to form a new cluster"));
+}
+
+absl::Status StoppedBeforeTheLog(const std::string& data_dir) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(data_dir, " was stopped before it got the log: pass --join=<peer address of a member> once more"));
+}
+
+consensus::Configuration LastConfiguration(const consensus::InitialState& log) {
+  for (auto entry = log.entries.rbegin(); entry != log.entries.rend(); ++entry) {
+    if (entry->configuration != nullptr) return *entry->configuration;
+  }
+  return log.base_configuration;
 }
 
 absl::Status RegisterThrough(const Others& others, const rpc::RegisterRequest& request) {

@@ -31,6 +31,7 @@
 #include "server/node/disk_probe.h"
 #include "server/node/disk_space.h"
 #include "server/node/doors.h"
+#include "server/node/file_source.h"
 #include "server/node/gossip_buckets.h"
 #include "server/node/greeting.h"
 #include "server/node/open_log.h"
@@ -75,6 +76,7 @@ class Node::Impl final : public chunk::Confirmer {
       DFS_RETURN_IF_ERROR(RecoverAsVoter(*log_store_, OthersToJoin(config_), AnswersTcp));
     }
     DFS_RETURN_IF_ERROR(EnsureMembership());
+    DFS_RETURN_IF_ERROR(LearnConfiguration());
     const auto& identity = log_store_->identity();
     self_ = identity.node_id;
     LOG(INFO) << "node " << self_ << " of cluster " << *identity.cluster_id << ", storage "
@@ -84,7 +86,7 @@ class Node::Impl final : public chunk::Confirmer {
     BuildPeers();
     DFS_RETURN_IF_ERROR(OpenGossip());
     DFS_RETURN_IF_ERROR(BuildRaft());
-    DFS_RETURN_IF_ERROR(FindPeers());
+    OnConfiguration(first_configuration_);
     BuildLeader();
     BuildServices();
     DFS_RETURN_IF_ERROR(doors_->Listen(config_));
@@ -113,15 +115,14 @@ class Node::Impl final : public chunk::Confirmer {
     return addresses;
   }
 
-  rpc::ConfirmResponse::Verdict Confirm(LogIndex read_index,
-                                        const rpc::ConfirmItem& item) override {
+  rpc::ConfirmResponse::Verdict Confirm(LogIndex read_index, const rpc::ConfirmItem& item) override {
     return coordinator::ConfirmHere(parts_, read_index, item);
   }
 
  private:
   absl::Status EnsureMembership();
   absl::Status Join(absl::Duration timeout);
-  absl::Status FindPeers();
+  absl::Status LearnConfiguration();
   absl::Status OpenStores();
   void BuildPeers();
   absl::Status OpenGossip();
@@ -143,6 +144,12 @@ class Node::Impl final : public chunk::Confirmer {
   // For members that ask what this node knows of them; any thread.
   void Greet(const rpc::PeerHello& asker, rpc::GreetResponse* response);
   void OnConfiguration(const consensus::Configuration& configuration);
+  // Whom a node without metadata of files asks.
+  [[nodiscard]] std::vector<NodeId> Holders() const {
+    const auto status = raft_->Status();
+    const auto& configuration = status.configuration.members.empty() ? first_configuration_ : status.configuration;
+    return FileHolders(configuration, self_, status.leader, [this](NodeId node) { return membership_->IsUsable(node); });
+  }
   void OnLiveness(NodeId node, membership::LivenessState to);
   void OnFatal(const absl::Status& status);
   void Upkeep();
@@ -157,6 +164,7 @@ class Node::Impl final : public chunk::Confirmer {
   const Dialer dialer_{config_.tls ? Dialer(*config_.tls, TlsDoor::kPeers) : Dialer()};
   NodeId self_;
   consensus::Configuration first_configuration_;  // as Join told it
+  metadata::Keeps keeps_ = metadata::Keeps::kEverything;
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> was_full_{false};
@@ -168,6 +176,7 @@ class Node::Impl final : public chunk::Confirmer {
   // Bottom-up; destroyed in the opposite order.
   std::unique_ptr<replicated_log::LogStore> log_store_;
   std::unique_ptr<metadata::MetadataMachine> machine_;
+  std::unique_ptr<FileSource> files_;
   std::unique_ptr<chunk::ChunkStore> store_;
   std::unique_ptr<chunk::SetAsideChunks> set_aside_;  // of earlier identities of this machine
   std::unique_ptr<DiskProbe> disk_probe_;
@@ -202,14 +211,9 @@ absl::Status Node::Impl::EnsureMembership() {
   if (log_store_->identity().cluster_id) return absl::OkStatus();
   // Rule R4: where data was set aside, a cluster is known to exist.
   const bool may_form = config_.bootstrap && !HasSetAside(PosixDisk(), config_.data_dir);
-  if (config_.join.empty() && !may_form) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        config_.data_dir, " belongs to no cluster: pass --join=<peer address of a member>, or "
-        "--bootstrap to form a new cluster"));
-  }
+  if (config_.join.empty() && !may_form) return BelongsToNoCluster(config_.data_dir);
   if (!config_.join.empty()) {
-    const absl::Status joined =
-        Join(may_form ? kBootstrapAsks : absl::InfiniteDuration());
+    const absl::Status joined = Join(may_form ? kBootstrapAsks : absl::InfiniteDuration());
     if (joined.ok() || joined.code() != absl::StatusCode::kUnavailable || !may_form) {
       return joined;
     }
@@ -229,27 +233,24 @@ absl::Status Node::Impl::Join(absl::Duration timeout) {
 }
 
 // A node whose log is still empty knows nobody: rule R2 has it listen only to those it can dial itself.
-absl::Status Node::Impl::FindPeers() {
+absl::Status Node::Impl::LearnConfiguration() {
   DFS_ASSIGN_OR_RETURN(const consensus::InitialState stored, log_store_->Load());
-  const bool has_configuration =
-      !stored.base_configuration.members.empty() ||
-      std::any_of(stored.entries.begin(), stored.entries.end(),
-                  [](const consensus::Entry& entry) { return entry.configuration != nullptr; });
-  if (has_configuration) return absl::OkStatus();
-  if (first_configuration_.members.empty()) {
-    if (config_.join.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          config_.data_dir, " was stopped before it got the log: pass --join=<peer address of a "
-          "member> once more"));
-    }
+  consensus::Configuration configuration = LastConfiguration(stored);
+  if (configuration.members.empty() && first_configuration_.members.empty()) {
+    if (config_.join.empty()) return StoppedBeforeTheLog(config_.data_dir);
     DFS_RETURN_IF_ERROR(Join(absl::InfiniteDuration()));
   }
-  OnConfiguration(first_configuration_);
+  if (configuration.members.empty()) configuration = first_configuration_;
+  const auto self = configuration.members.find(log_store_->identity().node_id);
+  if (self != configuration.members.end() && self->second.gets_no_commands) keeps_ = metadata::Keeps::kDirectory;
   return absl::OkStatus();
 }
 
 absl::Status Node::Impl::OpenStores() {
-  machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state());
+  machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state(), keeps_);
+  files_ = std::make_unique<FileSource>(FileSource::Parts{
+      machine_.get(), &clock_, &channels_, [this] { return Holders(); },
+      [this](metadata::DirectoryRows rows, auto done) { raft_->AdoptDirectory(std::move(rows), done); }});
   DFS_ASSIGN_OR_RETURN(store_, chunk::LocalChunkStore::Open({.data_dir = config_.data_dir}));
   set_aside_ = chunk::SetAsideChunks::Open(SetAsideFolders(PosixDisk(), config_.data_dir));
   DFS_ASSIGN_OR_RETURN(disk_probe_, DiskProbe::Start(&PosixDisk(), config_.data_dir + "/probe", &clock_));
@@ -282,7 +283,7 @@ void Node::Impl::BuildPeers() {
 absl::Status Node::Impl::OpenGossip() {
   GossipBuckets::Parts parts{.self = self_, .boot_epoch = log_store_->identity().boot_epoch, .clock = &clock_,
                              .registry = registry_.get(), .channels = &channels_, .machine = machine_.get(),
-                             .membership = membership_.get(), .store = store_.get(), .peers = chunk_peers_.get(),
+                             .catalog = files_->catalog(), .membership = membership_.get(), .store = store_.get(), .peers = chunk_peers_.get(),
                              .loss = &loss_, .on_fatal = [this](const absl::Status& status) { OnFatal(status); }};
   DFS_ASSIGN_OR_RETURN(gossip_, GossipBuckets::Open(config_, std::move(parts)));
   return absl::OkStatus();
@@ -329,7 +330,7 @@ void Node::Impl::BuildLeader() {
   collector.self = self_;
   collector.clock = &clock_;
   collector.store = store_.get();
-  collector.machine = machine_.get();
+  collector.catalog = files_->catalog();
   collector.leader = leader_client_.get();
   collector.own_ack = [this] { return OwnAck(); };
   collector.options = CollectorOptionsOf(config_);
@@ -368,6 +369,7 @@ void Node::Impl::BuildServices() {
   parts_.is_usable = [this](NodeId node) { return membership_->IsUsable(node); };
   parts_.is_slow = [this](NodeId node) { return membership_->HasSlowDisk(node); };
   parts_.leader_id = [this] { return raft_->Status().leader; };
+  files_->AddTo(&parts_);
 
   raft_transport_->SetGreeter([this](const rpc::PeerHello& asker, rpc::GreetResponse* response) {
     Greet(asker, response);
@@ -461,6 +463,7 @@ void Node::Impl::TakePart() {
   membership_->Start();
   membership_->SetMembers(ring_members_);
   raft_->Release();
+  files_->Start();
   NotifyService("READY=1\nSTATUS=takes part");
   upkeep_->Post([this] { RegisterStart(kRegisterTries); });
 }
@@ -485,8 +488,7 @@ void Node::Impl::BeginAnew(const std::string& why) {
 void Node::Impl::StartFinder() {
   raft_transport_->SetHelloRefusedReceiver([this](NodeId by) { finder_->RefusedBy(by); });
   const auto status = raft_->Status();
-  const auto& configuration =
-      status.configuration.members.empty() ? first_configuration_ : status.configuration;
+  const auto& configuration = status.configuration.members.empty() ? first_configuration_ : status.configuration;
   finder_->Start(status.durable, configuration, {config_.join.begin(), config_.join.end()});
 }
 
@@ -562,6 +564,7 @@ void Node::Impl::Stop() {
   }
   if (doors_ != nullptr) doors_->StopClients(kStopGrace);
   if (upkeep_ != nullptr) upkeep_->Stop();
+  if (files_ != nullptr) files_->Stop();
   if (collector_ != nullptr) collector_->Stop();
   if (scrubber_ != nullptr) scrubber_->Stop();
   if (gossip_ != nullptr) gossip_->Stop();

@@ -193,9 +193,22 @@ std::optional<RaftDriver::PinnedState> RaftDriver::PinState(NodeId for_node) {
   pinned.rows = parts_.host.log_store->state()->Snapshot();
   pinned.description.term = core_.TermAt(pinned.description.index);
   pinned.description.configuration = core_.ConfigurationAt(pinned.description.index);
+  // By the configuration in force: the one at the applied index may be from before its join.
+  const consensus::Configuration& now = core_.configuration();
+  if (const auto member = now.members.find(for_node); member != now.members.end() && member->second.gets_no_commands) {
+    pinned.rows = metadata::DirectoryOf(std::move(pinned.rows));
+  }
   pinned.leader_term = core_.term();
   sending_snapshots_[for_node] = pinned.description.index;
   return pinned;
+}
+
+absl::Status RaftDriver::AdoptDirectory(const metadata::DirectoryRows& directory) {
+  if (has_failed_) return absl::UnavailableError("this node is stopping");
+  parts_.applier->Pause();
+  const absl::Status status = metadata::AdoptDirectory(directory, parts_.host.log_store->state());
+  parts_.applier->Restart(parts_.host.machine->applied_index());
+  return status;
 }
 
 absl::StatusOr<LogIndex> RaftDriver::Install(std::unique_ptr<PreparedState> prepared,

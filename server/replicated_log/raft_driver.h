@@ -77,6 +77,9 @@ class RaftDriver {
   [[nodiscard]] absl::StatusOr<LogIndex> Install(std::unique_ptr<PreparedState> prepared,
                                                  const SnapshotDescription& description);
 
+  // Of a storage-only node: metadata::AdoptDirectory, while nobody else writes rows.
+  [[nodiscard]] absl::Status AdoptDirectory(const metadata::DirectoryRows& directory);
+
   // Carries out everything that was stepped.
   void Finish();
   // When to Tick next.

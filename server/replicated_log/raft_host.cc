@@ -388,6 +388,14 @@ void RaftHost::WaitApplied(LogIndex index, absl::Duration timeout,
   impl_->WaitApplied(index, timeout, std::move(done));
 }
 
+void RaftHost::AdoptDirectory(metadata::DirectoryRows directory,
+                              absl::AnyInvocable<void(absl::Status)> done) {
+  impl_->RunOnCore(Answered<absl::AnyInvocable<void(absl::Status)>>(
+      std::move(done), [directory = std::move(directory)](RaftDriver& driver, auto answer) {
+        answer(driver.AdoptDirectory(directory));
+      }));
+}
+
 void RaftHost::SuspectLeader(NodeId leader) {
   impl_->RunOnCore([leader](RaftDriver& driver) { driver.Suspect(leader); });
 }

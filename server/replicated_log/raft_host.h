@@ -20,6 +20,7 @@
 #include "common/wire_ids.h"
 #include "server/consensus/input_output.h"
 #include "server/consensus/raft_core.h"
+#include "server/metadata/directory_rows.h"
 #include "server/metadata/metadata_machine.h"
 #include "server/replicated_log/log_store.h"
 #include "server/replicated_log/raft_transport.h"
@@ -117,6 +118,10 @@ class RaftHost {
   // Calls back once `index` is applied here (at once if it is), or with kDeadlineExceeded; late while the log's disk
   // hangs: who must not wait longer than `timeout` watches it too.
   void WaitApplied(LogIndex index, absl::Duration timeout, absl::AnyInvocable<void(absl::Status)> done);
+
+  // Of a storage-only node: takes over who the nodes are and which buckets there are (metadata::AdoptDirectory).
+  // kUnavailable: this node is stopping. Thread-safe, never blocks.
+  void AdoptDirectory(metadata::DirectoryRows directory, absl::AnyInvocable<void(absl::Status)> done);
 
   // Own evidence that the leader is gone (rule R5).
   void SuspectLeader(NodeId leader);

@@ -94,6 +94,7 @@ void EncodeConfiguration(const Configuration& in, rpc::ConfigurationRecord* out)
     *member->mutable_storage_uuid() = ToWire(info.storage_uuid);
     member->set_peer_address(info.peer_address);
     member->set_is_active(info.is_active);
+    member->set_gets_no_commands(info.gets_no_commands);
   }
   for (const NodeId voter : in.voters) out->add_voters(voter.value());
   for (const NodeId voter : in.old_voters) out->add_old_voters(voter.value());
@@ -109,6 +110,7 @@ absl::StatusOr<Configuration> DecodeConfiguration(const rpc::ConfigurationRecord
     info.storage_uuid = UuidFromWire<StorageUuid>(record.storage_uuid());
     info.peer_address = record.peer_address();
     info.is_active = record.is_active();
+    info.gets_no_commands = record.gets_no_commands();
     if (!out.members.emplace(node, std::move(info)).second) return Malformed("a member named twice");
   }
   DFS_RETURN_IF_ERROR(DecodeVoters(in.voters(), out, &out.voters));

@@ -2,10 +2,14 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/clock.h"
@@ -261,6 +265,143 @@ TEST_F(Roles, GatewaysHoldNothingAndStorageNodesNeverVote) {
   PutThrough(5, "through-storage");
   Proved("a gateway serves gRPC and HTTP, holds none of 49 files and is lost without one too few; a storage node gets a lost voter's "
          "copies and not its vote");
+}
+
+// Whether any file below the folder has these bytes.
+bool HasBytes(const std::string& folder, const std::string& bytes) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string content((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    if (content.find(bytes) != std::string::npos) return true;
+  }
+  return false;
+}
+
+class StorageNodes : public ::testing::Test {
+ protected:
+  static constexpr std::string_view kSecret = "a-name-that-is-nowhere-else";
+
+  void Start() {
+    ASSERT_OK(cluster_.Up(3));
+    cluster_.Start(4, {"--role=storage"});
+    cluster_.Start(5, {"--role=storage"});
+    ASSERT_OK(cluster_.WaitReady({1, 2, 3, 4, 5}));
+  }
+  [[nodiscard]] static std::string NameOf(int i) { return std::string(kSecret) + "/" + std::to_string(i); }
+  static void Put(client::FileClient& client, const std::string& name, std::uint64_t seed, std::uint64_t size) {
+    SeededSource source(seed, size);
+    EXPECT_OK(client.Put(name, source).status());
+  }
+  static void ExpectBytes(client::FileClient& client, const std::string& name, std::uint64_t seed, std::uint64_t size,
+                          v1::Consistency consistency = v1::STRONG) {
+    FingerprintSink sink;
+    client::GetOptions options;
+    options.consistency = consistency;
+    EXPECT_OK(client.Get(name, sink, options).status());
+    EXPECT_EQ(sink.fingerprint(), FingerprintOfSeeded(seed, size)) << name;
+  }
+  static int CountNames(client::FileClient& client, const client::ListOptions& options) {
+    int count = 0;
+    EXPECT_OK(client.List(options, [&](const v1::FileInfo&) { ++count; }));
+    return count;
+  }
+  // Chunks that the node holds, trashed ones too.
+  std::size_t Held(client::FileClient& client, const std::string& name, std::set<std::string>* names) {
+    const auto status = cluster_.Status(1);
+    EXPECT_OK(status.status());
+    std::size_t held = 0;
+    for (const auto& node : status->nodes()) {
+      if (node.name() != name) continue;
+      EXPECT_OK(client.ListHere(node.node_id(), [&](const std::string& holder, const v1::HereChunk& chunk) {
+        EXPECT_EQ(holder, name);
+        names->insert(chunk.name());
+        ++held;
+      }));
+    }
+    return held;
+  }
+
+  ProcessCluster cluster_{ProcessCluster::Options{
+      .flags = {"--trash-time=1s", "--chunk-trash-time=1s", "--question-age=1s", "--collect-every=300ms",
+                "--purge-quiet=1s"},
+      .environment = nullptr}};
+};
+
+// Feature 17.
+TEST_F(StorageNodes, KeepNoMetadataOfFilesAndAskTheirPeers) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  constexpr int kFiles = 20;
+  client::FileClient client({cluster_.EndpointOf(5)});
+  for (int i = 0; i < kFiles; ++i) Put(client, NameOf(i), static_cast<std::uint64_t>(i), 100'000);
+  Put(client, NameOf(0), 100, 3 * kMiB);  // again
+  ExpectBytes(client, NameOf(0), 100, 3 * kMiB);
+  for (int i = 1; i < kFiles; ++i) {
+    ExpectBytes(client, NameOf(i), static_cast<std::uint64_t>(i), 100'000, i % 2 == 0 ? v1::STRONG : v1::EVENTUAL);
+  }
+  EXPECT_EQ(CountNames(client, {}), kFiles);
+  EXPECT_OK(client.Stat(NameOf(1)).status());
+  EXPECT_TRUE(absl::IsNotFound(client.Stat("none").status()));
+  EXPECT_GT(client.Stat(NameOf(0))->version(), client.Stat(NameOf(1))->version()) << "the newest";
+
+  // Buckets.
+  client::FileClientOptions in_bucket;
+  in_bucket.bucket = "pictures";
+  EXPECT_OK(client.MakeBucket("pictures").status());
+  client::FileClient pictures({cluster_.EndpointOf(4)}, in_bucket);
+  Put(pictures, NameOf(1), 200, 10);
+  ExpectBytes(pictures, NameOf(1), 200, 10);
+  EXPECT_TRUE(absl::IsFailedPrecondition(client.RemoveBucket("pictures"))) << "not empty";
+  EXPECT_OK(pictures.Remove(NameOf(1)).status());
+  const auto buckets = client.Buckets();
+  ASSERT_OK(buckets.status());
+  EXPECT_EQ(buckets->buckets_size(), 2);
+
+  // They hold copies, whose names others know.
+  ASSERT_OK(cluster_.WaitFullyReplicated(1));
+  std::set<std::string> names;
+  EXPECT_GT(Held(client, "n4", &names), 0u);
+  EXPECT_GT(Held(client, "n5", &names), 0u);
+  EXPECT_TRUE(names.contains(NameOf(1)) || names.contains(NameOf(2)) || names.contains(NameOf(3)));
+
+  // In the eyes of the disk.
+  EXPECT_TRUE(HasBytes(cluster_.DataFolder(1), std::string(kSecret))) << "the names are found where they are";
+  for (const int n : {4, 5}) EXPECT_FALSE(HasBytes(cluster_.DataFolder(n), std::string(kSecret))) << n;
+
+  // What is removed is collected on them, too.
+  for (int i = 1; i < kFiles; ++i) EXPECT_OK(client.Remove(NameOf(i)).status());
+  ASSERT_OK(ProcessCluster::Await("only one file's chunks are left", absl::Seconds(60), [&] {
+    std::set<std::string> left;
+    return Held(client, "n4", &left) + Held(client, "n5", &left) <= 2;
+  }));
+  ExpectBytes(client, NameOf(0), 100, 3 * kMiB);
+  Proved("two storage-only nodes store, list, read and collect 21 files without a name on their disks");
+}
+
+// Feature 17.
+TEST_F(StorageNodes, GoOnWithoutTheLeaderAndAfterARestart) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  client::FileClient client({cluster_.EndpointOf(5)});
+  for (int i = 0; i < 10; ++i) Put(client, NameOf(i), static_cast<std::uint64_t>(i), 2'000);
+  ASSERT_OK(cluster_.WaitFullyReplicated(1));
+  const auto leader = cluster_.Leader();
+  ASSERT_OK(leader.status());
+  cluster_.Kill(*leader);
+  for (int i = 0; i < 10; ++i) ExpectBytes(client, NameOf(i), static_cast<std::uint64_t>(i), 2'000);
+  Put(client, "after", 50, 2'000);
+  // Its own start needs nobody's word but the ring's; --role is not said again.
+  cluster_.Kill(5);
+  cluster_.Start(5);
+  std::vector<int> living = cluster_.Running();
+  ASSERT_OK(cluster_.WaitReady(living));
+  ExpectBytes(client, "after", 50, 2'000);
+  // Nobody who knows files is left to ask: it says so, and which nodes.
+  for (const int n : living) {
+    if (n < 4) cluster_.Kill(n);
+  }
+  const CommandResult get = RunCommand({ProcessCluster::CliBinary(), "--endpoints=" + cluster_.EndpointOf(5), "stat", "after"});
+  EXPECT_EQ(get.exit_code, 15) << get.err;
+  Proved("storage-only nodes go on with a new leader, after a restart, and say exit 15 when nobody who knows files lives");
 }
 
 int Count(const std::string& text, const std::string& part) {

@@ -345,11 +345,12 @@ void SimNode::BuildLeader() {
   leader_host_->SetPeers(peers);
   leader_client_->Start();
 
+  catalog_ = std::make_unique<leader::LocalReplicaCatalog>(machine_.get());
   leader::ChunkCollector::Parts collector;
   collector.self = self_;
   collector.clock = &clock_;
   collector.store = store_.get();
-  collector.machine = machine_.get();
+  collector.catalog = catalog_.get();
   collector.leader = leader_client_.get();
   collector.own_ack = [this] { return OwnAck(); };
   collector.options.question_age = parts_.times.question_age;
@@ -357,7 +358,7 @@ void SimNode::BuildLeader() {
   collector.options.interval = parts_.times.collect_every;
   collector_ = std::make_unique<leader::ChunkCollector>(std::move(collector));
 
-  wanted_ = std::make_unique<leader::WantedReplicas>(self_, machine_.get());
+  wanted_ = std::make_unique<leader::WantedReplicas>(self_, catalog_.get());
   chunk::Scrubber::Parts scrubber;
   scrubber.store = store_.get();
   scrubber.clock = &clock_;

@@ -171,6 +171,7 @@ class SimNode final : public Dialer {
   std::unique_ptr<ThreadExecutor> client_executor_;
   std::unique_ptr<leader::RoutedLeaderClient> leader_client_;
   std::unique_ptr<WatchedLeaderClient> watched_leader_client_;  // the coordinator's
+  std::unique_ptr<leader::LocalReplicaCatalog> catalog_;
   std::unique_ptr<leader::ChunkCollector> collector_;
   std::unique_ptr<leader::WantedReplicas> wanted_;
   std::unique_ptr<chunk::Scrubber> scrubber_;

@@ -87,6 +87,23 @@ TEST(Configuration, EveryVoterIsAnActiveMember) {
   EXPECT_FALSE(three.CheckStep(next).ok());
 }
 
+TEST(Configuration, WhoGetsNoCommandsIsNeverActiveAndStaysSo) {
+  const Configuration three = MakeConfiguration({1, 2, 3});
+  Configuration next = three;
+  next.members[NodeId(4)].gets_no_commands = true;
+  EXPECT_TRUE(three.CheckStep(next).ok());
+  Configuration active = next;
+  active.members[NodeId(4)].is_active = true;
+  EXPECT_FALSE(next.CheckStep(active).ok());
+  Configuration full = next;
+  full.members[NodeId(4)].gets_no_commands = false;
+  EXPECT_FALSE(next.CheckStep(full).ok()) << "its log lacks the commands of before";
+  Configuration less = three;
+  less.members[NodeId(3)].is_active = false;
+  less.members[NodeId(3)].gets_no_commands = true;
+  EXPECT_FALSE(three.CheckStep(less).ok());
+}
+
 TEST(Configuration, MembersComeGoAndMoveButKeepTheirDisk) {
   const Configuration three = MakeConfiguration({1, 2, 3}, {4});
   Configuration next = three;

@@ -1,6 +1,8 @@
 // Log replication and commitment, rule by rule (dissertation sections 3.5 and 3.6).
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/support/raft_cluster.h"
 #include "tests/unit/consensus/raft_test_messages.h"
 
@@ -27,6 +29,32 @@ TEST(RaftReplication, ALeaderBeginsItsTermWithAnEntryOfItsOwn) {
   EXPECT_EQ(LogOf(cluster.core(1)), "1/1 2/1 3/2");
   EXPECT_EQ(cluster.core(1).first_index_of_term(), LogIndex(3));
   EXPECT_FALSE(cluster.core(1).has_committed_in_term());
+}
+
+TEST(RaftReplication, AMemberThatGetsNoCommandsGetsTheEntriesWithoutThem) {
+  Configuration configuration = kThree;
+  configuration.members[NodeId(4)] = {StorageUuid{1, 4}, "host:7004", /*is_active=*/false, /*gets_no_commands=*/true};
+  RaftCluster cluster(configuration);
+  cluster.Elect(1);
+  ASSERT_TRUE(cluster.Propose(1, "a command"));
+  cluster.PersistAll(1);
+  std::set<std::uint32_t> with;
+  std::set<std::uint32_t> without;
+  cluster.on_message = [&](const Message& m) {
+    const auto* append = std::get_if<AppendRequest>(&m.body);
+    if (append == nullptr) return;
+    for (const Entry& entry : append->entries) {
+      if (entry.index != cluster.core(1).last_log_index()) continue;
+      (entry.command == nullptr ? without : with).insert(static_cast<std::uint32_t>(m.to.value()));
+    }
+  };
+  cluster.Advance(absl::Seconds(1));
+  ASSERT_TRUE(cluster.Propose(1, "another"));
+  cluster.Advance(absl::Seconds(1));
+  EXPECT_EQ(with, (std::set<std::uint32_t>{2, 3}));
+  EXPECT_EQ(without, std::set<std::uint32_t>{4});
+  EXPECT_EQ(LogOf(cluster.core(4)), LogOf(cluster.core(1)));
+  EXPECT_EQ(cluster.core(4).commit_index(), cluster.core(1).commit_index());
 }
 
 TEST(RaftReplication, AnEntryIsCommittedOnceAMajorityHoldsItDurably) {

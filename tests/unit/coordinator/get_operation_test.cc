@@ -270,6 +270,52 @@ TEST(GetOperation, ConfirmHereAnswersFromTheState) {
   EXPECT_EQ(ConfirmHere(nodes.parts, LogIndex(1'000), item), rpc::ConfirmResponse::LAGGING);
 }
 
+// A storage-only node says what one says that knows the log.
+TEST(GetOperation, AStorageOnlyNodeConfirmsByTheWordOfAnother) {
+  FakeNodes nodes(5);
+  ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  metadata::MemoryKeyValueStore rows;
+  metadata::MetadataMachine directory(&rows, metadata::Keeps::kDirectory);
+  ASSERT_TRUE(metadata::AdoptDirectory(nodes.machine.Directory(), &rows).ok());
+  nodes.parts.machine = &directory;
+  nodes.parts.file_holders = [] { return std::vector<NodeId>{NodeId(2), NodeId(3)}; };
+  const rpc::ConfirmItem item;
+  const auto confirm = [&] { return ConfirmHere(nodes.parts, LogIndex(1), item); };
+  EXPECT_EQ(confirm(), rpc::ConfirmResponse::CONFIRMED);
+  nodes.peers.verdicts[2] = rpc::ConfirmResponse::PURGED;
+  EXPECT_EQ(confirm(), rpc::ConfirmResponse::PURGED);
+  nodes.peers.verdicts[2] = rpc::ConfirmResponse::LAGGING;
+  nodes.peers.verdicts[3] = rpc::ConfirmResponse::PURGED;
+  EXPECT_EQ(confirm(), rpc::ConfirmResponse::PURGED) << "the next one is asked";
+  nodes.peers.down = {2};
+  EXPECT_EQ(confirm(), rpc::ConfirmResponse::PURGED);
+  nodes.peers.down = {2, 3};
+  EXPECT_EQ(confirm(), rpc::ConfirmResponse::LAGGING) << "nobody knows";
+}
+
+// It hands reads of files on, and knows the buckets itself.
+TEST(GetOperation, AStorageOnlyNodeReadsNoFilesAndFindsBuckets) {
+  FakeNodes nodes;
+  ASSERT_TRUE(nodes.Put("f", "bytes").ok());
+  metadata::MemoryKeyValueStore rows;
+  metadata::MetadataMachine directory(&rows, metadata::Keeps::kDirectory);
+  nodes.parts.machine = &directory;
+  absl::Status refreshed = absl::UnavailableError("nobody answers");
+  nodes.parts.refresh_directory = [&](absl::Duration) {
+    return refreshed.ok() ? metadata::AdoptDirectory(nodes.machine.Directory(), &rows) : refreshed;
+  };
+  for (const auto consistency : {api::STRONG, api::LEADER, api::EVENTUAL}) {
+    EXPECT_TRUE(IsLagging(ReadView(nodes.parts, consistency).status()));
+  }
+  EXPECT_EQ(FindBucketOfChange(nodes.parts, "").status(), refreshed);
+  EXPECT_TRUE(IsLagging(ReadDirectoryView(nodes.parts, api::EVENTUAL).status()));
+  refreshed = absl::OkStatus();
+  EXPECT_TRUE(FindBucketOfChange(nodes.parts, "").ok());
+  EXPECT_TRUE(absl::IsNotFound(FindBucketOfChange(nodes.parts, "none").status()));
+  refreshed = absl::UnavailableError("nobody answers");
+  EXPECT_TRUE(FindBucketOfChange(nodes.parts, "").ok()) << "what is known needs nobody";
+}
+
 TEST(GetOperation, OverwrittenBytesAreTheNewOnes) {
   FakeNodes nodes;
   ASSERT_TRUE(nodes.Put("f", "old").ok());

@@ -78,7 +78,7 @@ class ChunkCollectorTest : public ::testing::Test {
       parts.self = NodeId(1);
       parts.clock = &world_.clock;
       parts.store = &store_;
-      parts.machine = &world_.consensus.machine();
+      parts.catalog = used_;
       parts.leader = &leader_;
       parts.own_ack = [] { return AckOf(1); };
       parts.options = options_;
@@ -93,6 +93,8 @@ class ChunkCollectorTest : public ::testing::Test {
   }
 
   FakeWorld world_;
+  LocalReplicaCatalog catalog_{&world_.consensus.machine()};
+  ReplicaCatalog* used_ = &catalog_;
   testing::MemoryChunkStore store_;
   FakeLeaderClient leader_;
   CollectorOptions options_;
@@ -171,6 +173,34 @@ TEST_F(ChunkCollectorTest, WithoutALeaderNothingIsDeleted) {
   Store(chunk_);
   leader_.is_reachable = false;
   EXPECT_EQ(Pass().trashed, 0u);
+}
+
+// A storage-only node asks its peers.
+TEST_F(ChunkCollectorTest, WhileNobodyKnowsWhatIsNamedNothingIsAskedAndTheWalkWaits) {
+  struct Unknown final : ReplicaCatalog {
+    explicit Unknown(ReplicaCatalog* catalog) : catalog(catalog) {}
+    absl::StatusOr<std::vector<bool>> AreNamed(NodeId node, const std::vector<ChunkId>& chunks) override {
+      if (answers == 0) return absl::UnavailableError("nobody answers");
+      --answers;
+      return catalog->AreNamed(node, chunks);
+    }
+    absl::StatusOr<Page> ListGood(NodeId, const TxnId&) override { return absl::UnavailableError("nobody answers"); }
+    absl::Status ListLetGo(NodeId, const std::function<bool(const ChunkId&)>&) override {
+      return absl::UnavailableError("nobody answers");
+    }
+    ReplicaCatalog* const catalog;
+    int answers = 0;
+  } unknown(&catalog_);
+  used_ = &unknown;
+  constexpr std::size_t kChunks = ReplicaCatalog::kChunksMax + 100;
+  for (std::uint64_t i = 1; i <= kChunks; ++i) Store({{Term(1), i}, 0});
+  EXPECT_EQ(Pass().asked, 0u);
+  EXPECT_EQ(collector_->GetStatus().finished_us(), 0u);
+  unknown.answers = 1;
+  EXPECT_EQ(Pass().trashed, ReplicaCatalog::kChunksMax);
+  EXPECT_EQ(collector_->GetStatus().finished_us(), 0u) << "not all of them";
+  unknown.answers = 1;
+  EXPECT_EQ(Pass().trashed, 100u) << "goes on where it stopped";
 }
 
 TEST_F(ChunkCollectorTest, PurgedChunkIsUnlinkedAndThenReported) {

@@ -43,7 +43,7 @@ class CollectionStorm : public ::testing::Test {
       parts.self = NodeId(n);
       parts.clock = &world_.clock;
       parts.store = &StoreOf(n);
-      parts.machine = &world_.consensus.machine();
+      parts.catalog = &catalog_;
       parts.leader = client_.get();
       parts.own_ack = [n] { return AckOf(n); };
       // As eager as can be: also about transactions that are still open.
@@ -177,6 +177,7 @@ class CollectionStorm : public ::testing::Test {
 
   Random random_{17};
   FakeWorld world_;
+  LocalReplicaCatalog catalog_{&world_.consensus.machine()};
   std::array<testing::MemoryChunkStore, kNodes> stores_;
   std::unique_ptr<LeaderHost> host_;
   std::unique_ptr<DirectLeaderClient> client_;

@@ -34,6 +34,7 @@ TEST_F(NodeRoleTest, AStorageNodeGetsCopiesAndNeverAVote) {
   EXPECT_THAT(Open()->transactions(0).replicas(), Contains(3u));
   const auto& configuration = world_.consensus.status().configuration;
   EXPECT_FALSE(configuration.members.at(NodeId(3)).is_active);
+  EXPECT_TRUE(configuration.members.at(NodeId(3)).gets_no_commands);
   EXPECT_THAT(configuration.voters, Not(Contains(NodeId(3))));
 }
 
@@ -43,6 +44,7 @@ TEST_F(NodeRoleTest, AGatewayGetsNeitherCopiesNorAVote) {
   EXPECT_THAT(Open()->transactions(0).set(), UnorderedElementsAre(1u, 2u));
   EXPECT_THAT(Open()->transactions(0).replicas(), Not(Contains(3u)));
   EXPECT_THAT(world_.consensus.status().configuration.voters, Not(Contains(NodeId(3))));
+  EXPECT_FALSE(world_.consensus.status().configuration.members.at(NodeId(3)).gets_no_commands) << "it reads by itself";
 }
 
 TEST_F(NodeRoleTest, ADirectoryThatJoinedAsOneIsNotTakenAsAnother) {

@@ -43,7 +43,7 @@ class ReleasedCopies : public LeaderHostTest {
       parts.self = NodeId(n);
       parts.clock = &world_.clock;
       parts.store = &stores_[n];
-      parts.machine = &world_.consensus.machine();
+      parts.catalog = &catalog_;
       parts.leader = client_.get();
       parts.own_ack = [n] { return AckOf(n); };
       parts.options.question_age = parts.options.trash_time = absl::ZeroDuration();
@@ -103,6 +103,7 @@ class ReleasedCopies : public LeaderHostTest {
   }
 
   std::map<std::uint32_t, testing::MemoryChunkStore> stores_;
+  LocalReplicaCatalog catalog_{&world_.consensus.machine()};
   std::map<std::uint32_t, std::unique_ptr<ChunkCollector>> collectors_;
   std::unique_ptr<DirectLeaderClient> client_;
   std::vector<ChunkId> chunks_;

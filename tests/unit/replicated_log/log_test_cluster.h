@@ -117,8 +117,8 @@ inline consensus::Entry FoundingEntry(const consensus::Configuration& configurat
 }
 
 struct LogTestNode {
-  LogTestNode(NodeId node, testing::LoopbackNetwork* network)
-      : id(node), transport(node, network), store(UuidOf(node)), machine(store.state()) {}
+  LogTestNode(NodeId node, testing::LoopbackNetwork* network, metadata::Keeps keeps)
+      : id(node), transport(node, network), store(UuidOf(node)), machine(store.state(), keeps) {}
 
   void Start(consensus::Options options = {}, bool is_held = false) {
     options.self = id;
@@ -151,10 +151,12 @@ struct LogTestNode {
 
 class LogTestCluster {
  public:
-  // Nodes 1 to `count`; those in `configuration` begin with the founding entry, the others with nothing.
-  LogTestCluster(std::uint32_t count, const consensus::Configuration& configuration) {
+  // Nodes 1 to `count`; those in `configuration` begin with the founding entry, the others with nothing. `storage`: keeps a
+  // directory only.
+  LogTestCluster(std::uint32_t count, const consensus::Configuration& configuration, NodeId storage = {}) {
     for (std::uint32_t id = 1; id <= count; ++id) {
-      auto node = std::make_unique<LogTestNode>(NodeId(id), &network);
+      const auto keeps = NodeId(id) == storage ? metadata::Keeps::kDirectory : metadata::Keeps::kEverything;
+      auto node = std::make_unique<LogTestNode>(NodeId(id), &network, keeps);
       if (configuration.IsMember(NodeId(id))) {
         EXPECT_TRUE(node->store
                         .Append(consensus::HardState{Term(1), NodeId()},

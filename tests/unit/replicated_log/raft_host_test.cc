@@ -19,6 +19,40 @@ absl::StatusOr<rpc::CommandResult> ProposeAndWait(RaftHost& host, std::uint64_t 
   return answer.Get();
 }
 
+void ProposeUntilTheLogIsCut(LogTestNode& leader) {
+  constexpr int kProposals = 25'000;  // enough for two cuts
+  constexpr int kAtOnce = 500;
+  for (int i = 0; i < kProposals; i += kAtOnce) {
+    std::vector<CommandAnswer> answers(kAtOnce);
+    for (auto& answer : answers) {
+      leader.host->Propose(NodeStartedCommand(1, static_cast<std::uint64_t>(i)), Term(), answer.Callback());
+    }
+    for (auto& answer : answers) ASSERT_TRUE(answer.Get().ok());
+  }
+  ASSERT_TRUE(WaitUntil([&] { return leader.store.Load()->base_index > LogIndex(1); }));
+}
+
+// Joins node 3 as one that gets no commands.
+absl::StatusOr<rpc::CommandResult> JoinStorageNode(LogTestNode& leader) {
+  CommandAnswer join;
+  leader.host->ProposeMembers(
+      [](consensus::Configuration now) -> absl::StatusOr<consensus::Configuration> {
+        consensus::MemberInfo member;
+        member.storage_uuid = UuidOf(NodeId(3));
+        member.gets_no_commands = true;
+        now.members[NodeId(3)] = member;
+        return now;
+      },
+      NodeStartedCommand(1, 1'000'000), join.Callback());
+  return join.Get();
+}
+
+absl::Status AwaitApplied(LogTestNode& node, LogIndex index) {
+  Answer<absl::Status> applied;
+  node.host->WaitApplied(index, kPatience, applied.Callback());
+  return applied.Get();
+}
+
 TEST(RaftHost, OneVoterServesAlone) {
   LogTestCluster cluster(1, MembersOf({NodeId(1)}));
   cluster.StartAll();
@@ -309,18 +343,7 @@ TEST(RaftHost, ANodeBehindTheLogGetsASnapshot) {
   cluster.node(2).Start();
   LogTestNode* leader = cluster.WaitForLeader();
   ASSERT_NE(leader, nullptr);
-  // Enough for the log to be cut twice.
-  constexpr int kProposals = 25'000;
-  constexpr int kAtOnce = 500;
-  for (int i = 0; i < kProposals; i += kAtOnce) {
-    std::vector<CommandAnswer> answers(kAtOnce);
-    for (auto& answer : answers) {
-      leader->host->Propose(NodeStartedCommand(1, static_cast<std::uint64_t>(i)), Term(),
-                            answer.Callback());
-    }
-    for (auto& answer : answers) ASSERT_TRUE(answer.Get().ok());
-  }
-  ASSERT_TRUE(WaitUntil([&] { return leader->store.Load()->base_index > LogIndex(1); }));
+  ASSERT_NO_FATAL_FAILURE(ProposeUntilTheLogIsCut(*leader));
   cluster.node(3).Start();
   CommandAnswer join;
   leader->host->ProposeMembers(
@@ -343,6 +366,58 @@ TEST(RaftHost, ANodeBehindTheLogGetsASnapshot) {
   EXPECT_TRUE(WaitUntil([&] {
     return behind.machine.View()->FindNode(NodeId(1))->boot_epoch() == 2'000'000u;
   }));
+}
+
+TEST(RaftHost, AStorageNodeFollowsTheLogWithoutItsCommands) {
+  LogTestCluster cluster(3, MembersOf({NodeId(1), NodeId(2)}), /*storage=*/NodeId(3));
+  cluster.StartAll();
+  LogTestNode* leader = cluster.WaitForLeader();
+  ASSERT_NE(leader, nullptr);
+  const auto joined = JoinStorageNode(*leader);
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  LogTestNode& storage = cluster.node(3);
+  ASSERT_TRUE(AwaitApplied(storage, LogIndex(joined->applied_index())).ok());
+  for (const auto& entry : storage.store.Load()->entries) EXPECT_EQ(entry.command, nullptr) << entry.index.value();
+  EXPECT_EQ(storage.host->Status().configuration, leader->host->Status().configuration);
+  EXPECT_FALSE(storage.machine.View()->FindNode(NodeId(1)));
+  EXPECT_TRUE(storage.machine.View()->applied_index().is_none());
+
+  Answer<absl::Status> adopted;
+  storage.host->AdoptDirectory(leader->machine.Directory(), adopted.Callback());
+  ASSERT_TRUE(adopted.Get().ok());
+  EXPECT_EQ(storage.machine.View()->FindNode(NodeId(1))->boot_epoch(), 1'000'000u);
+  EXPECT_EQ(storage.machine.View()->applied_index(), LogIndex(joined->applied_index()));
+  // Past the next comparison of states.
+  for (std::uint64_t i = 0; i < 1'100; ++i) ASSERT_TRUE(ProposeAndWait(*leader->host, 2'000'000 + i).ok());
+  EXPECT_TRUE(AwaitApplied(storage, leader->host->Status().commit_index).ok());
+  EXPECT_FALSE(storage.is_fatal.IsSet());
+  EXPECT_EQ(storage.machine.View()->applied_index(), LogIndex(joined->applied_index())) << "as far as it was told";
+}
+
+TEST(RaftHost, AStorageNodeBehindTheLogGetsASnapshotOfTheDirectory) {
+  LogTestCluster cluster(3, MembersOf({NodeId(1), NodeId(2)}), /*storage=*/NodeId(3));
+  cluster.node(1).Start();
+  cluster.node(2).Start();
+  LogTestNode* leader = cluster.WaitForLeader();
+  ASSERT_NE(leader, nullptr);
+  rpc::Command put;  // a row that is not of the directory
+  put.mutable_settle()->mutable_request_id()->set_session(std::string(16, 's'));
+  put.mutable_settle()->mutable_request_id()->set_sequence(1);
+  CommandAnswer settled;
+  leader->host->Propose(put, Term(), settled.Callback());
+  ASSERT_TRUE(settled.Get().ok());
+  ASSERT_NO_FATAL_FAILURE(ProposeUntilTheLogIsCut(*leader));
+  LogTestNode& storage = cluster.node(3);
+  storage.Start();
+  const auto joined = JoinStorageNode(*leader);
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  ASSERT_TRUE(AwaitApplied(storage, LogIndex(joined->applied_index())).ok());
+  EXPECT_GT(storage.store.Load()->base_index, LogIndex(1)) << "it came by the log after all";
+  EXPECT_TRUE(storage.machine.View()->FindNode(NodeId(1)));
+  const std::size_t all = leader->machine.Directory().rows.size() + 2;  // how far the log is applied, and the directory told
+  std::size_t rows = 0;
+  storage.store.state()->Scan("", "", [&](std::string_view, std::string_view) { return ++rows > 0; });
+  EXPECT_EQ(rows, all);
 }
 
 TEST(RaftHost, AStateThatDiffersFromTheLeadersStopsTheFollower) {

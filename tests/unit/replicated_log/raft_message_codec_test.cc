@@ -16,7 +16,7 @@ consensus::Configuration Joint() {
   consensus::Configuration out;
   out.members[NodeId(1)] = {{1, 2}, "a:1", true};
   out.members[NodeId(2)] = {{3, 4}, "b:2", true};
-  out.members[NodeId(9)] = {{5, 6}, "c:3", false};
+  out.members[NodeId(9)] = {{5, 6}, "c:3", /*is_active=*/false, /*gets_no_commands=*/true};
   out.voters = {NodeId(1), NodeId(2)};
   out.old_voters = {NodeId(1)};
   return out;
