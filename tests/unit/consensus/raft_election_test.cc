@@ -7,7 +7,6 @@
 namespace dfs::consensus {
 namespace {
 
-const Configuration kThree = MakeConfiguration({1, 2, 3});
 
 TEST(RaftElection, FollowerAsksForPreVotesWithinTheElectionTimeout) {
   for (std::uint32_t seed = 1; seed <= 50; ++seed) {

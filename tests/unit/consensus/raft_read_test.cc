@@ -8,7 +8,6 @@
 namespace dfs::consensus {
 namespace {
 
-const Configuration kThree = MakeConfiguration({1, 2, 3});
 
 TEST(RaftRead, WaitsForTheTermsFirstEntry) {
   RaftCluster cluster;

@@ -9,7 +9,6 @@
 namespace dfs::consensus {
 namespace {
 
-const Configuration kThree = MakeConfiguration({1, 2, 3});
 const Configuration kFive = MakeConfiguration({1, 2, 3, 4, 5});
 
 // Node 1 of three leads its next term; messages to the others are left in the queue.

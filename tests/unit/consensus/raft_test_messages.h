@@ -11,6 +11,8 @@
 
 namespace dfs::consensus {
 
+inline const Configuration kThree = MakeConfiguration({1, 2, 3});
+
 inline Receive From(std::uint32_t from, std::uint32_t to, std::uint64_t term,
                     decltype(Message::body) body) {
   return Receive{Message{NodeId(from), NodeId(to), Term(term), std::move(body)}};

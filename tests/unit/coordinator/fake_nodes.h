@@ -3,6 +3,7 @@
 #ifndef DFS_TESTS_UNIT_COORDINATOR_FAKE_NODES_H_
 #define DFS_TESTS_UNIT_COORDINATOR_FAKE_NODES_H_
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +21,8 @@
 #include "tests/support/memory_key_value_store.h"
 
 namespace dfs::coordinator {
+
+inline constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 inline rpc::Ack AckOf(std::uint32_t node, std::uint64_t epoch = 1) {
   rpc::Ack ack;

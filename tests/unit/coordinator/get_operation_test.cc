@@ -8,7 +8,6 @@
 namespace dfs::coordinator {
 namespace {
 
-constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 TEST(GetOperation, ReadsRangesOfAllKinds) {
   FakeNodes nodes;

@@ -15,7 +15,6 @@
 namespace dfs::coordinator {
 namespace {
 
-constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 // Stands still until it is moved, and then runs what is due.
 class VirtualTime final : public Clock, public Executor {

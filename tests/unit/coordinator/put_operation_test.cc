@@ -8,7 +8,6 @@
 namespace dfs::coordinator {
 namespace {
 
-constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 // One full disk is nobody's business; two of three leave too few, and are called what they are.
 TEST(PutOperation, FullDisksAreSaidToBeFull) {

@@ -28,7 +28,7 @@ namespace dfs::gossip_store {
 namespace {
 
 constexpr ClusterId kCluster{5, 5};
-const BucketId kBucket(3);
+const BucketId kSentBucket(3);
 
 rpc::PeerHello HelloOf(NodeId node, ClusterId cluster = kCluster, std::uint64_t storage = 1) {
   rpc::PeerHello hello;
@@ -40,9 +40,9 @@ rpc::PeerHello HelloOf(NodeId node, ClusterId cluster = kCluster, std::uint64_t 
   return hello;
 }
 
-Record Removal(const std::string& name) {
+Record SentRemoval(const std::string& name) {
   Record record;
-  record.key = {kBucket, name};
+  record.key = {kSentBucket, name};
   record.stamp = {HybridTime(7), NodeId(1)};
   record.is_tombstone = true;
   return record;
@@ -176,7 +176,7 @@ TEST(GrpcGossip, NewsReachesAllAndNobodyPassesItOnTwice) {
   for (std::uint32_t id = 1; id <= kNodes; ++id) around.peers.members.push_back(NodeId(id));
   around.peers.reachable = around.peers.members;
   around.peers.index = LogIndex(5);
-  around.buckets = {kBucket};
+  around.buckets = {kSentBucket};
   around.next_bucket = BucketId(4);
   for (const NodeId id : around.peers.members) peers.push_back(std::make_unique<Peer>(id));
   for (const auto& peer : peers) {
@@ -206,7 +206,7 @@ TEST(GrpcGossip, NewsReachesAllAndNobodyPassesItOnTwice) {
   }
   const int writes = 20;
   for (int i = 0; i < writes; ++i) {
-    EXPECT_TRUE(hosts[static_cast<std::size_t>(i) % kNodes]->WriteAll({Removal("r" + std::to_string(i))}).front().ok());
+    EXPECT_TRUE(hosts[static_cast<std::size_t>(i) % kNodes]->WriteAll({SentRemoval("r" + std::to_string(i))}).front().ok());
   }
   for (const auto& host : hosts) {
     EXPECT_TRUE(WaitUntil([&] { return host->GetHealth().names == writes; }));
@@ -238,14 +238,14 @@ TEST(GrpcGossip, APeerOfAnotherClusterIsRefused) {
   stranger.Knows(here);
   friendly.Knows(here);
   Asked asked;
-  stranger.transport.Ask(NodeId(1), {kBucket, "a"}, kLong, asked.Callback());
+  stranger.transport.Ask(NodeId(1), {kSentBucket, "a"}, kLong, asked.Callback());
   EXPECT_TRUE(absl::IsFailedPrecondition(asked.Await().status())) << asked.answer.status();
-  stranger.Send(NodeId(1), Rumours{{Removal("a")}});
-  friendly.Send(NodeId(1), Rumours{{Removal("a")}});
+  stranger.Send(NodeId(1), Rumours{{SentRemoval("a")}});
+  friendly.Send(NodeId(1), Rumours{{SentRemoval("a")}});
   EXPECT_TRUE(WaitUntil([&] { return here.inbound.rumours == 1; }));
   // Behind the stranger's message on its own connection.
   Asked again;
-  stranger.transport.Ask(NodeId(1), {kBucket, "a"}, kLong, again.Callback());
+  stranger.transport.Ask(NodeId(1), {kSentBucket, "a"}, kLong, again.Callback());
   EXPECT_FALSE(again.Await().ok());
   EXPECT_EQ(here.inbound.rumours, 1);
 }
@@ -257,7 +257,7 @@ TEST(GrpcGossip, TheAnswerOfAnotherThanWasAskedDoesNotCount) {
   here.Knows(impostor);
   here.registry.SetKnown(NodeId(2), StorageUuid{1, 2}, BootEpoch(1));
   Asked asked;
-  here.transport.Ask(NodeId(2), {kBucket, "a"}, kLong, asked.Callback());
+  here.transport.Ask(NodeId(2), {kSentBucket, "a"}, kLong, asked.Callback());
   EXPECT_TRUE(absl::IsFailedPrecondition(asked.Await().status())) << asked.answer.status();
 }
 
@@ -270,7 +270,7 @@ TEST(GrpcGossip, WhatIsMalformedOrTooLargeIsRefusedAndNotTaken) {
   const auto code_of = [&](const auto& change) {
     rpc::GossipRequest request;
     *request.mutable_hello() = HelloOf(NodeId(2));
-    ToWire({NodeId(2), NodeId(1), absl::UnixEpoch(), Rumours{{Removal("a")}}}, request.mutable_message());
+    ToWire({NodeId(2), NodeId(1), absl::UnixEpoch(), Rumours{{SentRemoval("a")}}}, request.mutable_message());
     change(&request);
     grpc::ClientContext context;
     rpc::GossipResponse response;
@@ -305,22 +305,22 @@ TEST(GrpcGossip, APeerThatHangsIsSentItsShareAndNoMore) {
   const SilentPort silent;
   here.channels.SetAddress(NodeId(2), silent.address());
   here.Knows(well);
-  for (int i = 0; i < 100; ++i) here.Send(NodeId(2), Rumours{{Removal("a")}});
+  for (int i = 0; i < 100; ++i) here.Send(NodeId(2), Rumours{{SentRemoval("a")}});
   // None of the first 64 can have ended: nobody answers, and their time is 5 s. A machine that needs longer for a hundred
   // sends lets more through, so the sum is what is certain.
   EXPECT_EQ(here.transport.sent() + here.transport.dropped(), 100u);
   EXPECT_GE(here.transport.sent(), static_cast<std::uint64_t>(GrpcGossipTransport::kUnderWayMax));
   EXPECT_GT(here.transport.dropped(), 0u);
   Asked asked;
-  here.transport.Ask(NodeId(2), {kBucket, "a"}, absl::Milliseconds(50), asked.Callback());
+  here.transport.Ask(NodeId(2), {kSentBucket, "a"}, absl::Milliseconds(50), asked.Callback());
   EXPECT_TRUE(absl::IsDeadlineExceeded(asked.Await().status())) << asked.answer.status();
   Asked other;
-  here.transport.Ask(NodeId(3), {kBucket, "a"}, kLong, other.Callback());
+  here.transport.Ask(NodeId(3), {kSentBucket, "a"}, kLong, other.Callback());
   ASSERT_TRUE(other.Await().ok()) << "others are not held up: " << other.answer.status();
   EXPECT_FALSE(other.answer->record.has_value());
   EXPECT_EQ(other.answer->wall, absl::FromUnixSeconds(9));
   Asked nowhere;
-  here.transport.Ask(NodeId(9), {kBucket, "a"}, kLong, nowhere.Callback());
+  here.transport.Ask(NodeId(9), {kSentBucket, "a"}, kLong, nowhere.Callback());
   EXPECT_TRUE(absl::IsUnavailable(nowhere.Await().status())) << "its address is not known";
 }
 
@@ -329,15 +329,15 @@ TEST(GrpcGossip, AStopEndsTheCallsThatAreOut) {
   const SilentPort silent;
   here.channels.SetAddress(NodeId(2), silent.address());
   Asked asked;
-  here.transport.Ask(NodeId(2), {kBucket, "a"}, absl::Hours(1), asked.Callback());
-  here.Send(NodeId(2), Rumours{{Removal("a")}});
+  here.transport.Ask(NodeId(2), {kSentBucket, "a"}, absl::Hours(1), asked.Callback());
+  here.Send(NodeId(2), Rumours{{SentRemoval("a")}});
   here.transport.Stop();
   EXPECT_EQ(asked.calls, 1) << "it has ended when Stop returns";
   EXPECT_FALSE(asked.answer.ok());
   Asked late;
-  here.transport.Ask(NodeId(2), {kBucket, "a"}, absl::Hours(1), late.Callback());
+  here.transport.Ask(NodeId(2), {kSentBucket, "a"}, absl::Hours(1), late.Callback());
   EXPECT_TRUE(absl::IsUnavailable(late.Await().status()));
-  here.Send(NodeId(2), Rumours{{Removal("a")}});
+  here.Send(NodeId(2), Rumours{{SentRemoval("a")}});
 }
 
 TEST(GrpcGossip, WhoStopsWhileAskedSaysSo) {
@@ -346,13 +346,13 @@ TEST(GrpcGossip, WhoStopsWhileAskedSaysSo) {
   here.Knows(other);
   other.inbound.KeepQuestions();
   Asked asked;
-  here.transport.Ask(NodeId(2), {kBucket, "a"}, kLong, asked.Callback());
+  here.transport.Ask(NodeId(2), {kSentBucket, "a"}, kLong, asked.Callback());
   ASSERT_TRUE(WaitUntil([&] { return other.inbound.kept() == 1; }));
   other.transport.SetInbound(nullptr);
   other.inbound.DropQuestions();  // as a host that ends
   EXPECT_TRUE(absl::IsUnavailable(asked.Await().status())) << asked.answer.status();
   Asked again;
-  here.transport.Ask(NodeId(2), {kBucket, "a"}, kLong, again.Callback());
+  here.transport.Ask(NodeId(2), {kSentBucket, "a"}, kLong, again.Callback());
   EXPECT_TRUE(absl::IsUnavailable(again.Await().status()));
 }
 

@@ -9,17 +9,12 @@
 #include "server/http/header_block.h"
 #include "server/http/request_target.h"
 #include "server/http/response.h"
+#include "tests/unit/http/bytes_with_nul.h"
 
 namespace dfs::http {
 namespace {
 
 using ::testing::HasSubstr;
-
-// All of a literal that holds a NUL.
-template <std::size_t N>
-std::string WithNul(const char (&text)[N]) {
-  return std::string(text, N - 1);
-}
 
 absl::StatusOr<RequestHead> Parse(const std::string& block) {
   if (const auto status = CheckHeaderBlock(block); !status.ok()) return status;

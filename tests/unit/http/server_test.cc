@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "server/http/http_server.h"
+#include "tests/unit/http/bytes_with_nul.h"
 
 namespace dfs::http {
 namespace {
@@ -21,12 +22,6 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr int kPatienceMs = 30'000;
-
-// All of a literal that holds a NUL.
-template <std::size_t N>
-std::string WithNul(const char (&text)[N]) {
-  return std::string(text, N - 1);
-}
 
 class MovedClock final : public Clock {
  public:

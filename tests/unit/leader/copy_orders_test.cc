@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/leader/test_start.h"
+
 namespace dfs::leader {
 namespace {
 
-const MonotonicTime kStart = absl::FromUnixSeconds(1'000);
 const ChunkId kChunk{{Term(1), 1}, 0};
 const NodeId kNode(3);
 

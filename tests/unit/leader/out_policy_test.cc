@@ -2,12 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/leader/test_start.h"
+
 #include <set>
 
 namespace dfs::leader {
 namespace {
 
-const MonotonicTime kStart = absl::FromUnixSeconds(1'000'000);
 constexpr absl::Duration kAfter = absl::Seconds(120);
 
 std::vector<OutCandidate> Members(std::uint32_t count, const std::set<std::uint32_t>& away,

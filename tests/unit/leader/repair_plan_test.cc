@@ -3,31 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/leader/repair_chunks.h"
+
 namespace dfs::leader {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
-constexpr auto kOk = CopyState::kOk;
-constexpr auto kMissing = CopyState::kMissing;
 constexpr auto kCorrupt = CopyState::kCorrupt;
-
-std::vector<placement::Candidate> Members(std::uint32_t count) {
-  std::vector<placement::Candidate> members;
-  for (std::uint32_t node = 1; node <= count; ++node) {
-    placement::Candidate member;
-    member.node = NodeId(node);
-    member.free_bytes = std::uint64_t{100} << 30;
-    member.is_usable = true;
-    members.push_back(member);
-  }
-  return members;
-}
-
-IncompleteChunk Chunk(std::uint64_t sequence, std::map<NodeId, CopyState> set) {
-  return {{{Term(1), sequence}, 0}, 10, {1, sequence}, 3, std::move(set)};
-}
 
 std::vector<CopyTask> Plan(const std::vector<IncompleteChunk>& chunks,
                            const std::vector<placement::Candidate>& members,
@@ -36,7 +20,7 @@ std::vector<CopyTask> Plan(const std::vector<IncompleteChunk>& chunks,
 }
 
 TEST(RepairPlan, FewestLiveCopiesFirst) {
-  auto members = Members(4);
+  auto members = MembersWithRoom(4);
   members[3].is_usable = false;
   const std::vector<IncompleteChunk> chunks = {
       Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}}),
@@ -49,7 +33,7 @@ TEST(RepairPlan, FewestLiveCopiesFirst) {
 }
 
 TEST(RepairPlan, WhatIsInTheTrashComesLast) {
-  auto members = Members(5);
+  auto members = MembersWithRoom(5);
   members[0].is_withdrawn = true;
   IncompleteChunk trashed = Chunk(1, {{NodeId(1), kOk}});
   trashed.is_trashed = true;
@@ -62,7 +46,7 @@ TEST(RepairPlan, WhatIsInTheTrashComesLast) {
 
 // Both others are away and may come back: they keep their places, and what was there once is there once.
 TEST(RepairPlan, WhatGoesFromTheTrashIsNotFewerThanBefore) {
-  auto members = Members(5);
+  auto members = MembersWithRoom(5);
   members[0].is_withdrawn = true;
   members[1].is_usable = members[2].is_usable = false;
   IncompleteChunk trashed = Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kMissing}});
@@ -77,7 +61,7 @@ TEST(RepairPlan, WhatGoesFromTheTrashIsNotFewerThanBefore) {
 
 TEST(RepairPlan, MissingMemberOfTheSetIsTheTarget) {
   const auto tasks =
-      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, Members(4));
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, MembersWithRoom(4));
   ASSERT_EQ(tasks.size(), 1u);
   EXPECT_EQ(tasks[0].target, NodeId(3));
   EXPECT_THAT(tasks[0].sources, UnorderedElementsAre(NodeId(1), NodeId(2)));
@@ -85,7 +69,7 @@ TEST(RepairPlan, MissingMemberOfTheSetIsTheTarget) {
 }
 
 TEST(RepairPlan, WithoutALiveCopyThoseThatCountAsMissingAreAsked) {
-  auto members = Members(4);
+  auto members = MembersWithRoom(4);
   members[0].is_usable = false;
   const auto tasks = Plan(
       {Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kMissing}, {NodeId(3), kMissing}})}, members);
@@ -100,14 +84,14 @@ TEST(RepairPlan, WithoutALiveCopyThoseThatCountAsMissingAreAsked) {
 
 TEST(RepairPlan, CorruptMemberIsHealedInItsPlace) {
   const auto tasks =
-      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kCorrupt}, {NodeId(3), kOk}})}, Members(3));
+      Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kCorrupt}, {NodeId(3), kOk}})}, MembersWithRoom(3));
   ASSERT_EQ(tasks.size(), 1u);
   EXPECT_EQ(tasks[0].target, NodeId(2));
   EXPECT_THAT(tasks[0].sources, UnorderedElementsAre(NodeId(1), NodeId(3)));
 }
 
 TEST(RepairPlan, MissingCopyOfADeadNodeWaits) {
-  auto members = Members(4);
+  auto members = MembersWithRoom(4);
   members[2].is_usable = false;
   EXPECT_TRUE(
       Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, members)
@@ -115,17 +99,17 @@ TEST(RepairPlan, MissingCopyOfADeadNodeWaits) {
 }
 
 TEST(RepairPlan, SmallSetGrowsOntoALiveNodeOutside) {
-  const auto tasks = Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}})}, Members(3));
+  const auto tasks = Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}})}, MembersWithRoom(3));
   ASSERT_EQ(tasks.size(), 1u);
   EXPECT_EQ(tasks[0].target, NodeId(3));
 }
 
 TEST(RepairPlan, SetAsLargeAsTheClusterDoesNotGrow) {
-  EXPECT_TRUE(Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}})}, Members(2)).empty());
+  EXPECT_TRUE(Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}})}, MembersWithRoom(2)).empty());
 }
 
 TEST(RepairPlan, GrowsIntoANewZone) {
-  auto members = Members(4);
+  auto members = MembersWithRoom(4);
   members[0].zone = members[2].zone = "a";
   members[1].zone = "b";
   members[3].zone = "c";
@@ -135,7 +119,7 @@ TEST(RepairPlan, GrowsIntoANewZone) {
 }
 
 TEST(RepairPlan, FullNodeTakesNoCopies) {
-  auto members = Members(3);
+  auto members = MembersWithRoom(3);
   members[2].free_bytes = 1;
   EXPECT_TRUE(
       Plan({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})}, members)
@@ -144,7 +128,7 @@ TEST(RepairPlan, FullNodeTakesNoCopies) {
 
 TEST(RepairPlan, NearlyFullNodeComesAfterAllOthers) {
   constexpr std::uint64_t kNearlyFull = std::uint64_t{512} << 20;
-  auto members = Members(4);
+  auto members = MembersWithRoom(4);
   members[2].free_bytes = kNearlyFull;
   const std::vector<IncompleteChunk> chunks = {
       Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})};
@@ -160,7 +144,7 @@ TEST(RepairPlan, NearlyFullNodeComesAfterAllOthers) {
 }
 
 TEST(RepairPlan, CopyOnANodeThatIsOutIsReplaced) {
-  auto members = Members(4);
+  auto members = MembersWithRoom(4);
   members[2].is_usable = false;
   const std::vector<IncompleteChunk> chunks = {
       Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}})};
@@ -174,7 +158,7 @@ TEST(RepairPlan, CopyOnANodeThatIsOutIsReplaced) {
 }
 
 TEST(RepairPlan, NodeThatIsDrainedIsASourceAndNoTarget) {
-  auto members = Members(5);
+  auto members = MembersWithRoom(5);
   members[2].is_withdrawn = members[3].is_withdrawn = true;
   const auto tasks =
       Plan({Chunk(1, {{NodeId(1), kCorrupt}, {NodeId(2), kMissing}, {NodeId(3), kOk}})}, members);
@@ -190,7 +174,7 @@ TEST(RepairPlan, NodeThatIsDrainedIsASourceAndNoTarget) {
 }
 
 TEST(RepairPlan, RetiredNodeGivesItsPlaceUpFirst) {
-  auto members = Members(5);
+  auto members = MembersWithRoom(5);
   members.erase(members.begin() + 2);  // node 3
   members[3].is_withdrawn = true;      // node 5
   const auto tasks =
@@ -201,7 +185,7 @@ TEST(RepairPlan, RetiredNodeGivesItsPlaceUpFirst) {
 }
 
 TEST(RepairPlan, GoodCopyOnAMemberThatStaysIsNeverReplaced) {
-  auto members = Members(6);
+  auto members = MembersWithRoom(6);
   members[2].is_usable = false;
   members[1].free_bytes = 1;
   EXPECT_TRUE(
@@ -214,7 +198,7 @@ TEST(RepairPlan, GoodCopyOnAMemberThatStaysIsNeverReplaced) {
 }
 
 TEST(RepairPlan, FifthCopyGoesToTheZoneWithFewest) {
-  auto members = Members(6);
+  auto members = MembersWithRoom(6);
   const std::vector<std::string> zones = {"a", "a", "b", "c", "a", "b"};
   for (std::size_t i = 0; i < zones.size(); ++i) members[i].zone = zones[i];
   members[4].free_bytes *= 2;  // the emptier one, where three would be
@@ -226,7 +210,7 @@ TEST(RepairPlan, FifthCopyGoesToTheZoneWithFewest) {
 }
 
 TEST(RepairPlan, ReplacedNodesZoneIsFree) {
-  auto members = Members(5);
+  auto members = MembersWithRoom(5);
   for (std::size_t i = 0; i < 5; ++i) members[i].zone = std::string(1, static_cast<char>('a' + i % 3));
   members[2].is_withdrawn = true;  // zone c; node 4 is in a, node 5 in b
   auto six = members;
@@ -245,7 +229,7 @@ TEST(RepairPlan, SaysWhyACopyCannotBeMade) {
   const auto why = [](const IncompleteChunk& chunk, const std::vector<placement::Candidate>& members) {
     return ObstacleOf(chunk, RepairMembers(members));
   };
-  auto members = Members(4);
+  auto members = MembersWithRoom(4);
   EXPECT_EQ(why(full, members), Obstacle::kComplete);
   EXPECT_EQ(why(short_of_one, members), Obstacle::kNone);
   members[2].is_usable = false;
@@ -265,10 +249,10 @@ TEST(RepairPlan, KeepsItsLimits) {
   for (std::uint64_t i = 1; i <= 100; ++i) {
     chunks.push_back(Chunk(i, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}}));
   }
-  EXPECT_EQ(Plan(chunks, Members(3)).size(), RepairLimits().per_target_max);
-  EXPECT_EQ(Plan(chunks, Members(3), {16, 100, 100}).size(), 16u);
+  EXPECT_EQ(Plan(chunks, MembersWithRoom(3)).size(), RepairLimits().per_target_max);
+  EXPECT_EQ(Plan(chunks, MembersWithRoom(3), {16, 100, 100}).size(), 16u);
   // Two sources carry three each.
-  EXPECT_EQ(Plan(chunks, Members(3), {100, 3, 100}).size(), 6u);
+  EXPECT_EQ(Plan(chunks, MembersWithRoom(3), {100, 3, 100}).size(), 6u);
 }
 
 TEST(RepairPlan, CountsWhatIsUnderWay) {
@@ -276,7 +260,7 @@ TEST(RepairPlan, CountsWhatIsUnderWay) {
   load.in_flight = 4;
   load.by_target[NodeId(3)] = 4;
   EXPECT_TRUE(PlanRepair({Chunk(1, {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kMissing}})},
-                         RepairMembers(Members(3)), {}, load)
+                         RepairMembers(MembersWithRoom(3)), {}, load)
                   .empty());
 }
 

@@ -4,31 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "server/leader/repair_pace.h"
+#include "tests/unit/leader/repair_chunks.h"
+#include "tests/unit/leader/test_start.h"
 
 namespace dfs::leader {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-constexpr auto kOk = CopyState::kOk;
-constexpr auto kMissing = CopyState::kMissing;
-
-std::vector<placement::Candidate> Candidates(std::uint32_t count) {
-  std::vector<placement::Candidate> members;
-  for (std::uint32_t node = 1; node <= count; ++node) {
-    placement::Candidate member;
-    member.node = NodeId(node);
-    member.free_bytes = std::uint64_t{100} << 30;
-    member.is_usable = true;
-    members.push_back(member);
-  }
-  return members;
-}
-
-IncompleteChunk Chunk(std::uint64_t sequence, std::map<NodeId, CopyState> set) {
-  return {{{Term(1), sequence}, 0}, 10, {1, sequence}, 3, std::move(set)};
-}
 
 std::vector<std::uint64_t> Sequences(const std::vector<ChunkId>& chunks) {
   std::vector<std::uint64_t> sequences;
@@ -43,7 +26,7 @@ const std::map<NodeId, CopyState> kTwoLeft = {
 const std::map<NodeId, CopyState> kThree = {{NodeId(1), kOk}, {NodeId(2), kOk}, {NodeId(3), kOk}};
 
 TEST(RepairSurvey, OneCopyLeftGoesBeforeTwoAmongAllVersions) {
-  const RepairMembers members(Candidates(3));
+  const RepairMembers members(MembersWithRoom(3));
   RepairSurvey survey;
   for (std::uint64_t i = 1; i <= 5; ++i) survey.Add(Chunk(i, kTwoLeft), members, false);
   EXPECT_THAT(survey.Take(10), IsEmpty()) << "one with a single copy may still be found";
@@ -57,7 +40,7 @@ TEST(RepairSurvey, OneCopyLeftGoesBeforeTwoAmongAllVersions) {
 
 // Two copies before those with one: the queue is full when these come.
 TEST(RepairSurvey, AFullQueueGivesUpTheLeastEndangeredFirst) {
-  auto candidates = Candidates(4);
+  auto candidates = MembersWithRoom(4);
   candidates[3].is_withdrawn = true;
   const RepairMembers members(candidates);
   RepairSurvey survey(4);
@@ -80,7 +63,7 @@ TEST(RepairSurvey, AFullQueueGivesUpTheLeastEndangeredFirst) {
 }
 
 TEST(RepairSurvey, AFullQueueKeepsWhatIsAsEndangeredAsTheNewOne) {
-  const RepairMembers members(Candidates(3));
+  const RepairMembers members(MembersWithRoom(3));
   RepairSurvey survey(2);
   for (std::uint64_t i = 1; i <= 3; ++i) survey.Add(Chunk(i, kOneLeft), members, false);
   survey.Add(Chunk(4, kTwoLeft), members, false);
@@ -89,7 +72,7 @@ TEST(RepairSurvey, AFullQueueKeepsWhatIsAsEndangeredAsTheNewOne) {
 }
 
 TEST(RepairSurvey, WhatIsInTheTrashIsHandedOverAndNoAlarm) {
-  auto candidates = Candidates(3);
+  auto candidates = MembersWithRoom(3);
   candidates[0].is_withdrawn = true;
   IncompleteChunk trashed = Chunk(1, {{NodeId(1), kOk}});
   trashed.is_trashed = true;
@@ -115,7 +98,7 @@ TEST(RepairSurvey, WhatIsInTheTrashIsHandedOverAndNoAlarm) {
 }
 
 TEST(RepairSurvey, CountsWhatIsMissing) {
-  auto candidates = Candidates(4);
+  auto candidates = MembersWithRoom(4);
   candidates[3].is_usable = false;
   const RepairMembers members(candidates);
   RepairSurvey survey;
@@ -135,7 +118,7 @@ TEST(RepairSurvey, CountsWhatIsMissing) {
 }
 
 TEST(RepairSurvey, CopiesOfAnOutNodeAreMissing) {
-  auto candidates = Candidates(4);
+  auto candidates = MembersWithRoom(4);
   candidates[2].is_withdrawn = true;
   candidates[2].is_usable = false;
   RepairSurvey survey;
@@ -145,7 +128,7 @@ TEST(RepairSurvey, CopiesOfAnOutNodeAreMissing) {
 }
 
 TEST(RepairSurvey, TellsWhatANodeHasToHandOver) {
-  auto four = Candidates(4);
+  auto four = MembersWithRoom(4);
   four[2].is_withdrawn = true;
   RepairSurvey survey;
   survey.Add(Chunk(1, kThree), RepairMembers(four), false);
@@ -155,7 +138,7 @@ TEST(RepairSurvey, TellsWhatANodeHasToHandOver) {
   EXPECT_EQ(survey.totals().handovers.at(NodeId(3)).chunks, 1u);
   EXPECT_EQ(survey.totals().handovers.at(NodeId(3)).bytes, 10u);
   // With two others there is nobody to hand a third copy to.
-  auto three = Candidates(3);
+  auto three = MembersWithRoom(3);
   three[2].is_withdrawn = true;
   RepairSurvey small;
   small.Add(Chunk(1, kThree), RepairMembers(three), false);
@@ -167,7 +150,6 @@ TEST(RepairSurvey, TellsWhatANodeHasToHandOver) {
 
 // ---- pace ----
 
-const MonotonicTime kStart = absl::FromUnixSeconds(1'000'000);
 constexpr std::uint64_t kChunk = 64'000'000;
 
 TEST(RepairPace, UnlimitedWhileNoClientIsAtWork) {

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/leader/test_start.h"
+
 namespace dfs::leader {
 namespace {
 
-const MonotonicTime kStart = absl::FromUnixSeconds(1'000);
 const NodeId kNode(2);
 const RunId kRun(7);
 

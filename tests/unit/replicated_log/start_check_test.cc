@@ -12,7 +12,7 @@
 namespace dfs::replicated_log {
 namespace {
 
-const MonotonicTime kStart = absl::FromUnixSeconds(1'000);
+const MonotonicTime kBooted = absl::FromUnixSeconds(1'000);
 
 using consensus::Configuration;
 
@@ -74,7 +74,7 @@ class Script {
 
  private:
   std::ostream& Line() {
-    return text_ << absl::ToInt64Milliseconds(now_ - kStart) << ": ";
+    return text_ << absl::ToInt64Milliseconds(now_ - kBooted) << ": ";
   }
   std::vector<std::string> Step(StartCheckInput input) {
     auto out = core_.Step(now_, std::move(input));
@@ -99,7 +99,7 @@ class Script {
 
   LogPosition own_{Term(5), Term(4), LogIndex(100)};
   StartCheckCore core_;
-  MonotonicTime now_ = kStart;
+  MonotonicTime now_ = kBooted;
   MonotonicTime deadline_ = absl::InfiniteFuture();
   bool is_quiet_ = false;
   std::ostringstream text_;
