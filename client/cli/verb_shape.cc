@@ -170,16 +170,34 @@ std::string FishFlags(const std::vector<FlagShape>& flags, const std::string& co
   return out;
 }
 
+// fish's own function takes the value of a flag for the verb.
+std::string FishWantsVerb(const std::vector<FlagShape>& global) {
+  std::vector<std::string> with_value;
+  for (const auto& flag : global) {
+    if (flag.takes_value) with_value.push_back(flag.name);
+  }
+  return "function __dfs_cli_wants_verb\n"
+         "  set -l is_value 0\n"
+         "  for word in (commandline -opc)[2..-1]\n"
+         "    if test $is_value = 1\n"
+         "      set is_value 0\n"
+         "    else if contains -- $word " + Joined(with_value, " ") + "\n"
+         "      set is_value 1\n"
+         "    else if not string match -q -- '-*' $word\n"
+         "      return 1\n"
+         "    end\n"
+         "  end\n"
+         "end\n";
+}
+
 std::string FishScript(const std::vector<FlagShape>& global) {
-  std::string out =
-      "# dfs-cli completion for fish: put it into ~/.config/fish/completions/dfs-cli.fish.\n"
-      "complete -c dfs-cli -f\n"
-      "complete -c dfs-cli -n __fish_use_subcommand -a help -d 'this help, or that of a verb'\n" +
-      FishFlags(global, "");
+  const std::string wanted = "complete -c dfs-cli -n __dfs_cli_wants_verb -a ";
+  std::string out = "# dfs-cli completion for fish: put it into ~/.config/fish/completions/dfs-cli.fish.\n" +
+                    FishWantsVerb(global) + "complete -c dfs-cli -f\n" + wanted + "help -d 'this help, or that of a verb'\n" +
+                    FishFlags(global, "");
   for (const VerbShape& shape : ShapesOfVerbs()) {
     const std::string seen = " -n '__fish_seen_subcommand_from " + Joined(AllNamesOf(*shape.verb), " ") + "'";
-    out += "complete -c dfs-cli -n __fish_use_subcommand -a " + shape.verb->name + " -d " +
-           Quoted(shape.verb->summary) + "\n" + FishFlags(shape.flags, seen);
+    out += wanted + shape.verb->name + " -d " + Quoted(shape.verb->summary) + "\n" + FishFlags(shape.flags, seen);
     if (!shape.choices.empty()) out += "complete -c dfs-cli" + seen + " -a '" + Joined(shape.choices, " ") + "'\n";
     if (shape.takes_remote) {
       out += "complete -c dfs-cli" + seen + " -a '(" + kRemoteNames + " -- (commandline -ct) 2>/dev/null)'\n";

@@ -147,7 +147,7 @@ grpc::Status ClusterService::Hello(grpc::ServerContext* /*context*/,
         api::ErrorDetail::WRONG_CLUSTER));
   }
   response->set_cluster_id(cluster_text);
-  response->set_applied_index(view->applied_index().value());
+  response->set_applied_index(parts_.machine->applied_index().value());
   response->set_node_id(parts_.self.value());
   response->set_leader_id(parts_.raft->Status().leader.value());
   response->set_server_version(parts_.server_version);
@@ -185,9 +185,11 @@ grpc::Status ClusterService::Status(grpc::ServerContext* /*context*/,
   response->set_trashed(totals.trashed);
   const absl::Duration silence = std::min(raft.leader_silence, absl::Hours(24 * 365));
   response->set_age_ms(static_cast<std::uint64_t>(absl::ToInt64Milliseconds(silence)));
-  const metadata::StateHash hash = view->GetStateHash();
-  response->set_state_hash(ToString(hash.hash));
-  response->set_state_hash_index(hash.index.value());
+  if (parts_.machine->has_files()) {
+    const metadata::StateHash hash = view->GetStateHash();
+    response->set_state_hash(ToString(hash.hash));
+    response->set_state_hash_index(hash.index.value());
+  }
   response->set_server_version(parts_.server_version);
   if (parts_.gossip) *response->mutable_gossip() = parts_.gossip();
   // Status answers whether there is a leader or not.

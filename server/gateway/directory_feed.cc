@@ -1,8 +1,8 @@
 #include "server/gateway/directory_feed.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "common/status_macros.h"
 #include "dfs/internal/v1/catalog.pb.h"
 #include "server/gateway/peer_call.h"
 
@@ -10,7 +10,7 @@ namespace dfs::gateway {
 namespace {
 
 constexpr absl::Duration kFirstInterval = absl::Milliseconds(20);  // until there is a directory
-constexpr absl::Duration kPatience = absl::Seconds(2);
+constexpr absl::Duration kRoundMax = absl::Seconds(5);
 
 }  // namespace
 
@@ -27,16 +27,20 @@ void DirectoryFeed::Stop() {
 
 void DirectoryFeed::Loop() {
   // Who cannot be reached now is asked again: nothing is lost by it.
-  [[maybe_unused]] const absl::Status ignored = Fetch(/*as_of_now=*/false, kPatience);
-  const absl::Duration pause = known_index_ == 0 ? kFirstInterval : kInterval;
+  [[maybe_unused]] const absl::Status ignored = Fetch(/*as_of_now=*/false, kRoundMax);
+  const absl::Duration pause = parts_.known().is_none() ? kFirstInterval : kInterval;
   executor_->PostAt(parts_.clock->Now() + pause, [this] { Loop(); });
 }
 
 absl::Status DirectoryFeed::Fetch(bool as_of_now, absl::Duration timeout) {
+  const MonotonicTime deadline = parts_.clock->Now() + timeout;
   rpc::DirectoryRequest request;
-  request.set_known_index(known_index_);
+  request.set_known_index(parts_.known().value());
   request.set_as_of_now(as_of_now);
+  absl::Status last = absl::UnavailableError("no node that has metadata of files answers");
   for (const NodeId holder : parts_.holders()) {
+    const absl::Duration left = deadline - parts_.clock->Now();
+    if (left <= absl::ZeroDuration()) break;
     metadata::DirectoryRows directory;
     bool is_known = false;
     bool is_too_large = false;
@@ -48,18 +52,14 @@ absl::Status DirectoryFeed::Fetch(bool as_of_now, absl::Duration timeout) {
       return !is_too_large;
     };
     const auto word = PassOn(parts_.channels, &guard_, holder, nullptr, "/dfs.internal.v1.Catalog/Directory",
-                             ChannelUse::kControl, request, take, timeout);
+                             ChannelUse::kControl, request, take, std::min(left, kHolderPatience));
     if (is_too_large) return absl::ResourceExhaustedError("a directory of too many rows");
     if (!word) continue;
-    DFS_RETURN_IF_ERROR(*word);
-    if (is_known) return absl::OkStatus();
-    const std::uint64_t index = directory.index.value();
-    DFS_RETURN_IF_ERROR(parts_.adopt(std::move(directory)));
-    for (std::uint64_t known = known_index_; known < index && !known_index_.compare_exchange_weak(known, index);) {
-    }
-    return absl::OkStatus();
+    if (word->ok()) return is_known ? absl::OkStatus() : parts_.adopt(std::move(directory), deadline - parts_.clock->Now());
+    last = *word;
+    if (!MayAnotherAnswer(last)) break;
   }
-  return absl::UnavailableError("no node that has metadata of files answers");
+  return last;
 }
 
 }  // namespace dfs::gateway

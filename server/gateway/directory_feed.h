@@ -2,8 +2,7 @@
 #ifndef DFS_SERVER_GATEWAY_DIRECTORY_FEED_H_
 #define DFS_SERVER_GATEWAY_DIRECTORY_FEED_H_
 
-#include <atomic>
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -31,8 +30,10 @@ class DirectoryFeed {
     const Clock* clock = nullptr;
     PeerChannels* channels = nullptr;
     std::function<std::vector<NodeId>()> holders;  // coordinator::Parts::file_holders
-    // metadata::AdoptDirectory; may block.
-    std::function<absl::Status(metadata::DirectoryRows)> adopt;
+    // What is here: a snapshot of the log may have put an older one in its place.
+    std::function<LogIndex()> known;
+    // metadata::AdoptDirectory; may block, for as long as it is told at most.
+    std::function<absl::Status(metadata::DirectoryRows, absl::Duration)> adopt;
   };
   explicit DirectoryFeed(Parts parts) : parts_(std::move(parts)) {}
   ~DirectoryFeed();  // Stop()
@@ -40,8 +41,8 @@ class DirectoryFeed {
   void Start();
   void Stop();
 
-  // Brings the directory to at least what was answered to anybody before this call. Blocks; each node that is asked has
-  // `timeout`. kUnavailable NO_QUORUM: no leader was found; kUnavailable: nobody answers.
+  // Brings the directory to at least what was answered to anybody before this call. Blocks, no longer than `timeout`.
+  // kUnavailable NO_QUORUM: no leader was found; kUnavailable: nobody answers.
   [[nodiscard]] absl::Status Refresh(absl::Duration timeout) { return Fetch(true, timeout); }
 
  private:
@@ -50,7 +51,6 @@ class DirectoryFeed {
 
   const Parts parts_;
   ProgressGuard guard_;
-  std::atomic<std::uint64_t> known_index_{0};
   std::unique_ptr<ThreadExecutor> executor_;
 };
 

@@ -56,8 +56,6 @@ void TakeResult(const metadata::MetadataView& view, const rpc::CommandResult& re
   }
 }
 
-// A node that is asked for a file and sends nothing for so long may hang: another one is asked.
-constexpr absl::Duration kHolderPatience = absl::Seconds(2);
 constexpr int kHerePageSize = 1'000;
 
 }  // namespace
@@ -74,8 +72,8 @@ FileOperations::FileOperations(const coordinator::Parts& parts, PeerChannels* ch
       parked_executor_("parked-puts", *parts.clock) {}
 
 absl::Status FileOperations::Read(const std::function<absl::Status(absl::Duration lag_max)>& here,
-                                  const There& there) {
-  if (!parts_.machine->has_files()) return ReadFromHolders(there);
+                                  const There& there, const bool& has_answer) {
+  if (!parts_.machine->has_files()) return ReadFromHolders(there, has_answer);
   const MonotonicTime start = parts_.clock->Now();
   absl::Status status = here(coordinator::kLagMax);
   if (!coordinator::IsLagging(status)) return status;
@@ -86,12 +84,19 @@ absl::Status FileOperations::Read(const std::function<absl::Status(absl::Duratio
   return here(std::max(left, coordinator::kLagMax));
 }
 
-absl::Status FileOperations::ReadFromHolders(const There& there) {
+absl::Status FileOperations::ReadFromHolders(const There& there, const bool& has_answer) {
+  const MonotonicTime start = parts_.clock->Now();
   const std::vector<NodeId> holders = parts_.file_holders();
-  for (std::size_t i = 0; i < holders.size(); ++i) {
-    const bool is_last = i + 1 == holders.size();
-    if (auto word = there(holders[i], is_last ? coordinator::kProgressTimeout : kHolderPatience)) return *std::move(word);
+  std::optional<absl::Status> last;
+  for (const NodeId holder : holders) {
+    const absl::Duration left = coordinator::kQuorumTimeout - (parts_.clock->Now() - start);
+    if (left <= absl::ZeroDuration()) break;
+    auto word = there(holder, std::min(left, kHolderPatience));
+    if (!word) continue;
+    if (word->ok() || has_answer || !MayAnotherAnswer(*word)) return *std::move(word);
+    last = std::move(word);
   }
+  if (last) return *std::move(last);
   return coordinator::NoQuorum(*parts_.machine->View(), "this node keeps no metadata of files and reached nobody who does",
                                holders);
 }
@@ -101,7 +106,7 @@ absl::Status FileOperations::Get(const grpc::ServerContext* context, const api::
   const InPhase phase(phases, Phase::kResolve);
   bool has_first = false;
   const GetSink timed = [&](const WithData<api::GetResponse>& message) {
-    if (phases != nullptr && !std::exchange(has_first, true)) phases->Enter(Phase::kRest);
+    if (!std::exchange(has_first, true) && phases != nullptr) phases->Enter(Phase::kRest);
     return sink(message);
   };
   if (const auto bucket = gossip_files_.BucketOf(request.bucket())) {
@@ -111,7 +116,8 @@ absl::Status FileOperations::Get(const grpc::ServerContext* context, const api::
               [&](NodeId node, absl::Duration patience) -> std::optional<absl::Status> {
                 if (context != nullptr) return relay_.Get(node, context, request, timed, patience);
                 return GetChecked(node, request, timed, patience);
-              });
+              },
+              has_first);
 }
 
 // Of what another node sent: a client that has not come by gRPC has no sums to check it against.
@@ -140,7 +146,8 @@ absl::Status FileOperations::Stat(const grpc::ServerContext* context,
   return Read([&](absl::Duration lag_max) { return reads_.Stat(request, lag_max, response); },
               [&](NodeId node, absl::Duration patience) {
                 return relay_.Stat(node, context, request, response, patience);
-              });
+              },
+              /*has_answer=*/false);
 }
 
 absl::Status FileOperations::Locate(const grpc::ServerContext* context,
@@ -152,7 +159,8 @@ absl::Status FileOperations::Locate(const grpc::ServerContext* context,
   return Read([&](absl::Duration lag_max) { return reads_.Locate(request, lag_max, response); },
               [&](NodeId node, absl::Duration patience) {
                 return relay_.Locate(node, context, request, response, patience);
-              });
+              },
+              /*has_answer=*/false);
 }
 
 absl::Status FileOperations::List(const grpc::ServerContext* context,
@@ -160,10 +168,16 @@ absl::Status FileOperations::List(const grpc::ServerContext* context,
   if (const auto bucket = gossip_files_.BucketOf(request.bucket())) {
     return gossip_files_.List(*bucket, request, sink);
   }
-  return Read([&](absl::Duration lag_max) { return reads_.List(request, lag_max, sink); },
+  bool has_answer = false;
+  const ListSink noted = [&](const api::ListResponse& page) {
+    has_answer = true;
+    return sink(page);
+  };
+  return Read([&](absl::Duration lag_max) { return reads_.List(request, lag_max, noted); },
               [&](NodeId node, absl::Duration patience) {
-                return relay_.List(node, context, request, sink, patience);
-              });
+                return relay_.List(node, context, request, noted, patience);
+              },
+              has_answer);
 }
 
 // Of a chunk on this node or another: members come to hold the same.
@@ -178,11 +192,20 @@ absl::Status FileOperations::ListHere(const grpc::ServerContext* context, const 
   if (!parts_.machine->has_files()) {
     api::ListHereRequest ask;
     ask.set_node_id(node.value());
-    return ReadFromHolders([&](NodeId holder, absl::Duration patience) {
-      return PassOn<api::ListHereRequest, api::ListHereResponse>(channels_, &guard_, holder, context,
-                                                                 "/dfs.internal.v1.Catalog/ListHere", ChannelUse::kControl,
-                                                                 ask, sink, patience);
-    });
+    bool has_answer = false;
+    const HereSink noted = [&](const api::ListHereResponse& page) {
+      has_answer = true;
+      return sink(page);
+    };
+    const absl::Status status = ReadFromHolders(
+        [&](NodeId holder, absl::Duration patience) {
+          return PassOn<api::ListHereRequest, api::ListHereResponse>(channels_, &guard_, holder, context,
+                                                                     "/dfs.internal.v1.Catalog/ListHere",
+                                                                     ChannelUse::kControl, ask, noted, patience);
+        },
+        has_answer);
+    // This always answers: chunks of its own without their names, if nobody knows these.
+    if (status.ok() || has_answer || node != parts_.self) return status;
   }
   const auto view = parts_.machine->View();
   const auto row = view->FindNode(node);

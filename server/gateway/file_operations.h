@@ -77,9 +77,11 @@ class FileOperations {
  private:
   using There = std::function<std::optional<absl::Status>(NodeId node, absl::Duration patience)>;
   // Answers `here`, or, if this node's state lags, `there` at the leader; if that cannot be asked, `here` after all.
-  absl::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here, const There& there);
-  // `there` at the nodes that have metadata of files, until one of them speaks.
-  absl::Status ReadFromHolders(const There& there);
+  // `has_answer`: whether something was passed on to the client.
+  absl::Status Read(const std::function<absl::Status(absl::Duration lag_max)>& here, const There& there,
+                    const bool& has_answer);
+  // `there` at the nodes that have metadata of files, until one of them answers, within kQuorumTimeout.
+  absl::Status ReadFromHolders(const There& there, const bool& has_answer);
   std::optional<absl::Status> GetChecked(NodeId node, const api::GetRequest& request,
                                          const GetSink& sink, absl::Duration patience);
   [[nodiscard]] std::optional<gossip_store::Record> FindGossip(const TxnId& txn);

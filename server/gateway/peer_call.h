@@ -23,6 +23,14 @@
 
 namespace dfs::gateway {
 
+// One of several that can answer the same, and that sends nothing for so long, may hang: another is asked.
+inline constexpr absl::Duration kHolderPatience = absl::Seconds(2);
+
+// Whether another node may know or have room for what this one has not: it is cut off, lags, has just joined or is overloaded.
+inline bool MayAnotherAnswer(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
+}
+
 // What the other node said; nullopt if it was not the node that spoke but the connection.
 inline std::optional<absl::Status> WordOf(const grpc::Status& status) {
   const bool may_be_lost = status.error_code() == grpc::StatusCode::UNAVAILABLE ||

@@ -16,14 +16,16 @@ absl::Status NobodyAnswers() { return absl::UnavailableError("no node that has m
 
 template <class Request, class Response>
 absl::StatusOr<Response> RemoteReplicaCatalog::Ask(const char* method, const Request& request) {
+  absl::Status last = NobodyAnswers();
   for (const NodeId holder : holders_()) {
     Response response;
-    const auto word = AskOnce(channels_, &guard_, holder, nullptr, method, request, &response);
+    const auto word = AskOnce(channels_, &guard_, holder, nullptr, method, request, &response, kHolderPatience);
     if (!word) continue;
-    if (!word->ok()) return *word;
-    return response;
+    if (word->ok()) return response;
+    last = *word;
+    if (!MayAnotherAnswer(last)) break;
   }
-  return NobodyAnswers();
+  return last;
 }
 
 absl::StatusOr<std::vector<bool>> RemoteReplicaCatalog::AreNamed(NodeId node, const std::vector<ChunkId>& chunks) {
@@ -68,7 +70,7 @@ absl::Status RemoteReplicaCatalog::ListLetGo(NodeId node, const std::function<bo
   };
   for (const NodeId holder : holders_()) {
     const auto word = PassOn(channels_, &guard_, holder, nullptr, "/dfs.internal.v1.Catalog/ListLetGo",
-                             ChannelUse::kControl, request, take);
+                             ChannelUse::kControl, request, take, kHolderPatience);
     if (!word) continue;
     return goes_on ? *word : absl::OkStatus();
   }

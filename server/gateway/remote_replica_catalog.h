@@ -12,8 +12,8 @@
 
 namespace dfs::gateway {
 
-// Asks dfs.internal.v1.Catalog of the holders in turn. A question that meets nodes which hang takes kProgressTimeout of the
-// coordinator for each of them.
+// Asks dfs.internal.v1.Catalog of the holders in turn. A question that meets nodes which hang takes kHolderPatience for each of
+// them.
 class RemoteReplicaCatalog final : public leader::ReplicaCatalog {
  public:
   // `channels` outlives it. `holders`: coordinator::Parts::file_holders.

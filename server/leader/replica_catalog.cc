@@ -9,8 +9,9 @@
 namespace dfs::leader {
 namespace {
 
-// Versions that one page looks at: views hold resources.
+// Versions that one page looks at, as views hold resources, and chunks after which it ends.
 constexpr std::size_t kVersionsPerPage = 500;
+constexpr std::size_t kChunksPerPage = 10'000;
 
 const rpc::Replica* FindReplica(const rpc::ChunkRow& chunk, NodeId node) {
   for (const auto& replica : chunk.replicas()) {
@@ -36,6 +37,7 @@ absl::StatusOr<std::vector<bool>> LocalReplicaCatalog::AreNamed(NodeId node, con
 
 absl::StatusOr<ReplicaCatalog::Page> LocalReplicaCatalog::ListGood(NodeId node, const TxnId& after) {
   Page page;
+  page.is_end = true;
   std::size_t seen = 0;
   machine_->View()->ListVersions(after, [&](const rpc::VersionRow& version) {
     page.last = FromWire(version.txn());
@@ -45,9 +47,9 @@ absl::StatusOr<ReplicaCatalog::Page> LocalReplicaCatalog::ListGood(NodeId node, 
       if (replica == nullptr || replica->state() != api::OK) continue;
       page.chunks.push_back({{page.last, static_cast<std::uint32_t>(k)}, chunk.size(), HashFromWire(chunk.hash())});
     }
-    return ++seen < kVersionsPerPage;
+    page.is_end = ++seen < kVersionsPerPage && page.chunks.size() < kChunksPerPage;
+    return page.is_end;
   });
-  page.is_end = seen < kVersionsPerPage;
   return page;
 }
 

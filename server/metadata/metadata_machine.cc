@@ -213,4 +213,6 @@ std::unique_ptr<MetadataView> MetadataMachine::View() const {
 
 DirectoryRows MetadataMachine::Directory() const { return ReadDirectory(*state_->store->Snapshot()); }
 
+LogIndex MetadataMachine::directory_index() const { return LoadDirectoryIndex(*state_->store->Snapshot()); }
+
 }  // namespace dfs::metadata

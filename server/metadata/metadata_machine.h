@@ -155,6 +155,8 @@ class MetadataMachine {
   [[nodiscard]] std::unique_ptr<MetadataView> View() const;
   // What a storage-only node is told. Thread-safe.
   [[nodiscard]] DirectoryRows Directory() const;
+  // Of a storage-only node: behind which entry its directory stands. Thread-safe.
+  [[nodiscard]] LogIndex directory_index() const;
   // State hash at the last multiple of 1,000 that was applied by this object, for comparison with peers; index 0:
   // none yet, or it has no files and so no state to compare. Thread-safe.
   [[nodiscard]] StateHash LastCheckpoint() const;

@@ -7,11 +7,6 @@
 #include "server/node/waiter.h"
 
 namespace dfs::node {
-namespace {
-
-constexpr absl::Duration kAdoptMax = absl::Seconds(10);  // a round of the log that hangs holds it up
-
-}  // namespace
 
 FileSource::FileSource(Parts parts) : parts_(std::move(parts)) {
   if (parts_.machine->has_files()) {
@@ -23,10 +18,11 @@ FileSource::FileSource(Parts parts) : parts_(std::move(parts)) {
   feed.clock = parts_.clock;
   feed.channels = parts_.channels;
   feed.holders = parts_.holders;
-  feed.adopt = [adopt = parts_.adopt](metadata::DirectoryRows directory) {
+  feed.known = [machine = parts_.machine] { return machine->directory_index(); };
+  feed.adopt = [adopt = parts_.adopt](metadata::DirectoryRows directory, absl::Duration timeout) {
     Waiter waiter;
     adopt(std::move(directory), waiter.Callback());
-    return waiter.Wait(kAdoptMax);
+    return waiter.Wait(timeout);
   };
   feed_ = std::make_unique<gateway::DirectoryFeed>(std::move(feed));
 }

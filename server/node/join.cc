@@ -118,7 +118,7 @@ absl::Status FormCluster(replicated_log::LogStore& store, const rpc::NodeRow& no
   // The log first: a crash between the two leaves a directory without a cluster id, which is formed anew
   // (the entry is then replaced). The other way round it would be a member without a log.
   DFS_RETURN_IF_ERROR(store.Append(consensus::HardState{Term(1), NodeId()}, {entry}));
-  return store.SetMembership(cluster, self);
+  return store.SetMembership(cluster, self, /*gets_no_commands=*/false);
 }
 
 }  // namespace dfs::node

@@ -164,7 +164,6 @@ class Node::Impl final : public chunk::Confirmer {
   const Dialer dialer_{config_.tls ? Dialer(*config_.tls, TlsDoor::kPeers) : Dialer()};
   NodeId self_;
   consensus::Configuration first_configuration_;  // as Join told it
-  metadata::Keeps keeps_ = metadata::Keeps::kEverything;
   const RunId run_id_{SystemRandom64()};
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> was_full_{false};
@@ -228,26 +227,24 @@ absl::Status Node::Impl::Join(absl::Duration timeout) {
                        JoinThrough({config_.join, dialer_}, JoinRequestOf(log_store_->identity(), config_),
                                    timeout, interrupted_));
   DFS_ASSIGN_OR_RETURN(first_configuration_, replicated_log::DecodeConfiguration(joined.configuration()));
-  return log_store_->SetMembership(UuidFromWire<ClusterId>(joined.cluster_id()),
-                                   NodeId(joined.node_id()));
+  const NodeId node(joined.node_id());
+  const auto self = first_configuration_.members.find(node);
+  const bool gets_no_commands = self != first_configuration_.members.end() && self->second.gets_no_commands;
+  return log_store_->SetMembership(UuidFromWire<ClusterId>(joined.cluster_id()), node, gets_no_commands);
 }
 
 // A node whose log is still empty knows nobody: rule R2 has it listen only to those it can dial itself.
 absl::Status Node::Impl::LearnConfiguration() {
   DFS_ASSIGN_OR_RETURN(const consensus::InitialState stored, log_store_->Load());
-  consensus::Configuration configuration = LastConfiguration(stored);
-  if (configuration.members.empty() && first_configuration_.members.empty()) {
-    if (config_.join.empty()) return StoppedBeforeTheLog(config_.data_dir);
-    DFS_RETURN_IF_ERROR(Join(absl::InfiniteDuration()));
-  }
-  if (configuration.members.empty()) configuration = first_configuration_;
-  const auto self = configuration.members.find(log_store_->identity().node_id);
-  if (self != configuration.members.end() && self->second.gets_no_commands) keeps_ = metadata::Keeps::kDirectory;
-  return absl::OkStatus();
+  if (!LastConfiguration(stored).members.empty() || !first_configuration_.members.empty()) return absl::OkStatus();
+  if (config_.join.empty()) return StoppedBeforeTheLog(config_.data_dir);
+  return Join(absl::InfiniteDuration());
 }
 
 absl::Status Node::Impl::OpenStores() {
-  machine_ = std::make_unique<metadata::MetadataMachine>(log_store_->state(), keeps_);
+  const bool has_files = !log_store_->identity().gets_no_commands;
+  machine_ = std::make_unique<metadata::MetadataMachine>(
+      log_store_->state(), has_files ? metadata::Keeps::kEverything : metadata::Keeps::kDirectory);
   files_ = std::make_unique<FileSource>(FileSource::Parts{
       machine_.get(), &clock_, &channels_, [this] { return Holders(); },
       [this](metadata::DirectoryRows rows, auto done) { raft_->AdoptDirectory(std::move(rows), done); }});
@@ -564,7 +561,6 @@ void Node::Impl::Stop() {
   }
   if (doors_ != nullptr) doors_->StopClients(kStopGrace);
   if (upkeep_ != nullptr) upkeep_->Stop();
-  if (files_ != nullptr) files_->Stop();
   if (collector_ != nullptr) collector_->Stop();
   if (scrubber_ != nullptr) scrubber_->Stop();
   if (gossip_ != nullptr) gossip_->Stop();
@@ -572,6 +568,7 @@ void Node::Impl::Stop() {
   if (leader_host_ != nullptr) leader_host_->Stop();
   if (raft_transport_ != nullptr) raft_transport_->SetGreeter(nullptr);
   if (finder_ != nullptr) finder_->Stop();
+  if (files_ != nullptr) files_->Stop();  // the finder may have started it until now
   if (raft_ != nullptr) raft_->Stop();
   if (leader_client_ != nullptr) leader_client_->Stop();
   if (raft_transport_ != nullptr) raft_transport_->Stop();

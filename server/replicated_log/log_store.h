@@ -25,6 +25,7 @@ struct Identity {
   BootEpoch boot_epoch;                 // of this start: already raised by one and synced
   std::optional<ClusterId> cluster_id;  // unset until formed or joined
   NodeId node_id;                       // none until formed or joined
+  bool gets_no_commands = false;        // joined as a storage-only node: for good, whatever the log says so far
 };
 
 // Calls come from one thread, except where said. Every call blocks on disk.
@@ -33,8 +34,8 @@ class LogStore {
   virtual ~LogStore() = default;
 
   [[nodiscard]] virtual const Identity& identity() const = 0;
-  // Sets cluster and node id, synced. CHECKs that they were unset or equal.
-  [[nodiscard]] virtual absl::Status SetMembership(ClusterId cluster, NodeId node) = 0;
+  // Sets cluster, node id and whether it gets commands, synced. CHECKs that the ids were unset or equal.
+  [[nodiscard]] virtual absl::Status SetMembership(ClusterId cluster, NodeId node, bool gets_no_commands) = 0;
 
   // What the core starts from. Base is the last cut; `applied_index` comes from the state machine's rows.
   [[nodiscard]] virtual absl::StatusOr<consensus::InitialState> Load() = 0;

@@ -103,6 +103,7 @@ absl::Status RocksdbLogStore::LoadIdentity() {
     identity.boot_epoch = BootEpoch(record.boot_epoch());
     if (record.has_cluster_id()) identity.cluster_id = UuidFromWire<ClusterId>(record.cluster_id());
     identity.node_id = NodeId(record.node_id());
+    identity.gets_no_commands = record.gets_no_commands();
   } else {
     identity.storage_uuid = {SystemRandom64(), SystemRandom64()};
   }
@@ -116,6 +117,7 @@ absl::Status RocksdbLogStore::WriteIdentity(const Identity& identity) {
   record.set_boot_epoch(identity.boot_epoch.value());
   if (identity.cluster_id) *record.mutable_cluster_id() = ToWire(*identity.cluster_id);
   record.set_node_id(identity.node_id.value());
+  record.set_gets_no_commands(identity.gets_no_commands);
   rocksdb::WriteBatch batch;
   batch.Put(kIdentityKey, record.SerializeAsString());
   DFS_RETURN_IF_ERROR(database_->WriteSynced(&batch));
@@ -123,7 +125,7 @@ absl::Status RocksdbLogStore::WriteIdentity(const Identity& identity) {
   return absl::OkStatus();
 }
 
-absl::Status RocksdbLogStore::SetMembership(ClusterId cluster, NodeId node) {
+absl::Status RocksdbLogStore::SetMembership(ClusterId cluster, NodeId node, bool gets_no_commands) {
   CHECK(!cluster.is_none());
   CHECK(!node.is_none());
   CHECK(!identity_.cluster_id || *identity_.cluster_id == cluster);
@@ -131,6 +133,7 @@ absl::Status RocksdbLogStore::SetMembership(ClusterId cluster, NodeId node) {
   Identity identity = identity_;
   identity.cluster_id = cluster;
   identity.node_id = node;
+  identity.gets_no_commands = gets_no_commands;
   return WriteIdentity(identity);
 }
 

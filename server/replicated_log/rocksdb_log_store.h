@@ -45,7 +45,7 @@ class RocksdbLogStore final : public LogStore {
   [[nodiscard]] bool was_recovered() const { return database_->was_recovered(); }
 
   [[nodiscard]] const Identity& identity() const override { return identity_; }
-  [[nodiscard]] absl::Status SetMembership(ClusterId cluster, NodeId node) override;
+  [[nodiscard]] absl::Status SetMembership(ClusterId cluster, NodeId node, bool gets_no_commands) override;
   [[nodiscard]] absl::StatusOr<consensus::InitialState> Load() override;
   [[nodiscard]] absl::Status Append(const std::optional<consensus::HardState>& hard_state,
                                     const std::vector<consensus::Entry>& entries) override;

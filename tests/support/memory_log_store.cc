@@ -122,9 +122,10 @@ MemoryLogStore::MemoryLogStore(StorageUuid uuid) {
   identity_.boot_epoch = BootEpoch(1);
 }
 
-absl::Status MemoryLogStore::SetMembership(ClusterId cluster, NodeId node) {
+absl::Status MemoryLogStore::SetMembership(ClusterId cluster, NodeId node, bool gets_no_commands) {
   identity_.cluster_id = cluster;
   identity_.node_id = node;
+  identity_.gets_no_commands = gets_no_commands;
   return absl::OkStatus();
 }
 

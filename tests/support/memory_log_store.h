@@ -39,7 +39,7 @@ class MemoryLogStore final : public replicated_log::LogStore {
   explicit MemoryLogStore(StorageUuid uuid);
 
   [[nodiscard]] const replicated_log::Identity& identity() const override { return identity_; }
-  [[nodiscard]] absl::Status SetMembership(ClusterId cluster, NodeId node) override;
+  [[nodiscard]] absl::Status SetMembership(ClusterId cluster, NodeId node, bool gets_no_commands) override;
   [[nodiscard]] absl::StatusOr<consensus::InitialState> Load() override;
   [[nodiscard]] absl::Status Append(const std::optional<consensus::HardState>& hard_state,
                                     const std::vector<consensus::Entry>& entries) override;

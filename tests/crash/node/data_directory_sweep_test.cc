@@ -95,7 +95,7 @@ class DataDirectory : public ::testing::Test {
     Node node;
     EXPECT_TRUE(node.disk.MakeFolder("/data").ok());
     EXPECT_TRUE(node.OpenLog().ok());
-    EXPECT_TRUE(node.log->SetMembership({7, 8}, NodeId(3)).ok());
+    EXPECT_TRUE(node.log->SetMembership({7, 8}, NodeId(3), false).ok());
     EXPECT_TRUE(node.OpenChunks().ok());
     states_.insert(Rows());
     for (std::uint64_t i = 1; i <= kEntries; ++i) {

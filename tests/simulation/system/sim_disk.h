@@ -129,7 +129,7 @@ class SimLogStore final : public replicated_log::LogStore {
   ~SimLogStore() override;
 
   [[nodiscard]] const replicated_log::Identity& identity() const override { return disk_->identity; }
-  [[nodiscard]] absl::Status SetMembership(ClusterId cluster, NodeId node) override;
+  [[nodiscard]] absl::Status SetMembership(ClusterId cluster, NodeId node, bool gets_no_commands) override;
   [[nodiscard]] absl::StatusOr<consensus::InitialState> Load() override;
   [[nodiscard]] absl::Status Append(const std::optional<consensus::HardState>& hard_state,
                                     const std::vector<consensus::Entry>& entries) override;

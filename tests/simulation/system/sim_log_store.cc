@@ -48,10 +48,11 @@ SimLogStore::SimLogStore(SimDisk* disk) : disk_(disk), rows_(std::make_unique<Ro
 }
 SimLogStore::~SimLogStore() = default;
 
-absl::Status SimLogStore::SetMembership(ClusterId cluster, NodeId node) {
+absl::Status SimLogStore::SetMembership(ClusterId cluster, NodeId node, bool gets_no_commands) {
   if (auto status = Sync(); !status.ok()) return status;
   disk_->identity.cluster_id = cluster;
   disk_->identity.node_id = node;
+  disk_->identity.gets_no_commands = gets_no_commands;
   return absl::OkStatus();
 }
 

@@ -160,7 +160,7 @@ absl::Status SimNode::FormCluster() {
   entry.configuration = std::make_shared<const consensus::Configuration>(std::move(configuration));
   entry.command = std::make_shared<const std::string>(command.SerializeAsString());
   DFS_RETURN_IF_ERROR(log_store_->Append(consensus::HardState{Term(1), NodeId()}, {entry}));
-  return log_store_->SetMembership(cluster, self_);
+  return log_store_->SetMembership(cluster, self_, false);
 }
 
 absl::Status SimNode::Join() {
@@ -197,7 +197,7 @@ absl::Status SimNode::Join() {
         DFS_ASSIGN_OR_RETURN(first_configuration_,
                              replicated_log::DecodeConfiguration(joined->configuration()));
         return log_store_->SetMembership(UuidFromWire<ClusterId>(joined->cluster_id()),
-                                         NodeId(joined->node_id()));
+                                         NodeId(joined->node_id()), false);
       }
       if (absl::IsFailedPrecondition(joined.status()) ||
           absl::IsInvalidArgument(joined.status())) {

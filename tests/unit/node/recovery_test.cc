@@ -43,7 +43,7 @@ consensus::Entry EntryAt(std::uint64_t index, std::uint64_t term,
 class RecoverAsVoterTest : public ::testing::Test {
  protected:
   void Write(const Configuration& configuration) {
-    ASSERT_TRUE(store_.SetMembership(ClusterId{4, 2}, kSelf).ok());
+    ASSERT_TRUE(store_.SetMembership(ClusterId{4, 2}, kSelf, false).ok());
     std::vector<consensus::Entry> entries;
     for (std::uint64_t i = 1; i <= 7; ++i) {
       entries.push_back(
@@ -132,7 +132,7 @@ TEST_F(RecoverAsVoterTest, JoinerRefusesIt) {
 }
 
 TEST_F(RecoverAsVoterTest, DirectoryWithoutTheLogRefusesIt) {
-  ASSERT_TRUE(store_.SetMembership(ClusterId{4, 2}, kSelf).ok());
+  ASSERT_TRUE(store_.SetMembership(ClusterId{4, 2}, kSelf, false).ok());
   ExpectRefused();
 }
 

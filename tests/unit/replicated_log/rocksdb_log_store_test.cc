@@ -138,12 +138,14 @@ TEST_F(RocksdbLogStoreTest, EachOpenRaisesTheBootEpochAndKeepsTheIdentity) {
   EXPECT_FALSE(uuid.is_none());
   EXPECT_EQ(store->identity().boot_epoch, BootEpoch(1));
   EXPECT_FALSE(store->identity().cluster_id.has_value());
-  ASSERT_TRUE(store->SetMembership(ClusterId{3, 4}, NodeId(7)).ok());
+  EXPECT_FALSE(store->identity().gets_no_commands);
+  ASSERT_TRUE(store->SetMembership(ClusterId{3, 4}, NodeId(7), /*gets_no_commands=*/true).ok());
   Open();
   EXPECT_EQ(store->identity().storage_uuid, uuid);
   EXPECT_EQ(store->identity().boot_epoch, BootEpoch(2));
   EXPECT_EQ(store->identity().cluster_id, (ClusterId{3, 4}));
   EXPECT_EQ(store->identity().node_id, NodeId(7));
+  EXPECT_TRUE(store->identity().gets_no_commands) << "before a log says it";
 }
 
 using RocksdbLogStoreDeathTest = RocksdbLogStoreTest;
