@@ -25,6 +25,9 @@ void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
                  "what others are told who wrote a file (default: user@host)");
   app.add_option("--timeout", flags.timeout, "give up after this long without progress")
       ->capture_default_str();
+  app.add_option("--retries", flags.retries, "try an operation again at most so often, at this node or another (0: never)")
+      ->check(CLI::Range(0, 1'000))
+      ->capture_default_str();
   app.add_option("--config", flags.config,
                  "file of lines `flag = value`, after [VERB] for that verb only (default: dfs/config below XDG_CONFIG_HOME or ~/.config)");
   app.add_option("--tls-cert", flags.tls.cert, "TLS: this client's certificate (PEM)");

@@ -49,13 +49,14 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Make(const GlobalFlags& flags)
   options.bucket = flags.bucket;
   options.writer = flags.writer.empty() ? OwnName() : flags.writer;
   DFS_ASSIGN_OR_RETURN(options.calls.retry.timeout, ParseTimeout(flags.timeout));
+  options.calls.retry.attempts_max = flags.retries + 1;
   return std::unique_ptr<Session>(
       new Session(flags, std::make_shared<FileClient>(std::move(endpoints), options)));
 }
 
 absl::StatusOr<std::unique_ptr<Session>> Session::MakeBeside(const Session& other, const GlobalFlags& flags) {
   const auto wanted = [](const GlobalFlags& f) {
-    return std::tie(f.endpoints, f.bucket, f.writer, f.timeout, f.tls.cert, f.tls.key, f.tls.ca);
+    return std::tie(f.endpoints, f.bucket, f.writer, f.timeout, f.retries, f.tls.cert, f.tls.key, f.tls.ca);
   };
   if (wanted(flags) != wanted(other.flags_)) return Make(flags);
   return std::unique_ptr<Session>(new Session(flags, other.client_));

@@ -21,6 +21,7 @@ struct GlobalFlags {
   std::string bucket;
   std::string writer;  // empty: USER@HOST
   std::string timeout = "30s";
+  int retries = 63;
   bool is_json = false;
   bool is_quiet = false;
   bool shows_progress = false;  // -P: also if standard error is no terminal

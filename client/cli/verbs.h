@@ -45,6 +45,8 @@ Verb LocateVerb();
 Verb LsVerb();
 Verb LsHereVerb();
 Verb StatVerb();
+// find_verb.cc
+Verb FindFilesVerb();
 // cluster_verbs.cc
 Verb StatusVerb();
 Verb MembersVerb();

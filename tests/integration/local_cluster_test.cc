@@ -17,8 +17,9 @@ class LocalCluster : public ::testing::Test {
  protected:
   ~LocalCluster() override { Run({"down"}); }
 
-  CommandResult Run(const std::vector<std::string>& arguments) {
-    std::vector<std::string> command = {ProcessCluster::SourceFolder() + "/deploy/local/cluster"};
+  CommandResult Run(const std::vector<std::string>& arguments) { return RunScript("cluster", arguments); }
+  CommandResult RunScript(const std::string& name, const std::vector<std::string>& arguments) {
+    std::vector<std::string> command = {ProcessCluster::SourceFolder() + "/deploy/local/" + name};
     command.insert(command.end(), arguments.begin(), arguments.end());
     return RunCommand(command, "",
                       {{"DFS_LOCAL_DIR", folder_.File("local state")},
@@ -49,6 +50,19 @@ class LocalCluster : public ::testing::Test {
   // Below the ports that the kernel gives to connections; tests that run at once differ.
   const int port_base_ = 12'000 + static_cast<int>(getpid()) % 70 * 100;
 };
+
+// All of it but the build, which `tests/run` makes of another kind.
+TEST_F(LocalCluster, QuickstartStoresAndReadsFilesAndGoesOnWithoutTheLeader) {
+  const auto all = RunScript("quickstart", {"--no-build"});
+  ASSERT_EQ(all.exit_code, 0) << all.out << all.err;
+  EXPECT_THAT(all.out, HasSubstr("All of it worked."));
+  EXPECT_THAT(all.out, HasSubstr("three good copies of every file"));
+  EXPECT_EQ(Processes(), 3) << "it leaves the cluster running";
+  const auto again = RunScript("quickstart", {"--no-build"});
+  EXPECT_EQ(again.exit_code, 0) << again.out << again.err;
+  EXPECT_EQ(RunScript("quickstart", {"--nobuild"}).exit_code, 64);
+  Proved("deploy/local/quickstart stores, reads, loses and gets back a leader, twice, with the binaries of this build");
+}
 
 // Feature 47.
 TEST_F(LocalCluster, WholeLife) {

@@ -366,6 +366,42 @@ TEST_F(CliTest, BashCompletesVerbsFlagsChoicesAndRemoteNames) {
   EXPECT_EQ(Run("completion tcsh").code, 64);
 }
 
+TEST_F(CliTest, FindPrintsWhatIsCalledSoAsLargeOrAsNew) {
+  WriteFile(folder / "small", "x");
+  WriteFile(folder / "large", std::string(20'000, 'y'));
+  for (const char* put : {"small logs/a.log", "large logs/old/b.log", "large logs/b.txt", "small logs", "small 'we[i]rd/c.log'"}) {
+    ASSERT_EQ(Run("put " + std::string(put)).code, 0);
+  }
+  EXPECT_EQ(Run("find").out, "logs\nlogs/a.log\nlogs/b.txt\nlogs/old/b.log\nwe[i]rd/c.log\n");
+  EXPECT_EQ(Run("find logs").out, "logs\nlogs/a.log\nlogs/b.txt\nlogs/old/b.log\n") << "the file of this name, too";
+  EXPECT_EQ(Run("find logs --name '*.log'").out, "logs/a.log\nlogs/old/b.log\n");
+  EXPECT_EQ(Run("find 'we[i]rd/' --name '?.log'").out, "we[i]rd/c.log\n") << "a folder is no pattern";
+  EXPECT_EQ(Run("find --name b.txt").out, "logs/b.txt\n");
+  EXPECT_EQ(Run("find --size +10K").out, "logs/b.txt\nlogs/old/b.log\n");
+  EXPECT_EQ(Run("find --size=-10K --name '*.log'").out, "logs/a.log\nwe[i]rd/c.log\n");
+  EXPECT_EQ(Run("find --size 20000 logs/old").out, "logs/old/b.log\n");
+  EXPECT_EQ(Run("find --newer 2001-02-03 --name a.log").out, "logs/a.log\n");
+  EXPECT_EQ(Run("find --newer 2099-01-01T00:00:00Z").out, "");
+  EXPECT_EQ(Run("find none").code, 0) << "nothing is an answer";
+  EXPECT_EQ(Run("find logs/old --print0").out, std::string("logs/old/b.log\0", 15));
+  EXPECT_EQ(Run("find --name '*.log' -0 | xargs -0 -n1 basename").out, "a.log\nb.log\nc.log\n");
+  EXPECT_NE(Run("--json find logs/old").out.find("\"size\":20000"), std::string::npos);
+  EXPECT_EQ(Run("find --name a/b").code, 64);
+  EXPECT_EQ(Run("find --size many").code, 64);
+  EXPECT_EQ(Run("find --newer yesterday").code, 64);
+}
+
+TEST_F(CliTest, RetriesAreAsManyAsAskedFor) {
+  WriteFile(folder / "x", "x");
+  a.Inject("Put", {Fault::kBreakUnstored});
+  b.Inject("Put", {Fault::kBreakUnstored});
+  const int before = a.calls("Put") + b.calls("Put");
+  EXPECT_NE(Run("--retries=0 put x").code, 0);
+  EXPECT_EQ(a.calls("Put") + b.calls("Put"), before + 1);
+  EXPECT_EQ(Run("--retries=3 put x").code, 0);
+  EXPECT_EQ(Run("--retries=many put x").code, 64);
+}
+
 TEST_F(CliTest, FishCompletesVerbsFlagsChoicesAndRemoteNames) {
   if (Run("version >/dev/null && command -v fish").code != 0) {
     std::cout << "SKIPPED: fish is not here, so nothing was completed with it" << std::endl;

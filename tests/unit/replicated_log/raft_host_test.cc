@@ -377,7 +377,9 @@ TEST(RaftHost, AStorageNodeFollowsTheLogWithoutItsCommands) {
   ASSERT_TRUE(joined.ok()) << joined.status();
   LogTestNode& storage = cluster.node(3);
   ASSERT_TRUE(AwaitApplied(storage, LogIndex(joined->applied_index())).ok());
-  for (const auto& entry : storage.store.Load()->entries) EXPECT_EQ(entry.command, nullptr) << entry.index.value();
+  const auto log = storage.store.Load();
+  ASSERT_TRUE(log.ok()) << log.status();
+  for (const auto& entry : log->entries) EXPECT_EQ(entry.command, nullptr) << entry.index.value();
   EXPECT_EQ(storage.host->Status().configuration, leader->host->Status().configuration);
   EXPECT_FALSE(storage.machine.View()->FindNode(NodeId(1)));
   EXPECT_TRUE(storage.machine.View()->applied_index().is_none());
