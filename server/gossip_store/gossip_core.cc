@@ -159,7 +159,10 @@ void GossipCore::Handle(Tick /*tick*/) {
   if (now_ < next_sync_) return;
   next_sync_ = now_ + options_.sync_interval;
   Purge();
-  if (round_ && round_->IsOverdue(now_)) EndRound(false);
+  if (round_ && round_->IsOverdue(now_)) {
+    answer_patience_ = std::min(2 * answer_patience_, SyncRound::kPatience);
+    EndRound(false);
+  }
   if (!round_) BeginRound();
 }
 

@@ -258,6 +258,7 @@ class GossipCore {
   std::set<BucketId> doomed_;
   std::optional<SyncRound> round_;
   std::uint64_t next_round_ = 1;
+  absl::Duration answer_patience_ = SyncRound::kAnswerPatienceMin;  // longer while rounds end by silence
   NodeId last_row_told_;  // of the others
   MonotonicTime next_sync_ = absl::InfinitePast();
   GossipCounts counts_;

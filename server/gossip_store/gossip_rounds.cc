@@ -46,7 +46,7 @@ void GossipCore::RecordOwnRow(const InclusionRow& row) {
 void GossipCore::BeginRound() {
   const auto peers = RandomPeers(1, NodeId());
   if (peers.empty()) return;
-  round_.emplace(peers.front(), next_round_++, now_);
+  round_.emplace(peers.front(), next_round_++, now_, answer_patience_);
   Send(peers.front(), SyncBegin{round_->number(), table_.tree().root(), RowsFor(peers.front())});
 }
 
@@ -65,6 +65,7 @@ void GossipCore::GoOn() {
 void GossipCore::EndRound(bool has_all) {
   if (has_all) {
     ++counts_.rounds;
+    answer_patience_ = SyncRound::kAnswerPatienceMin;
     const SyncState& state = *round_->state();
     InclusionRow row = state.rows.front();
     inclusion_.Include(round_->peer(), state.as_of, row);

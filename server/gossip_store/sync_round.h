@@ -17,15 +17,20 @@ namespace dfs::gossip_store {
 // that the peer had when the round began.
 class SyncRound {
  public:
-  // Without an answer or a fetched file for so long it is given up; another begins.
+  // Without a fetched file for so long it is given up; another begins. Also the longest `answer_patience`.
   static constexpr absl::Duration kPatience = absl::Seconds(10);
+  // A peer answers from memory: what takes longer is lost, or the peer stalls.
+  static constexpr absl::Duration kAnswerPatienceMin = absl::Seconds(2);
 
-  SyncRound(NodeId peer, std::uint64_t number, MonotonicTime now)
-      : peer_(peer), number_(number), moved_(now) {}
+  // `answer_patience`: without an answer for so long it is given up.
+  SyncRound(NodeId peer, std::uint64_t number, MonotonicTime now, absl::Duration answer_patience)
+      : peer_(peer), number_(number), answer_patience_(answer_patience), moved_(now) {}
 
   [[nodiscard]] NodeId peer() const { return peer_; }
   [[nodiscard]] std::uint64_t number() const { return number_; }
-  [[nodiscard]] bool IsOverdue(MonotonicTime now) const { return now - moved_ >= kPatience; }
+  [[nodiscard]] bool IsOverdue(MonotonicTime now) const {
+    return now - moved_ >= (awaited_.empty() ? answer_patience_ : kPatience);
+  }
 
   // Answers of the peer to this round; false: not what was asked for, and the round cannot go on.
   bool TakeState(const SyncState& state, const DigestTree& own, MonotonicTime now);
@@ -54,6 +59,7 @@ class SyncRound {
  private:
   const NodeId peer_;
   const std::uint64_t number_;
+  const absl::Duration answer_patience_;
   MonotonicTime moved_;
   std::optional<SyncState> state_;
   bool is_asked_ = false;

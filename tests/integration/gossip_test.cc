@@ -40,7 +40,7 @@ class Gossip : public ::testing::Test {
     network_ = std::make_unique<NamespaceNetwork>(kNodes);
     ProcessCluster::Options options = AtHosts(*network_, {"--gossip-tombstone-age=1s"});
     // Not as a flag, which a single start could not set otherwise.
-    options.environment = [](int) { return Environment{{"DFS_GOSSIP_EVERY", "200ms"}}; };
+    options.environment = [](int) { return Environment{{"DFS_GOSSIP_EVERY", "500ms"}}; };
     cluster_ = std::make_unique<ProcessCluster>(std::move(options));
     ASSERT_OK(cluster_->Up(kNodes));
     ASSERT_EQ(CliAt(1, {"mb", "--mode=gossip", "shared"}).exit_code, 0);

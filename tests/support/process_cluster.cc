@@ -95,6 +95,21 @@ int VotersOf(int members) { return members >= 3 ? 3 : 1; }
 
 std::string NameOf(int n) { return "n" + std::to_string(n); }
 
+// What failed in this suite until now once more: it is looked for at the end of an output, where the logs stand.
+void RepeatFailures() {
+  const ::testing::TestSuite* const suite = ::testing::UnitTest::GetInstance()->current_test_suite();
+  for (int i = 0; suite != nullptr && i < suite->total_test_count(); ++i) {
+    const ::testing::TestInfo& test = *suite->GetTestInfo(i);
+    for (int k = 0; k < test.result()->total_part_count(); ++k) {
+      const ::testing::TestPartResult& part = test.result()->GetTestPartResult(k);
+      if (!part.failed()) continue;
+      std::cerr << "---- failed above: " << test.name() << ", "
+                << (part.file_name() == nullptr ? "?" : part.file_name()) << ":" << part.line_number() << "\n"
+                << part.message() << "\n";
+    }
+  }
+}
+
 }  // namespace
 
 ProcessCluster::ProcessCluster() : ProcessCluster(Options()) {}
@@ -123,6 +138,7 @@ ProcessCluster::~ProcessCluster() {
     std::cerr << "---- end of the log of n" << n << "\n"
               << log.substr(log.size() - std::min(log.size(), kLogTailBytes)) << "\n";
   }
+  RepeatFailures();
 }
 
 absl::Status ProcessCluster::Up(int nodes) {

@@ -6,6 +6,7 @@
 namespace dfs::gossip_store {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -102,6 +103,60 @@ TEST_F(GossipCoreTest, ARoundWhoseFileDidNotComeHasNoEffect) {
   EXPECT_EQ(cores_.at(2)->counts().rounds, 0u);
   EXPECT_EQ(cores_.at(2)->counts().rounds_failed, 1u);
   EXPECT_TRUE(cores_.at(2)->inclusion().own().Of(NodeId(1)).is_none());
+}
+
+// A lost message costs two rounds' time; where all peers are slow, each gets longer.
+TEST_F(GossipCoreTest, ASilentPeerIsLeftSoonUnlessAllAreSilent) {
+  Run(absl::Seconds(5));
+  const auto given_up_after = [&](std::size_t rounds) {
+    std::vector<absl::Duration> times;
+    MonotonicTime begun = now_;
+    std::uint64_t failed = cores_.at(1)->counts().rounds_failed;
+    for (int second = 0; second < 60 && times.size() < rounds; ++second) {
+      now_ += absl::Seconds(1);
+      Step(1, Tick{});
+      messages_.clear();
+      if (cores_.at(1)->counts().rounds_failed == failed) {
+        if (times.empty() && second == 0) begun = now_;
+        continue;
+      }
+      failed = cores_.at(1)->counts().rounds_failed;
+      times.push_back(now_ - begun);
+      begun = now_;
+    }
+    return times;
+  };
+  EXPECT_THAT(given_up_after(5), ElementsAre(absl::Seconds(2), absl::Seconds(4), absl::Seconds(8), absl::Seconds(10),
+                                             absl::Seconds(10)));
+  const std::uint64_t rounds = cores_.at(1)->counts().rounds;
+  ASSERT_NO_FATAL_FAILURE(Run(absl::Seconds(12)));
+  EXPECT_GT(cores_.at(1)->counts().rounds, rounds);
+  EXPECT_THAT(given_up_after(1), ElementsAre(absl::Seconds(2)));
+}
+
+// Bytes may take longer to come than an answer.
+TEST_F(GossipCoreTest, ARoundThatFetchesIsNotGivenUpAsSoon) {
+  Run(absl::Seconds(5));
+  unreachable_ = {2, 3};
+  Put(1, File("a", 1));
+  messages_.clear();
+  unreachable_ = {3};
+  Members(2, 3, 3);
+  now_ += absl::Seconds(1);
+  Step(2, Tick{});
+  while (fetches_.empty() && !messages_.empty()) {
+    const Message message = messages_.front();
+    messages_.pop_front();
+    if (message.to.value() != 3) Step(message.to.value(), Receive{message});
+  }
+  ASSERT_THAT(fetches_, SizeIs(1));
+  const std::uint64_t rounds = cores_.at(2)->counts().rounds;
+  now_ += absl::Seconds(9);
+  Step(2, Tick{});
+  EXPECT_EQ(cores_.at(2)->counts().rounds_failed, 0u);
+  Step(2, Fetched{fetches_.front().second.record, true});
+  fetches_.clear();
+  EXPECT_EQ(cores_.at(2)->counts().rounds, rounds + 1);
 }
 
 TEST_F(GossipCoreTest, ATombstoneGoesOnceAllHaveItAndOnlyThen) {
