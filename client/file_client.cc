@@ -409,7 +409,7 @@ absl::StatusOr<v1::PutResponse> FileClient::Put(std::string_view name, ByteSourc
         },
         [&](const v1::SettleResponse& settled) { put.response() = settled.put(); }, &id);
     if (status.ok()) return std::move(put.response());
-    if (!put.has_broken() || round == kPutRoundsMax || options_.calls.retry.attempts_max == 1) return status;
+    if (!put.has_broken() || round == std::min(kPutRoundsMax, options_.calls.retry.attempts_max)) return status;
     DFS_ASSIGN_OR_RETURN(const bool is_stored, put.GoOn());
     if (is_stored) return std::move(put.response());
     DFS_ASSIGN_OR_RETURN(const bool had_happened, HadHappened(put));

@@ -25,7 +25,7 @@ void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
                  "what others are told who wrote a file (default: user@host)");
   app.add_option("--timeout", flags.timeout, "give up after this long without progress")
       ->capture_default_str();
-  app.add_option("--retries", flags.retries, "try an operation again at most so often, at this node or another (0: never)")
+  app.add_option("--retries", flags.retries, "try again at most so often, at this node or another (0: never); a large put that broke may be gone on with as often")
       ->check(CLI::Range(0, 1'000))
       ->capture_default_str();
   app.add_option("--config", flags.config,

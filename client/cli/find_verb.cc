@@ -1,6 +1,7 @@
 // find.
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>

@@ -30,7 +30,7 @@ constexpr absl::Duration kHedgeAfter = absl::Milliseconds(30);
 // all have hung, so that a cluster that is slow as a whole still serves.
 constexpr std::array kPatience = {absl::Milliseconds(500), absl::Seconds(2), kProgressTimeout};
 constexpr absl::Duration kLagWait = absl::Seconds(1);
-constexpr absl::Duration kHolderPatience = absl::Milliseconds(300);
+constexpr absl::Duration kConfirmPatience = absl::Milliseconds(300);
 // Chunks that are opened while the version is confirmed: if the disk hangs unnoticed, so many threads of the pool are left to it.
 constexpr std::size_t kOpenAheadMax = 4;
 constexpr int kRestartsMax = 5;  // with a new read index, when the version was purged meanwhile
@@ -120,7 +120,7 @@ rpc::ConfirmResponse::Verdict ConfirmByHolders(const Parts& parts, LogIndex read
   for (const NodeId holder : parts.file_holders()) {
     const absl::Duration left = kLagWait - (parts.clock->Now() - start);
     if (left <= absl::ZeroDuration()) break;
-    const absl::Duration patience = std::min(left, kHolderPatience);
+    const absl::Duration patience = std::min(left, kConfirmPatience);
     const auto answer = std::make_shared<Answer>();
     parts.peers->Confirm(holder, read_index, item, patience,
                          [answer](absl::StatusOr<rpc::ConfirmResponse::Verdict> verdict) {

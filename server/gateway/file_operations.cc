@@ -207,6 +207,10 @@ absl::Status FileOperations::ListHere(const grpc::ServerContext* context, const 
     // This always answers: chunks of its own without their names, if nobody knows these.
     if (status.ok() || has_answer || node != parts_.self) return status;
   }
+  return ListHereByOwnState(node, sink);
+}
+
+absl::Status FileOperations::ListHereByOwnState(NodeId node, const HereSink& sink) {
   const auto view = parts_.machine->View();
   const auto row = view->FindNode(node);
   if (!row) return absl::NotFoundError(absl::StrCat("no node ", node.value(), " in this cluster"));

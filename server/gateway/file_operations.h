@@ -84,6 +84,7 @@ class FileOperations {
   absl::Status ReadFromHolders(const There& there, const bool& has_answer);
   std::optional<absl::Status> GetChecked(NodeId node, const api::GetRequest& request,
                                          const GetSink& sink, absl::Duration patience);
+  absl::Status ListHereByOwnState(NodeId node, const HereSink& sink);
   [[nodiscard]] std::optional<gossip_store::Record> FindGossip(const TxnId& txn);
   absl::StatusOr<rpc::CommandResult> Submit(rpc::Command command);
 

@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -78,11 +79,10 @@ absl::Status StoppedBeforeTheLog(const std::string& data_dir) {
       absl::StrCat(data_dir, " was stopped before it got the log: pass --join=<peer address of a member> once more"));
 }
 
-consensus::Configuration LastConfiguration(const consensus::InitialState& log) {
-  for (auto entry = log.entries.rbegin(); entry != log.entries.rend(); ++entry) {
-    if (entry->configuration != nullptr) return *entry->configuration;
-  }
-  return log.base_configuration;
+bool HasConfiguration(const consensus::InitialState& log) {
+  return !log.base_configuration.members.empty() ||
+         std::any_of(log.entries.begin(), log.entries.end(),
+                     [](const consensus::Entry& entry) { return entry.configuration != nullptr; });
 }
 
 absl::Status RegisterThrough(const Others& others, const rpc::RegisterRequest& request) {

@@ -13,7 +13,7 @@
 #include "common/ids.h"
 #include "common/wire_ids.h"
 #include "dfs/internal/v1/leader.pb.h"
-#include "server/consensus/configuration.h"
+#include "server/consensus/raft_core.h"
 #include "server/replicated_log/log_store.h"
 
 namespace dfs::node {
@@ -41,8 +41,8 @@ absl::StatusOr<rpc::JoinResponse> JoinThrough(const Others& others,
 absl::Status BelongsToNoCluster(const std::string& data_dir);
 absl::Status StoppedBeforeTheLog(const std::string& data_dir);
 
-// The newest configuration that the log holds; without members if it holds none.
-consensus::Configuration LastConfiguration(const consensus::InitialState& log);
+// Whether the log says who the members are.
+bool HasConfiguration(const consensus::InitialState& log);
 
 // Asks each address once to pass the registration on to the leader; OK if one did. The first refusal ends it.
 //   kFailedPrecondition  refused; kUnavailable: nobody knew a leader

@@ -236,7 +236,7 @@ absl::Status Node::Impl::Join(absl::Duration timeout) {
 // A node whose log is still empty knows nobody: rule R2 has it listen only to those it can dial itself.
 absl::Status Node::Impl::LearnConfiguration() {
   DFS_ASSIGN_OR_RETURN(const consensus::InitialState stored, log_store_->Load());
-  if (!LastConfiguration(stored).members.empty() || !first_configuration_.members.empty()) return absl::OkStatus();
+  if (HasConfiguration(stored) || !first_configuration_.members.empty()) return absl::OkStatus();
   if (config_.join.empty()) return StoppedBeforeTheLog(config_.data_dir);
   return Join(absl::InfiniteDuration());
 }

@@ -195,9 +195,8 @@ std::optional<RaftDriver::PinnedState> RaftDriver::PinState(NodeId for_node) {
   pinned.description.configuration = core_.ConfigurationAt(pinned.description.index);
   // By the configuration in force: the one at the applied index may be from before its join.
   const consensus::Configuration& now = core_.configuration();
-  if (const auto member = now.members.find(for_node); member != now.members.end() && member->second.gets_no_commands) {
-    pinned.rows = metadata::DirectoryOf(std::move(pinned.rows));
-  }
+  const auto member = now.members.find(for_node);
+  pinned.is_of_directory = member != now.members.end() && member->second.gets_no_commands;
   pinned.leader_term = core_.term();
   sending_snapshots_[for_node] = pinned.description.index;
   return pinned;

@@ -66,11 +66,13 @@ class RaftDriver {
   void Tick();
   void SnapshotSent(NodeId to, LogIndex index);
 
-  // What a snapshot of the state as it is now is of; `rows` is that state. nullopt if nothing is applied.
+  // What a snapshot of the state as it is now is of; `rows` is that state, of which the node gets the directory alone
+  // (metadata::DirectoryOf) if `is_of_directory`. nullopt if nothing is applied.
   struct PinnedState {
     SnapshotDescription description;  // without content
     Term leader_term;
     std::unique_ptr<metadata::RowReader> rows;
+    bool is_of_directory = false;
   };
   [[nodiscard]] std::optional<PinnedState> PinState(NodeId for_node);
   // Puts a received state in force. OK with what is in force then; kDataLoss: the disk failed, the node stops.

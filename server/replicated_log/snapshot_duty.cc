@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/metadata/directory_rows.h"
 
 namespace dfs::replicated_log {
 namespace {
@@ -57,6 +58,7 @@ void SnapshotDuty::Send(RaftDriver& driver, NodeId to) {
   LOG(INFO) << "node " << to << " lies behind the log: sending it the state at log index "
             << pinned->description.index;
   pool_.Post([this, to, end, pinned = *std::move(pinned)]() mutable {
+    if (pinned.is_of_directory) pinned.rows = metadata::DirectoryOf(std::move(pinned.rows));
     auto files = log_store_->WriteSnapshot(*pinned.rows);
     pinned.rows.reset();
     if (!files.ok()) {
