@@ -86,9 +86,9 @@ def tests_of(root):
         for name, words in re.findall(r"(?:dfs_(?:\w*_)?test|dfs_binary|add_executable)\(\s*(\w+)\s([^)]*)\)", text):
             tests.setdefault(name, set()).update(
                 os.path.normpath(os.path.join(folder, word)) for word in words.split() if word.endswith(".cc"))
-        for name, words in re.findall(r"add_test\(NAME (\w+)\s+COMMAND ([^)]*)\)", text):
+        for name, words in re.findall(r"(?:add_test\(NAME|dfs_background_test\() ?(\S+)\s[^)]*?COMMAND ([^)]*)\)", text):
             scripts = {os.path.normpath(os.path.join(folder, os.path.basename(word))) for word in words.split() if word.endswith(".py")}
-            program = words.split()[0]
+            program = re.sub(r"\$<TARGET_FILE:(\w+)>", r"\1", words.split()[0])
             tests.setdefault(name, set()).update(scripts or tests.get(program, set()))
     return {name: {path for path in sources if os.path.exists(path)} for name, sources in tests.items()}
 
@@ -164,7 +164,8 @@ def self_test():
                                          ["| \"bad thing\" | a_test `Suite.Other` |", ""]),
             "tests/CMakeLists.txt": "dfs_test(a_test SOURCES a.cc LABELS unit)\nforeach(name b)\n"
                                     "add_test(NAME ${name}_test COMMAND python ${D}/${name}.py)\nendforeach()\n"
-                                    "add_executable(c c.cc)\nadd_test(NAME c_test COMMAND c)\n",
+                                    "add_executable(c c.cc)\n"
+                                    "dfs_background_test(c_test LABELS simulation\n  COMMAND $<TARGET_FILE:c> --seeds=1)\n",
             "tests/a.cc": "// Features ALL\nTEST(Suite, Case) {\n}\n\n// Defect \"bad\n// thing\".\nTEST_F(Suite, Other) {\n}\n",
             "tests/b.py": "class Script:\n    def test_it(self):\n        print(\"features ALL\")\n",
             "tests/c.cc": "// Features ALL\n",

@@ -27,7 +27,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-TIMEOUT_S = 600
+TIMEOUT_S = 1200
 SOURCES = ("common", "membership", "server", "client", "proto")
 MUTANT = re.compile(r'DFS_MUTANT\(\s*(\d+),\s*((?:"[^"]*"\s*)+)\)')
 

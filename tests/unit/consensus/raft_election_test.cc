@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/raft_cluster.h"
+#include "tests/support/trials.h"
 #include "tests/unit/consensus/raft_test_messages.h"
 
 namespace dfs::consensus {
@@ -332,7 +333,9 @@ TEST(RaftElection, AMessageForSomebodyElseIsDropped) {
 // All ways in which the links between five members can be cut. Where somebody still reaches a
 // majority, there is a leader that commits; where nobody does, there is none.
 TEST(RaftElection, ALeaderExistsWhereSomebodyReachesAMajority) {
-  for (std::uint32_t links = 0; links < 1024; ++links) {
+  // All of them, or as many that have each link in turn.
+  const std::uint32_t step = dfs::testing::Trials(1024) < 1024 ? 5 : 1;
+  for (std::uint32_t links = 0; links < 1024; links += step) {
     const auto is_linked = [&](std::uint32_t a, std::uint32_t b) {
       if (a > b) std::swap(a, b);
       std::uint32_t bit = 0;

@@ -14,6 +14,7 @@
 #include "server/leader/chunk_collector.h"
 #include "server/leader/leader_host.h"
 #include "tests/support/memory_chunk_store.h"
+#include "tests/support/trials.h"
 #include "tests/unit/leader/direct_leader_client.h"
 #include "tests/unit/leader/fakes.h"
 
@@ -190,7 +191,7 @@ class CollectionStorm : public ::testing::Test {
 };
 
 TEST_F(CollectionStorm, DeletesNothingLiveAndLeavesNoOrphan) {
-  const int puts = std::getenv("DFS_TEST_NIGHTLY") != nullptr ? 1'000'000 : 10'000;
+  const int puts = std::getenv("DFS_TEST_NIGHTLY") != nullptr ? 1'000'000 : dfs::testing::Trials(10'000);
   std::size_t removed = 0;
   for (int i = 0; i < puts; ++i) {
     PutSomehow();
@@ -208,7 +209,7 @@ TEST_F(CollectionStorm, DeletesNothingLiveAndLeavesNoOrphan) {
       Write(1 + static_cast<std::uint32_t>(random_.Below(kNodes)), late_[which]);
       late_.erase(late_.begin() + static_cast<std::ptrdiff_t>(which));
     }
-    if (i % 2'500 == 2'499) NextTerm(Term(static_cast<std::uint64_t>(6 + i / 2'500)));
+    if (i % 1'000 == 999) NextTerm(Term(static_cast<std::uint64_t>(6 + i / 1'000)));
     if (i % 200 == 199) CheckNothingLiveIsGone();
     if (HasFailure()) return;
   }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "server/metadata/bucket_rule.h"
+#include "tests/support/trials.h"
 #include "tests/unit/metadata/random_commands.h"
 #include "tests/unit/metadata/world.h"
 
@@ -99,7 +100,7 @@ std::unique_ptr<World> MakeHistory(std::uint64_t seed, std::vector<std::string>*
   auto world = std::make_unique<World>(1 + static_cast<std::uint32_t>(seed % 4));
   results->resize(world->log.size());  // what formed the cluster is not compared
   RandomCommands commands(seed);
-  for (int i = 0; i < kEntries && !testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < kEntries && !::testing::Test::HasFailure(); ++i) {
     const rpc::Command command = commands.Next(world.get());
     const auto result = world->Apply(command);
     results->push_back(result.SerializeAsString());
@@ -157,7 +158,8 @@ TEST(Determinism, BatchesAndRestartsDoNotMatter) {
   std::map<int, int> codes;
   std::map<int, int> kinds;
   std::size_t released = 0;
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+  const auto seeds = static_cast<std::uint64_t>(dfs::testing::Trials(8));
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     SCOPED_TRACE(seed);
     std::vector<std::string> results;
     History history;
@@ -170,7 +172,8 @@ TEST(Determinism, BatchesAndRestartsDoNotMatter) {
     for (const auto& [kind, count] : history.kinds) kinds[kind] += count;
     released += history.released.size();
   }
-  EXPECT_GT(released, 20u);
+  const int enough = dfs::testing::Trials(20);
+  EXPECT_GT(static_cast<int>(released), enough);
   // The histories reach every answer but the full session.
   for (int code = Code::DONE; code <= Code::NOT_EMPTY; ++code) {
     if (code != Code::SESSION_FULL) {
@@ -181,7 +184,7 @@ TEST(Determinism, BatchesAndRestartsDoNotMatter) {
                          rpc::Command::kRetireStep, rpc::Command::kChangeReplicas,
                          rpc::Command::kPurge, rpc::Command::kUnlinked, rpc::Command::kMoveFile,
                          rpc::Command::kMakeBucket, rpc::Command::kRemoveBucket}) {
-    EXPECT_GT(kinds[kind], 20) << kind;
+    EXPECT_GT(kinds[kind], enough) << kind;
   }
 }
 

@@ -142,7 +142,7 @@ TEST(CheckName, TellsGoodFromBad) {
     for (const Case& c : cases) {
       ++count;
       const absl::Status status = CheckName(c.name);
-      EXPECT_EQ(status.ok(), c.is_good) << testing::PrintToString(c.name) << " " << status;
+      EXPECT_EQ(status.ok(), c.is_good) << ::testing::PrintToString(c.name) << " " << status;
       if (!status.ok()) {
         EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
         EXPECT_FALSE(status.message().empty());

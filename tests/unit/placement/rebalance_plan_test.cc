@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/random.h"
+#include "tests/support/trials.h"
 
 namespace dfs::placement {
 namespace {
@@ -263,7 +264,7 @@ TEST(RebalancePlan, NeverMovesMoreThanIsNeededInAnyCluster) {
   Random random(4711);
   std::uint64_t moved_bytes = 0;
   std::uint64_t needed_bytes = 0;
-  for (int run = 0; run < 1'000; ++run) {
+  for (int run = 0; run < dfs::testing::Trials(1'000); ++run) {
     SCOPED_TRACE(run);
     Cluster cluster = RandomCluster(random);
     // Zones first, so that the bound is that of the balance alone.
