@@ -206,6 +206,7 @@ class SpecialFileSink final : public FileSink {
   [[nodiscard]] absl::Status Write(const Slices& bytes) override {
     return WriteAll(descriptor_.number(), bytes, path_);
   }
+  [[nodiscard]] absl::Status Sync() override { return absl::OkStatus(); }  // a pipe has nothing to sync
   [[nodiscard]] absl::Status Commit() override { return absl::OkStatus(); }
   [[nodiscard]] const std::string& partial_path() const override { return none_; }
 
@@ -231,6 +232,9 @@ class PartialFileSink final : public FileSink {
   [[nodiscard]] bool Rewind() override {
     return ::ftruncate(descriptor_.number(), 0) == 0 &&
            ::lseek(descriptor_.number(), 0, SEEK_SET) == 0;
+  }
+  [[nodiscard]] absl::Status Sync() override {
+    return ::fsync(descriptor_.number()) == 0 ? absl::OkStatus() : LocalError("sync", path_, errno);
   }
   [[nodiscard]] absl::Status Commit() override {
     if (::rename(partial_.c_str(), path_.c_str()) != 0) return LocalError("write", path_, errno);

@@ -34,6 +34,8 @@ class FileSink : public ByteSink {
  public:
   // Creates the partial file.
   static absl::StatusOr<std::unique_ptr<FileSink>> Create(const std::string& path);
+  // What was written becomes durable, so that a name given to it by Commit is never that of fewer bytes. Blocks on the disk.
+  [[nodiscard]] virtual absl::Status Sync() = 0;
   // Makes the file visible under its name. Call once, last.
   [[nodiscard]] virtual absl::Status Commit() = 0;
   [[nodiscard]] virtual const std::string& partial_path() const = 0;

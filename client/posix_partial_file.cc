@@ -213,6 +213,11 @@ bool PartialFile::Rewind() {
   return true;
 }
 
+absl::Status PartialFile::Sync() {
+  if (plain_ != nullptr) return plain_->Sync();
+  return ::fsync(descriptor_) == 0 ? absl::OkStatus() : LocalError("sync", path_, errno);
+}
+
 absl::Status PartialFile::Commit() {
   if (plain_ != nullptr) return plain_->Commit();
   if (is_taken_over_ && !sums_.IsOf(file_)) {

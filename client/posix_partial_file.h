@@ -59,6 +59,8 @@ class PartialFile final : public ByteSink {
   [[nodiscard]] absl::Status Begin(const v1::FileInfo& file) override;
   [[nodiscard]] absl::Status Write(const Slices& bytes) override;
   [[nodiscard]] bool Rewind() override;
+  // What is in it becomes durable: before Commit, for what must be whole if it has its name after a power failure.
+  [[nodiscard]] absl::Status Sync();
   // Call once, last. kDataLoss: what was taken over was damaged; it is gone, and nothing has appeared.
   [[nodiscard]] absl::Status Commit();
   // Nothing of it is to stay.

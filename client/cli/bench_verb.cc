@@ -113,7 +113,7 @@ Outcome RunOp(FileClient& client, const BenchPlan& plan, const std::string& op,
 long Processors() { return sysconf(_SC_NPROCESSORS_ONLN); }
 
 // Of what the figures depend on, too.
-v1::BucketInfo BucketOf(Session& session) {
+v1::BucketInfo BucketInfoOf(Session& session) {
   const std::string name = session.flags().bucket.empty() ? "default" : session.flags().bucket;
   const auto buckets = session.client().Buckets();
   if (!buckets.ok()) return {};
@@ -213,7 +213,7 @@ int RunBench(Session& session, const BenchFlags& flags) {
                      Json{{"op", flags.ops}, {"count", plan->count}, {"size", plan->size}}, plan->count * plan->size);
     return simulation.Finish();
   }
-  plan->bucket = BucketOf(session);
+  plan->bucket = BucketInfoOf(session);
   if (!session.is_json()) PrintSettings(session, *plan);
   const Slices pattern = RandomPattern();
   int code = kExitOk;

@@ -102,6 +102,7 @@ absl::StatusOr<Got> TryToFile(FileClient& client, const std::string& remote, con
     return WithNote(got.status(), " (the first " + FormatBytes(kept, true) + " are kept; the same get goes on there)");
   }
   got->resumed_from = from;
+  if (settings.is_durable) DFS_RETURN_IF_ERROR(target.file().Sync());
   DFS_RETURN_IF_ERROR(target.file().Commit());
   return got;
 }

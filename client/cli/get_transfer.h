@@ -15,6 +15,7 @@ namespace dfs::client::cli {
 struct GetSettings {
   GetOptions options;  // without on_progress
   bool resumes = false;  // goes on where an earlier get stopped, and leaves what a later one may go on with (client/posix_partial_file.h)
+  bool is_durable = false;  // GetToFile: synced before it has its name; the folder is the caller's to sync
   bool is_cached = false;
   std::uint64_t cache_bytes_max = 0;
 };

@@ -69,9 +69,10 @@ void TransferBoard::Record(std::size_t worker, const FileDone& done) {
   bytes_done_ += done.bytes;
   if (done.was_there) ++were_there_;
   if (!done.was_there) bytes_moved_ += done.bytes;
-  hopeless_ = 0;
+  if (!done.is_silent) hopeless_ = 0;
   line_.Rename(std::to_string(done_ + failed_) + "/" + std::to_string(count_));
   line_.Update(bytes_done_, bytes_);
+  if (done.is_silent) return;
   if (session_.is_json()) {
     session_.PrintJson(done.json);
   } else if (!session_.is_quiet()) {
@@ -91,7 +92,12 @@ void TransferBoard::RecordFailure(const std::string& name, const absl::Status& s
   if (first_failure_ == kExitOk) first_failure_ = code;
   const bool is_hopeless = code == kExitNoQuorum || code == kExitTryAgain || code == kExitUnknownOutcome;
   hopeless_ = is_hopeless ? hopeless_ + 1 : 0;
-  if (code == kExitUnreachable || code == kExitDenied || hopeless_ >= kHopelessMax) has_given_up_ = true;
+  if (code == kExitUnreachable || code == kExitDenied || code == gives_up_at_ || hopeless_ >= kHopelessMax) has_given_up_ = true;
+}
+
+void TransferBoard::GiveUpAt(int exit_code) {
+  MutexLock lock(&mutex_);
+  gives_up_at_ = exit_code;
 }
 
 void TransferBoard::Fail(const Failures& failures) {
@@ -115,6 +121,21 @@ int TransferBoard::Finish(const std::string& note) {
   session_.Say(text + (note.empty() ? "" : "; " + note));
   if (first_failure_ == kExitOk) return kExitOk;
   return done_ > 0 ? kExitPartly : first_failure_;
+}
+
+TransferBoard::Sum TransferBoard::sum() {
+  MutexLock lock(&mutex_);
+  line_.Clear();
+  return {done_, were_there_, failed_, count_ - next_, bytes_moved_, first_failure_};
+}
+
+void TransferBoard::Sum::Add(const Sum& later) {
+  done += later.done;
+  were_there += later.were_there;
+  failed += later.failed;
+  untried += later.untried;
+  bytes_moved += later.bytes_moved;
+  if (first_failure == kExitOk) first_failure = later.first_failure;
 }
 
 }  // namespace dfs::client::cli

@@ -32,6 +32,7 @@ struct FileDone {
   Json json;
   std::uint64_t bytes = 0;
   bool was_there = false;     // nothing had to be moved
+  bool is_silent = false;     // it is counted, and no line is printed; nor does it show that the cluster answers
 };
 
 // Runs `count` operations on `jobs` threads and reports each as it ends. Gives up, and says how many files were not tried, when it
@@ -50,11 +51,28 @@ class TransferBoard {
   // Blocks until all have ended. Once.
   void Run(std::size_t jobs, const Operation& operation, const NameOf& name_of) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Gives up, too, when a file fails with this exit code. Before Run.
+  void GiveUpAt(int exit_code) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Files that were not even tried: they count as failed.
   void Fail(const Failures& failures) ABSL_LOCKS_EXCLUDED(mutex_);
   // Says the sum, with `note` behind it if that is not empty. Exit code: 0; 2 if some files failed and others did not; that of the
   // first failure if all failed.
   int Finish(const std::string& note = "") ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Instead of Finish, where several boards make one sum, or the sum is said in other words.
+  struct Sum {
+    std::uint64_t done = 0;         // those that were there, too
+    std::uint64_t were_there = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t untried = 0;      // it gave up before
+    std::uint64_t bytes_moved = 0;
+    int first_failure = kExitOk;
+    void Add(const Sum& later);
+    // As of Finish.
+    [[nodiscard]] int ExitCode() const { return first_failure != kExitOk && done > 0 ? kExitPartly : first_failure; }
+  };
+  [[nodiscard]] Sum sum() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Work(std::size_t worker, const Operation& operation, const NameOf& name_of) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -81,6 +99,7 @@ class TransferBoard {
   int hopeless_ ABSL_GUARDED_BY(mutex_) = 0;  // in a row
   bool has_given_up_ ABSL_GUARDED_BY(mutex_) = false;
   int first_failure_ ABSL_GUARDED_BY(mutex_) = kExitOk;
+  int gives_up_at_ ABSL_GUARDED_BY(mutex_) = kExitUnreachable;
 };
 
 }  // namespace dfs::client::cli

@@ -263,7 +263,7 @@ std::vector<VerbShape> ShapesOfVerbs() {
     shape.verb = &verb;
     shape.flags = FlagsOf(app);
     shape.takes_remote = HasWord(verb.usage, "REMOTE") || HasWord(verb.usage, "PREFIX");
-    shape.takes_local = HasWord(verb.usage, "LOCAL") || verb.name == "cert";
+    shape.takes_local = HasWord(verb.usage, "LOCAL") || verb.name == "cert" || verb.name == "backup";
     shape.takes_nodes = HasWord(verb.usage, "NODE");
     shape.choices = ChoicesIn(verb);
   }

@@ -53,7 +53,7 @@ const std::vector<Verb>& Verbs() {
       PutVerb(),  GetVerb(),   RemoveVerb(), MvVerb(), LocateVerb(),  LsVerb(), FindFilesVerb(), LsHereVerb(),
       StatVerb(), ClearVerb(), UndeleteVerb(), MbVerb(), RbVerb(), BucketsVerb(), StatusVerb(), MembersVerb(), RepairVerb(),  ScrubVerb(), GcVerb(),
       CheckVerb(), ExplainVerb(), LeaveVerb(), DrainVerb(), ForgetVerb(), ReplaceVerb(), OkToStopVerb(),
-      BenchVerb(), CertVerb(), ShellVerb(), ConfigVerb(), CompletionVerb(), VersionVerb()};
+      BackupVerb(), BenchVerb(), CertVerb(), ShellVerb(), ConfigVerb(), CompletionVerb(), VersionVerb()};
   return *kVerbs;
 }
 

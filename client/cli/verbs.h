@@ -69,6 +69,8 @@ Verb ShellVerb();
 Verb CompletionVerb();
 // config_verb.cc
 Verb ConfigVerb();
+// backup_verb.cc
+Verb BackupVerb();
 // cert_verb.cc
 Verb CertVerb();
 // bench_verb.cc

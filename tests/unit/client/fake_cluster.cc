@@ -26,6 +26,15 @@ using v1::ErrorDetail;
 
 constexpr std::size_t kMessageBytes = std::size_t{1} << 20;
 
+// Other bytes under the same name.
+void Rewrite(FakeState::File& file, std::string bytes, std::uint64_t version) {
+  file.info.set_version(version);
+  file.info.set_size(bytes.size());
+  file.info.set_crc32c(Crc32c(bytes.data(), bytes.size()));
+  file.info.set_content_hash(BigEndian(Xxh3(bytes.data(), bytes.size())));
+  file.bytes = std::move(bytes);
+}
+
 // As gRPC reports a connection that broke: without a detail.
 grpc::Status Broken() { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed"); }
 
@@ -55,6 +64,10 @@ grpc::Status Admit(const v1::RequestId& id, FakeState& state) ABSL_EXCLUSIVE_LOC
 }
 
 }  // namespace
+
+std::string FileKeyOf(const std::string& bucket, const std::string& name) {
+  return bucket.empty() || bucket == "default" ? name : bucket + '\0' + name;
+}
 
 FakeNode::FakeNode(std::string name, std::shared_ptr<FakeState> state)
     : name_(std::move(name)), state_(std::move(state)) {
@@ -235,7 +248,7 @@ grpc::Status FakeNode::Store(const v1::PutHeader& header, std::string bytes, std
     }
     return grpc::Status::OK;
   }
-  const auto old = state_->files.find(header.name());
+  const auto old = state_->files.find(FileKeyOf(header.bucket(), header.name()));
   const std::uint64_t current = old == state_->files.end() ? 0 : old->second.info.version();
   if (header.has_if_version() && header.if_version() != current) {
     state_->results.erase(result);
@@ -248,7 +261,7 @@ grpc::Status FakeNode::Store(const v1::PutHeader& header, std::string bytes, std
     return Answer(absl::StatusCode::kAborted, old->second.info.writer() + " wrote it just now",
                   ErrorDetail::CONFLICT);
   }
-  FakeState::File& file = state_->files[header.name()];
+  FakeState::File& file = state_->files[FileKeyOf(header.bucket(), header.name())];
   file.info.Clear();
   file.info.set_name(header.name());
   file.info.set_bucket(header.bucket().empty() ? "default" : header.bucket());
@@ -276,8 +289,13 @@ grpc::Status FakeNode::Get(grpc::ServerContext* context, const v1::GetRequest* r
   FakeState::File file;
   {
     MutexLock lock(&state_->mutex);
-    const auto found = state_->files.find(request->name());
+    const auto found = state_->files.find(FileKeyOf(request->bucket(), request->name()));
     if (found == state_->files.end()) return NotFound();
+    if (begun.fault == Fault::kReplaceBefore) Rewrite(found->second, found->second.bytes + " anew", ++state_->version);
+    if (begun.fault == Fault::kRemoveBefore) {
+      state_->files.erase(found);
+      return NotFound();
+    }
     file = found->second;
   }
   if (request->has_version() && request->version() != file.info.version()) return NotFound();
@@ -321,7 +339,7 @@ grpc::Status FakeNode::Remove(grpc::ServerContext* context, const v1::RemoveRequ
     *response = result->second.remove();
     return grpc::Status::OK;
   }
-  const auto found = state_->files.find(request->name());
+  const auto found = state_->files.find(FileKeyOf(request->bucket(), request->name()));
   if (found == state_->files.end()) return NotFound();
   if (begun.fault == Fault::kReplaceBefore) found->second.info.set_version(++state_->version);
   if (request->has_if_version() && request->if_version() != found->second.info.version()) {
@@ -374,7 +392,7 @@ grpc::Status FakeNode::Stat(grpc::ServerContext* context, const v1::StatRequest*
   const Begun begun = Begin("Stat", *context);
   if (!begun.status.ok()) return begun.status;
   MutexLock lock(&state_->mutex);
-  const auto found = state_->files.find(request->name());
+  const auto found = state_->files.find(FileKeyOf(request->bucket(), request->name()));
   if (found == state_->files.end()) return NotFound();
   *response->mutable_info() = found->second.info;
   return grpc::Status::OK;
@@ -385,7 +403,7 @@ grpc::Status FakeNode::Locate(grpc::ServerContext* context, const v1::LocateRequ
   const Begun begun = Begin("Locate", *context);
   if (!begun.status.ok()) return begun.status;
   MutexLock lock(&state_->mutex);
-  const auto found = state_->files.find(request->name());
+  const auto found = state_->files.find(FileKeyOf(request->bucket(), request->name()));
   if (found == state_->files.end()) return NotFound();
   *response->mutable_info() = found->second.info;
   for (std::uint32_t i = 0; i < 3; ++i) {
@@ -419,7 +437,7 @@ grpc::Status FakeNode::List(grpc::ServerContext* context, const v1::ListRequest*
   std::uint64_t listed = 0;
   int looked = 0;
   bool has_written = false;
-  for (const v1::FileInfo& file : Listed(page.is_trash())) {
+  for (const v1::FileInfo& file : Listed(request->bucket(), page.is_trash())) {
     if (!file.name().starts_with(request->prefix()) || file.name() <= request->after()) continue;
     if (has_pattern) {
       page.set_is_cut(looked++ == kPage);
@@ -443,10 +461,12 @@ grpc::Status FakeNode::List(grpc::ServerContext* context, const v1::ListRequest*
   return begun.fault == Fault::kBreakMidway ? Broken() : grpc::Status::OK;
 }
 
-std::vector<v1::FileInfo> FakeNode::Listed(bool of_trash) {
+std::vector<v1::FileInfo> FakeNode::Listed(const std::string& bucket, bool of_trash) {
   MutexLock lock(&state_->mutex);
   std::vector<v1::FileInfo> out;
-  for (const auto& [name, file] : of_trash ? state_->trash : state_->files) out.push_back(file.info);
+  for (const auto& [key, file] : of_trash ? state_->trash : state_->files) {
+    if (key == FileKeyOf(bucket, file.info.name())) out.push_back(file.info);
+  }
   return out;
 }
 
@@ -480,6 +500,32 @@ grpc::Status FakeNode::Clear(grpc::ServerContext* context, const v1::ClearReques
   response->set_files(std::erase_if(state_->files, [&](const auto& entry) {
     return entry.first.starts_with(request->prefix());
   }));
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::MakeBucket(grpc::ServerContext* context, const v1::MakeBucketRequest* request,
+                                  v1::MakeBucketResponse* response) {
+  const Begun begun = Begin("MakeBucket", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&state_->mutex);
+  if (!state_->buckets.try_emplace(request->bucket(), request->options()).second) {
+    return Answer(absl::StatusCode::kAlreadyExists, "there is a bucket of this name", ErrorDetail::REASON_UNSPECIFIED);
+  }
+  response->mutable_info()->set_name(request->bucket());
+  *response->mutable_info()->mutable_options() = request->options();
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::ListBuckets(grpc::ServerContext* context, const v1::ListBucketsRequest*,
+                                   v1::ListBucketsResponse* response) {
+  const Begun begun = Begin("ListBuckets", *context);
+  if (!begun.status.ok()) return begun.status;
+  MutexLock lock(&state_->mutex);
+  for (const auto& [name, options] : state_->buckets) {
+    v1::BucketInfo& bucket = *response->add_buckets();
+    bucket.set_name(name);
+    *bucket.mutable_options() = options;
+  }
   return grpc::Status::OK;
 }
 

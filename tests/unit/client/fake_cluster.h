@@ -34,7 +34,8 @@ enum class Fault {
   kHang,         // no answer until the call is cancelled
   kHangMidway,   // Get: after half of the bytes, List: after the first message; until it is cancelled
   kSessionExpired,
-  kReplaceBefore,  // Remove: another client stores the file anew just before
+  kReplaceBefore,  // Remove, Get: another client stores the file anew just before
+  kRemoveBefore,   // Get: another client removes it just before
   kIsOlder,  // List: as a server of an older version
   kDamage,  // Get: one byte is flipped; Put: answered as if one was
 };
@@ -47,7 +48,9 @@ struct FakeState {
   };
   Mutex mutex;
   std::string cluster_id ABSL_GUARDED_BY(mutex) = std::string(31, '0') + "1";
-  std::map<std::string, File> files ABSL_GUARDED_BY(mutex);
+  std::map<std::string, File> files ABSL_GUARDED_BY(mutex);  // by FileKeyOf
+  // What ListBuckets tells; files of other buckets are taken all the same.
+  std::map<std::string, v1::BucketOptions> buckets ABSL_GUARDED_BY(mutex) = {{"default", v1::BucketOptions()}};
   std::map<std::string, File> trash ABSL_GUARDED_BY(mutex);  // what was removed last under each name
   std::uint64_t version ABSL_GUARDED_BY(mutex) = 0;
   std::map<std::pair<std::string, std::uint64_t>, v1::SettleResponse> results
@@ -55,6 +58,9 @@ struct FakeState {
   std::map<std::string, std::uint64_t> acked_below ABSL_GUARDED_BY(mutex);  // by session; results below are forgotten
   std::vector<v1::RequestId> seen ABSL_GUARDED_BY(mutex);  // of all puts and removes
 };
+
+// Of bucket "default", or "", the name itself.
+std::string FileKeyOf(const std::string& bucket, const std::string& name);
 
 class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
  public:
@@ -101,6 +107,10 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
                         grpc::ServerWriter<v1::ListHereResponse>* writer) override;
   grpc::Status Clear(grpc::ServerContext* context, const v1::ClearRequest* request,
                      v1::ClearResponse* response) override;
+  grpc::Status MakeBucket(grpc::ServerContext* context, const v1::MakeBucketRequest* request,
+                          v1::MakeBucketResponse* response) override;
+  grpc::Status ListBuckets(grpc::ServerContext* context, const v1::ListBucketsRequest* request,
+                           v1::ListBucketsResponse* response) override;
   grpc::Status Settle(grpc::ServerContext* context, const v1::SettleRequest* request,
                       v1::SettleResponse* response) override;
   grpc::Status Hello(grpc::ServerContext* context, const v1::HelloRequest* request,
@@ -122,7 +132,7 @@ class FakeNode final : public v1::Files::Service, public v1::Cluster::Service {
   grpc::Status Store(const v1::PutHeader& header, std::string bytes, std::uint32_t crc,
                      v1::PutResponse* response);
   grpc::Status Fill(v1::NodeStatus* node);
-  [[nodiscard]] std::vector<v1::FileInfo> Listed(bool of_trash);
+  [[nodiscard]] std::vector<v1::FileInfo> Listed(const std::string& bucket, bool of_trash);
 
   const std::string name_;
   const std::shared_ptr<FakeState> state_;

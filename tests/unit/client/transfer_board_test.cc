@@ -92,5 +92,47 @@ TEST_F(TransferBoardTest, GivesUpAfterManyInARowOrAtOnceIfNobodyIsThere) {
   EXPECT_EQ(tried(absl::NotFoundError("gone"), 0), 100) << "which says nothing about the others";
 }
 
+TEST_F(TransferBoardTest, GivesUpAtTheFailureThatItIsTold) {
+  TransferBoard board(*session, "moved", 10, 0);
+  board.GiveUpAt(kExitNotFound);
+  board.Run(
+      1,
+      [&](std::size_t index, const OnProgress&) -> absl::StatusOr<FileDone> {
+        if (index == 3) return absl::NotFoundError("gone");
+        FileDone done;
+        done.bytes = 5;
+        done.was_there = index == 0;
+        return done;
+      },
+      NameOf);
+  TransferBoard::Sum sum = board.sum();
+  EXPECT_EQ(sum.done, 3U);
+  EXPECT_EQ(sum.were_there, 1U);
+  EXPECT_EQ(sum.failed, 1U);
+  EXPECT_EQ(sum.untried, 6U);
+  EXPECT_EQ(sum.bytes_moved, 10U);
+  EXPECT_EQ(sum.ExitCode(), kExitPartly);
+  TransferBoard::Sum first;
+  EXPECT_EQ(first.ExitCode(), kExitOk);
+  first.first_failure = kExitNoQuorum;
+  first.Add({.failed = 1, .first_failure = kExitNotFound});
+  EXPECT_EQ(first.ExitCode(), kExitNoQuorum);
+  EXPECT_EQ(first.failed, 1U);
+}
+
+TEST_F(TransferBoardTest, WhatIsCountedSilentlyIsNoSignOfTheCluster) {
+  TransferBoard board(*session, "moved", 100, 0);
+  board.Run(
+      1,
+      [&](std::size_t index, const OnProgress&) -> absl::StatusOr<FileDone> {
+        FileDone done;
+        done.is_silent = true;
+        if (index % 2 == 0) return done;
+        return NoQuorum();
+      },
+      NameOf);
+  EXPECT_EQ(board.sum().failed, static_cast<std::uint64_t>(TransferBoard::kHopelessMax));
+}
+
 }  // namespace
 }  // namespace dfs::client::cli
