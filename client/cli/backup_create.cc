@@ -68,9 +68,9 @@ absl::Status BackupMaker::Prepare() {
   header_.time_us = static_cast<std::uint64_t>(absl::ToUnixMicros(SystemClock().WallNow()));
   header_.has_all_buckets = flags_.has_all_buckets;
   for (const v1::BucketInfo& bucket : buckets.buckets()) {
-    if (flags_.has_all_buckets || bucket.name() == BucketOf(session_)) header_.buckets.push_back({bucket.name(), bucket.options()});
+    if (flags_.has_all_buckets || bucket.name() == session_.bucket()) header_.buckets.push_back({bucket.name(), bucket.options()});
   }
-  if (header_.buckets.empty()) return absl::NotFoundError("there is no bucket " + BucketOf(session_));
+  if (header_.buckets.empty()) return absl::NotFoundError("there is no bucket " + session_.bucket());
   // The order of the manifest.
   std::sort(header_.buckets.begin(), header_.buckets.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   const absl::Status has_last = folder_.CheckHasManifest();

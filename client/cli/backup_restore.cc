@@ -185,13 +185,9 @@ int Restorer::Run() {
     if (batch.empty()) break;
     sum.Add(RunBatch(batch));
   }
-  const std::uint64_t untried = backup_.sum().files - sum.done - sum.failed;
-  std::string text = "restored " + std::to_string(sum.done - sum.were_there) + " files, " +
-                     FormatBytes(sum.bytes_moved, session_.flags().is_human) + " bytes";
-  if (sum.were_there > 0) text += "; " + std::to_string(sum.were_there) + " were there already";
-  if (sum.failed > 0) text += "; " + std::to_string(sum.failed) + " failed";
-  if (untried > 0) text += "; gave up: " + std::to_string(untried) + " not tried";
-  session_.Say(text);
+  // Those of the batches that were not begun, too.
+  sum.untried = backup_.sum().files - sum.done - sum.failed;
+  session_.Say(sum.Text("restored", session_.flags().is_human));
   return sum.ExitCode();
 }
 

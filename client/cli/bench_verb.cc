@@ -114,7 +114,7 @@ long Processors() { return sysconf(_SC_NPROCESSORS_ONLN); }
 
 // Of what the figures depend on, too.
 v1::BucketInfo BucketInfoOf(Session& session) {
-  const std::string name = session.flags().bucket.empty() ? "default" : session.flags().bucket;
+  const std::string name = session.bucket();
   const auto buckets = session.client().Buckets();
   if (!buckets.ok()) return {};
   for (const v1::BucketInfo& bucket : buckets->buckets()) {

@@ -7,7 +7,7 @@
 namespace dfs::client::cli {
 
 absl::StatusOr<std::shared_ptr<FileClient>> BucketSessions::ClientOf(const std::string& bucket) {
-  if (bucket == BucketOf(session_)) return std::shared_ptr<FileClient>(std::shared_ptr<void>(), &session_.client());
+  if (bucket == session_.bucket()) return std::shared_ptr<FileClient>(std::shared_ptr<void>(), &session_.client());
   std::shared_ptr<Session> one;
   std::shared_ptr<Session> before;  // destroyed without the lock: that takes time
   MutexLock lock(&mutex_);

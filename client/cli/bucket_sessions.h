@@ -33,11 +33,6 @@ class BucketSessions {
   std::shared_ptr<Session> last_ ABSL_GUARDED_BY(mutex_);
 };
 
-// What the session's --bucket means.
-inline std::string BucketOf(const Session& session) {
-  return session.flags().bucket.empty() ? "default" : session.flags().bucket;
-}
-
 }  // namespace dfs::client::cli
 
 #endif  // DFS_CLIENT_CLI_BUCKET_SESSIONS_H_

@@ -85,8 +85,10 @@ BackupFolder::~BackupFolder() {
   if (lock_ >= 0) ::close(lock_);
 }
 
+std::string BackupFolder::ManifestPath() const { return path_ + "/" + kManifest; }
+
 absl::Status BackupFolder::CheckIsOurs() const {
-  if (IsThere(path_ + "/" + kManifest) || IsThere(path_ + "/" + kLock)) return absl::OkStatus();
+  if (IsThere(ManifestPath()) || IsThere(path_ + "/" + kLock)) return absl::OkStatus();
   return ForEachName(path_, [this](const std::string& name) {
     if (name == "lost+found") return absl::OkStatus();
     return ErrorWithReason(absl::StatusCode::kFailedPrecondition,

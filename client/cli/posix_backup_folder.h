@@ -46,7 +46,7 @@ class BackupFolder {
   [[nodiscard]] absl::Status LockToRead();
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string ManifestPath() const { return path_ + "/manifest.jsonl"; }
+  [[nodiscard]] std::string ManifestPath() const;
   [[nodiscard]] std::string PathOf(const v1::FileInfo& file) const { return path_ + "/" + ObjectPathOf(ObjectNameOf(file)); }
   // OK; kNotFound: there is none.
   [[nodiscard]] absl::Status CheckHasManifest() const;

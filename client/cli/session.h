@@ -46,6 +46,8 @@ class Session {
 
   [[nodiscard]] const GlobalFlags& flags() const { return flags_; }
   [[nodiscard]] FileClient& client() { return *client_; }
+  // What --bucket means.
+  [[nodiscard]] std::string bucket() const { return flags_.bucket.empty() ? "default" : flags_.bucket; }
   [[nodiscard]] bool is_json() const { return flags_.is_json; }
   [[nodiscard]] bool is_quiet() const { return flags_.is_quiet; }
   [[nodiscard]] bool has_color() const { return has_color_; }

@@ -65,12 +65,12 @@ void TransferBoard::Progress(std::size_t worker, std::uint64_t bytes) {
 void TransferBoard::Record(std::size_t worker, const FileDone& done) {
   MutexLock lock(&mutex_);
   moving_[worker] = 0;
-  ++done_;
+  ++sum_.done;
   bytes_done_ += done.bytes;
-  if (done.was_there) ++were_there_;
-  if (!done.was_there) bytes_moved_ += done.bytes;
+  if (done.was_there) ++sum_.were_there;
+  if (!done.was_there) sum_.bytes_moved += done.bytes;
   if (!done.is_silent) hopeless_ = 0;
-  line_.Rename(std::to_string(done_ + failed_) + "/" + std::to_string(count_));
+  line_.Rename(std::to_string(sum_.done + sum_.failed) + "/" + std::to_string(count_));
   line_.Update(bytes_done_, bytes_);
   if (done.is_silent) return;
   if (session_.is_json()) {
@@ -87,9 +87,9 @@ void TransferBoard::Record(std::size_t worker, const FileDone& done) {
 
 void TransferBoard::RecordFailure(const std::string& name, const absl::Status& status) {
   line_.Clear();
-  ++failed_;
+  ++sum_.failed;
   const int code = session_.Fail(status, name);
-  if (first_failure_ == kExitOk) first_failure_ = code;
+  if (sum_.first_failure == kExitOk) sum_.first_failure = code;
   const bool is_hopeless = code == kExitNoQuorum || code == kExitTryAgain || code == kExitUnknownOutcome;
   hopeless_ = is_hopeless ? hopeless_ + 1 : 0;
   if (code == kExitUnreachable || code == kExitDenied || code == gives_up_at_ || hopeless_ >= kHopelessMax) has_given_up_ = true;
@@ -111,22 +111,29 @@ void TransferBoard::Fail(const Failures& failures) {
 
 int TransferBoard::Finish(const std::string& note) {
   MutexLock lock(&mutex_);
-  line_.Clear();
-  const std::size_t untried = count_ - next_;
-  std::string text = verb_ + " " + std::to_string(done_ - were_there_) + " files, " +
-                     FormatBytes(bytes_moved_, session_.flags().is_human) + " bytes";
-  if (were_there_ > 0) text += "; " + std::to_string(were_there_) + " were there already";
-  if (failed_ > 0) text += "; " + std::to_string(failed_) + " failed";
-  if (untried > 0) text += "; gave up: " + std::to_string(untried) + " not tried";
-  session_.Say(text + (note.empty() ? "" : "; " + note));
-  if (first_failure_ == kExitOk) return kExitOk;
-  return done_ > 0 ? kExitPartly : first_failure_;
+  const Sum sum = TakeSum();
+  session_.Say(sum.Text(verb_, session_.flags().is_human) + (note.empty() ? "" : "; " + note));
+  return sum.ExitCode();
 }
 
 TransferBoard::Sum TransferBoard::sum() {
   MutexLock lock(&mutex_);
+  return TakeSum();
+}
+
+TransferBoard::Sum TransferBoard::TakeSum() {
   line_.Clear();
-  return {done_, were_there_, failed_, count_ - next_, bytes_moved_, first_failure_};
+  Sum out = sum_;
+  out.untried = count_ - next_;
+  return out;
+}
+
+std::string TransferBoard::Sum::Text(const std::string& verb, bool is_human) const {
+  std::string text = verb + " " + std::to_string(done - were_there) + " files, " + FormatBytes(bytes_moved, is_human) + " bytes";
+  if (were_there > 0) text += "; " + std::to_string(were_there) + " were there already";
+  if (failed > 0) text += "; " + std::to_string(failed) + " failed";
+  if (untried > 0) text += "; gave up: " + std::to_string(untried) + " not tried";
+  return text;
 }
 
 void TransferBoard::Sum::Add(const Sum& later) {

@@ -69,7 +69,8 @@ class TransferBoard {
     std::uint64_t bytes_moved = 0;
     int first_failure = kExitOk;
     void Add(const Sum& later);
-    // As of Finish.
+    // As Finish says it, and its exit code.
+    [[nodiscard]] std::string Text(const std::string& verb, bool is_human) const;
     [[nodiscard]] int ExitCode() const { return first_failure != kExitOk && done > 0 ? kExitPartly : first_failure; }
   };
   [[nodiscard]] Sum sum() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -80,6 +81,8 @@ class TransferBoard {
   std::size_t Next() ABSL_LOCKS_EXCLUDED(mutex_);
   void Progress(std::size_t worker, std::uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   void Record(std::size_t worker, const FileDone& done) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Takes the line of progress away.
+  [[nodiscard]] Sum TakeSum() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RecordFailure(const std::string& name, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string verb_;
@@ -91,14 +94,10 @@ class TransferBoard {
   ProgressLine line_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::uint64_t> moving_ ABSL_GUARDED_BY(mutex_);  // by worker: bytes of its file
   std::size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::size_t done_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::size_t were_there_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::size_t failed_ ABSL_GUARDED_BY(mutex_) = 0;
+  Sum sum_ ABSL_GUARDED_BY(mutex_);  // `untried` is known at the end
   std::uint64_t bytes_done_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::uint64_t bytes_moved_ ABSL_GUARDED_BY(mutex_) = 0;
   int hopeless_ ABSL_GUARDED_BY(mutex_) = 0;  // in a row
   bool has_given_up_ ABSL_GUARDED_BY(mutex_) = false;
-  int first_failure_ ABSL_GUARDED_BY(mutex_) = kExitOk;
   int gives_up_at_ ABSL_GUARDED_BY(mutex_) = kExitUnreachable;
 };
 

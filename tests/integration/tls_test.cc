@@ -20,12 +20,6 @@ using ::testing::Not;
 
 constexpr int kDenied = 77;
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DFS_HAS_ADDRESS_SANITIZER
-#endif
-#endif
-
 class TlsCluster : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {

@@ -11,12 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DFS_HAS_ADDRESS_SANITIZER 1
-#endif
-#endif
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 

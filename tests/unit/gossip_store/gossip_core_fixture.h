@@ -79,6 +79,16 @@ class GossipCoreTest : public ::testing::Test {
     }
     ASSERT_TRUE(messages_.empty() && fetches_.empty()) << "they never come to rest";
   }
+  // Carries messages until one is answered by a fetch, which is left under way.
+  void CarryUntilAFetch() {
+    while (fetches_.empty() && !messages_.empty()) {
+      const Message message = messages_.front();
+      messages_.pop_front();
+      const auto to = static_cast<std::uint32_t>(message.to.value());
+      if (!unreachable_.contains(to)) Step(to, Receive{message});
+    }
+    ASSERT_EQ(fetches_.size(), 1u);
+  }
   // Time passes, with a round of each node every second.
   void Run(absl::Duration time) {
     for (const absl::Time end = now_ + time; now_ < end;) {

@@ -92,12 +92,7 @@ TEST_F(GossipCoreTest, ARoundWhoseFileDidNotComeHasNoEffect) {
   Members(2, 3, 3);
   now_ += absl::Seconds(2);
   Step(2, Tick{});
-  while (fetches_.empty() && !messages_.empty()) {
-    const Message message = messages_.front();
-    messages_.pop_front();
-    if (message.to.value() != 3) Step(message.to.value(), Receive{message});
-  }
-  ASSERT_THAT(fetches_, SizeIs(1));
+  ASSERT_NO_FATAL_FAILURE(CarryUntilAFetch());
   Step(2, Fetched{fetches_.front().second.record, false});
   fetches_.clear();
   EXPECT_EQ(cores_.at(2)->counts().rounds, 0u);
@@ -144,12 +139,7 @@ TEST_F(GossipCoreTest, ARoundThatFetchesIsNotGivenUpAsSoon) {
   Members(2, 3, 3);
   now_ += absl::Seconds(1);
   Step(2, Tick{});
-  while (fetches_.empty() && !messages_.empty()) {
-    const Message message = messages_.front();
-    messages_.pop_front();
-    if (message.to.value() != 3) Step(message.to.value(), Receive{message});
-  }
-  ASSERT_THAT(fetches_, SizeIs(1));
+  ASSERT_NO_FATAL_FAILURE(CarryUntilAFetch());
   const std::uint64_t rounds = cores_.at(2)->counts().rounds;
   now_ += absl::Seconds(9);
   Step(2, Tick{});
