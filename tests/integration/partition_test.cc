@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/file_client.h"
 #include "common/clock.h"
 #include "common/executor.h"
@@ -17,6 +18,7 @@
 #include "dfs/v1/cluster.grpc.pb.h"
 #include "proto/wire_status.h"
 #include "tests/integration/network_fixture.h"
+#include "tests/support/history_load.h"
 #include "tests/support/linearizability.h"
 
 namespace dfs::testing {
@@ -493,6 +495,31 @@ TEST_F(Partition, EventualReadsMayBeStaleAndStrongOnesNeverAre) {
   EXPECT_EQ(at(cut, "get", "strong").out, "after");
   EXPECT_EQ(at(cut, "get", "leader").out, "after");
   Proved("with a node cut off, eventual reads there were stale and strong ones were refused (feature 41)");
+}
+
+// The judge judges: of what changed since a node was cut off, an eventual read there, after all changes, knows nothing.
+TEST_F(Partition, HistoryWithEventualReadsOfANodeCutOffIsRefused) {
+  constexpr int kClients = 8;
+  const auto history = std::make_shared<ClientHistory>();
+  HistoryLoad load(history, cluster(),
+                   {.seed = 23, .clients = kClients, .names = 10, .pinned_reads = v1::EVENTUAL});
+  ASSERT_OK(load.AwaitPuts(50, kWriteTimeout + kVerdictTimeout));
+  const auto follower = cluster().Follower();
+  ASSERT_OK(follower.status());
+  LinkSet links(kNodes);
+  links.CutAllTo(*follower);
+  links.CutAllFrom(*follower);
+  network().SetLinks(links);
+  // More than may have been on their way, and more than there are files.
+  ASSERT_OK(load.AwaitPuts(50 + kClients, kWriteTimeout + kVerdictTimeout));
+  load.Stop();
+  ASSERT_OK(load.ReadAll({*follower}, ClientHistory::Action::kStat));
+  const absl::Status verdict = history->Check();
+  EXPECT_TRUE(absl::IsFailedPrecondition(verdict)) << verdict;
+  network().Heal();
+  ASSERT_OK(cluster().WaitReady(AllNodes(), kHealTimeout));
+  Proved(absl::StrCat("clients that read eventually, with a node cut off, ", history->counts().operations,
+                      " operations: refused: ", verdict.message()));
 }
 
 // Packets dropped, not refused; both ways, to it and from it.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/checksum.h"
 #include "proto/wire_status.h"
 #include "tests/support/raw_calls.h"
@@ -154,24 +155,33 @@ void HistoryLoad::StayAt(int number, int node) {
 }
 
 absl::Status HistoryLoad::AwaitOperations(std::uint64_t operations, absl::Duration timeout) {
-  const std::uint64_t wanted = history_->counts().operations + operations;
+  return Await(&ClientHistory::Counts::operations, operations, "operations", timeout);
+}
+
+absl::Status HistoryLoad::AwaitPuts(std::uint64_t puts, absl::Duration timeout) {
+  return Await(&ClientHistory::Counts::puts, puts, "puts", timeout);
+}
+
+absl::Status HistoryLoad::Await(std::uint64_t ClientHistory::Counts::*count, std::uint64_t more,
+                                const std::string& what, absl::Duration timeout) {
+  const std::uint64_t wanted = history_->counts().*count + more;
   const MonotonicTime end = SystemClock().Now() + timeout;
-  while (history_->counts().operations < wanted) {
+  for (;;) {
+    const std::uint64_t done = history_->counts().*count;
+    if (done >= wanted) return absl::OkStatus();
     if (SystemClock().Now() >= end) {
-      return absl::UnavailableError(std::to_string(wanted - history_->counts().operations) +
-                                    " operations are missing after " + absl::FormatDuration(timeout));
+      return absl::UnavailableError(
+          absl::StrCat(wanted - done, " more ", what, " are missing after ", absl::FormatDuration(timeout)));
     }
     stopping_.WaitFor(kPollEvery);
   }
-  return absl::OkStatus();
 }
 
-absl::Status HistoryLoad::ReadAll(const std::vector<int>& nodes) {
-  int number = options_.clients;
+absl::Status HistoryLoad::ReadAll(const std::vector<int>& nodes, Action action) {
   for (const int node : nodes) {
     for (const std::string& name : history_->Names()) {
-      if (!ReadAt(number + node, cluster_.ClientChannel(node), name, Action::kGet)) {
-        return absl::UnavailableError(name + " has no strong read at n" + std::to_string(node));
+      if (!ReadAt(options_.clients + node, cluster_.ClientChannel(node), name, action)) {
+        return absl::UnavailableError(absl::StrCat(name, " cannot be read at n", node));
       }
     }
   }

@@ -23,7 +23,7 @@ namespace dfs::testing {
 //
 //   wandering  the client library, with its retries, each beginning at another node: all operations
 //   pinned     one for each node, which asks that node alone, by calls of its own, and asks again whatever happens:
-//              strong reads only. It is the one that a node meets first when it wakes up from a pause, or before it
+//              reads only. It is the one that a node meets first when it wakes up from a pause, or before it
 //              has heard that it leads no more.
 //
 // Half of the operations go to a tenth of the files, so that operations on one file overlap.
@@ -34,7 +34,7 @@ class HistoryLoad {
     int clients = 20;
     int names = 50;
     bool has_pinned = true;
-    // Of the reads of pinned clients. Anything but STRONG makes a history that must be refused soon.
+    // Of the reads at one node: anything but STRONG lets a node answer what it does not know to be old.
     v1::Consistency pinned_reads = v1::STRONG;
     // Most contents are of some hundred bytes; one in 32 has up to so many, which do not lie in RocksDB any more.
     std::size_t big_bytes = std::size_t{600} << 10;
@@ -51,13 +51,19 @@ class HistoryLoad {
   // Lets the running operations end. Idempotent.
   void Stop();
 
-  // After Stop: one strong read of each file at each of the nodes, into the history. All must answer.
-  [[nodiscard]] absl::Status ReadAll(const std::vector<int>& nodes);
+  // Waits until so many more puts are done. kUnavailable after `timeout`.
+  [[nodiscard]] absl::Status AwaitPuts(std::uint64_t puts, absl::Duration timeout);
+  // After Stop: one read (kGet or kStat) of each file at each of the nodes, as consistent as `pinned_reads` says, into the
+  // history. All must answer.
+  [[nodiscard]] absl::Status ReadAll(const std::vector<int>& nodes,
+                                     ClientHistory::Action action = ClientHistory::Action::kGet);
 
  private:
   void Wander(int number);
   void StayAt(int number, int node);
-  // One strong get or stat by a call to that node alone. Whether it was answered.
+  [[nodiscard]] absl::Status Await(std::uint64_t ClientHistory::Counts::*count, std::uint64_t more,
+                                   const std::string& what, absl::Duration timeout);
+  // One get or stat, as consistent as `pinned_reads` says, by a call to that node alone. Whether it was answered.
   bool ReadAt(int number, const std::shared_ptr<grpc::Channel>& channel, const std::string& name,
               ClientHistory::Action action);
   void Put(client::FileClient& client, int number, const std::string& name, Random& random);
