@@ -249,7 +249,7 @@ TEST_F(Cli, UsageErrorsAreSixtyFour) {
 }
 
 TEST_F(Cli, VerbsOfLaterVersionsAreAbsentNotStubbed) {
-  for (const char* verb : {"backup", "user", "token"}) {
+  for (const char* verb : {"user", "token"}) {
     EXPECT_EQ(Run({verb, "x"}).exit_code, kUsage) << verb;
   }
 }

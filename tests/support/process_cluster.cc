@@ -321,9 +321,17 @@ absl::Status ProcessCluster::WaitCaughtUp(const std::vector<int>& nodes, absl::D
 }
 
 absl::Status ProcessCluster::WaitFullyReplicated(int n, absl::Duration timeout) {
+  // Node `n` tells of what it has applied: a file that another one has just acknowledged may be missing there.
+  std::uint64_t committed = 0;
+  for (const int asked : Running()) {
+    if (const auto status = Status(asked); status.ok()) committed = std::max(committed, status->commit_index());
+  }
   return WaitUntil(
       n, "all copies of every file",
-      [](const v1::StatusResponse& status) { return status.under_replicated() == 0; }, timeout);
+      [committed](const v1::StatusResponse& status) {
+        return status.applied_index() >= committed && status.under_replicated() == 0;
+      },
+      timeout);
 }
 
 absl::StatusOr<int> ProcessCluster::Leader() {

@@ -85,7 +85,7 @@ class ProcessCluster {
   // Waits until those nodes have applied the same change, and none is known that they have not.
   [[nodiscard]] absl::Status WaitCaughtUp(const std::vector<int>& nodes,
                                           absl::Duration timeout = kReadyTimeout);
-  // Waits until the current version of every file has all its copies.
+  // Waits until the current version of every file acknowledged so far has all its copies, as node `n` sees it.
   [[nodiscard]] absl::Status WaitFullyReplicated(int n, absl::Duration timeout = kReadyTimeout);
   // Waits for any condition, polling it every few milliseconds.
   [[nodiscard]] static absl::Status Await(std::string_view what, absl::Duration timeout,
