@@ -16,6 +16,7 @@
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/disk_faults.h"
 #include "tests/support/raw_calls.h"
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 namespace {
@@ -216,7 +217,6 @@ TEST_F(FullDisk, OfOneNodeStopsNobodyAndRecoversByItself) {
   // While a disk is full, what is removed goes at once, not in an hour.
   disk.FillUpTo("most", 20 * kMebi);
   const std::size_t kept = files_.size() / 2;
-  std::vector<File> rest;
   for (std::size_t i = 0; i < files_.size(); ++i) {
     if (i % 2 == 0 && files_[i].size == kFileBytes) {
       ASSERT_OK(client_->Remove(files_[i].name).status());

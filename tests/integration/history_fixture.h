@@ -13,6 +13,7 @@
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/client_history.h"
 #include "tests/support/history_load.h"
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/integration/http_fixture.h"
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 namespace {

@@ -15,6 +15,7 @@
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/byte_proxy.h"
 #include "tests/support/http_client.h"
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 namespace {

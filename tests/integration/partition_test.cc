@@ -20,6 +20,7 @@
 #include "tests/integration/network_fixture.h"
 #include "tests/support/history_load.h"
 #include "tests/support/linearizability.h"
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 namespace {

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/disk_faults.h"
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 namespace {

@@ -17,6 +17,7 @@
 #include "tests/support/disk_faults.h"
 #include "tests/support/file_checks.h"
 #include "tests/support/link_set.h"
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 namespace {

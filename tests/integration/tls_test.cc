@@ -11,6 +11,7 @@
 #include "dfs/internal/v1/raft.grpc.pb.h"
 #include "tests/integration/cluster_fixture.h"
 #include "tests/support/http_client.h"
+#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 namespace {

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "tests/support/sanitizers.h"
 
 namespace dfs::testing {
 

@@ -17,8 +17,6 @@ using Action = ClientHistory::Action;
 
 // A pinned client whose node does not answer asks again after so long.
 constexpr absl::Duration kAskAgainAfter = absl::Milliseconds(20);
-// Against a client library whose calls never end.
-constexpr absl::Duration kPollEvery = absl::Milliseconds(50);
 
 std::optional<Hash128> HashOf(const v1::FileInfo& file) {
   Hash128 hash;
@@ -164,17 +162,13 @@ absl::Status HistoryLoad::AwaitPuts(std::uint64_t puts, absl::Duration timeout) 
 
 absl::Status HistoryLoad::Await(std::uint64_t ClientHistory::Counts::*count, std::uint64_t more,
                                 const std::string& what, absl::Duration timeout) {
-  const std::uint64_t wanted = history_->counts().*count + more;
-  const MonotonicTime end = SystemClock().Now() + timeout;
-  for (;;) {
-    const std::uint64_t done = history_->counts().*count;
-    if (done >= wanted) return absl::OkStatus();
-    if (SystemClock().Now() >= end) {
-      return absl::UnavailableError(
-          absl::StrCat(wanted - done, " more ", what, " are missing after ", absl::FormatDuration(timeout)));
-    }
-    stopping_.WaitFor(kPollEvery);
-  }
+  const std::uint64_t before = history_->counts().*count;
+  std::uint64_t come = 0;
+  const absl::Status status = ProcessCluster::Await(absl::StrCat(more, " more ", what), timeout, [&] {
+    come = history_->counts().*count - before;
+    return come >= more;
+  });
+  return status.ok() ? status : absl::UnavailableError(absl::StrCat(status.message(), "; ", come, " have come"));
 }
 
 absl::Status HistoryLoad::ReadAll(const std::vector<int>& nodes, Action action) {
